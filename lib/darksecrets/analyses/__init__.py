@@ -1,0 +1,1 @@
+"""Attention maps in, one tidy table out."""

@@ -1,0 +1,296 @@
+"""The seven GLUE tasks of the paper (Section 3): one table, two sources, the same examples from both.
+
+The sources are the Hub (`nyu-mll/glue`, read with `datasets`) and a directory in the layout of the GLUE download.
+Every row found becomes an example: what cannot be read is an error that names its file and line, and nothing is
+dropped. An empty sentence is kept, since two rows of the official QQP train split have one. Example ids are row
+numbers, counted from 0 without the header.
+"""
+
+import difflib
+import hashlib
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import astuple, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from darksecrets.corpora.scores import evaluate
+from darksecrets.errors import InputError
+from darksecrets.runs import fingerprint
+
+HUB_DATASET = "nyu-mll/glue"
+SPLITS = ("train", "dev")
+# STS-B scores have three decimals; the Hub stores them as 32-bit floats, so both sources are rounded to be equal.
+SCORE_DECIMALS = 3
+SCORE_RANGE = (0.0, 5.0)
+_DIRECTORY = "a directory in the layout of the GLUE download"
+
+
+@dataclass(frozen=True)
+class Task:
+    """One GLUE task: where its columns are in each source, what its labels mean, and how Table 1 scores it."""
+
+    name: str
+    hub_config: str
+    file_columns: tuple[str, ...]
+    hub_columns: tuple[str, ...]
+    file_label: str
+    labels: tuple[str, ...] | None  # names in the Hub's integer order; None for a score
+    file_labels: tuple[str, ...] | None  # the same labels as the files write them
+    metrics: tuple[str, ...]
+    train_rows: int  # official number of rows
+    dev_rows: int
+    dev_file: str = "dev.tsv"
+    hub_dev: str = "validation"
+
+    @property
+    def is_pair(self) -> bool:
+        """Whether an example has two sentences."""
+        return len(self.file_columns) == 2
+
+    @property
+    def is_regression(self) -> bool:
+        """Whether the label is a score (STS-B) rather than a class."""
+        return self.labels is None
+
+    @property
+    def n_outputs(self) -> int:
+        """Number of outputs of a model for this task: one per class, or one for a score."""
+        return 1 if self.labels is None else len(self.labels)
+
+    def file(self, split: str) -> str:
+        """File of a split, relative to the GLUE directory."""
+        return f"{self.name}/{self.dev_file if split == 'dev' else 'train.tsv'}"
+
+    def hub_split(self, split: str) -> str:
+        """Name of a split on the Hub."""
+        return self.hub_dev if split == "dev" else "train"
+
+    def official_rows(self, split: str) -> int:
+        """Number of rows of the official split."""
+        return self.dev_rows if split == "dev" else self.train_rows
+
+
+_SENTENCES = ("sentence1", "sentence2")
+_QUESTIONS = ("question1", "question2")
+_QUESTION = ("question", "sentence")
+_PREMISE = ("premise", "hypothesis")
+_TWO = ("entailment", "not_entailment")
+_THREE = ("entailment", "neutral", "contradiction")
+_F1 = ("f1", "accuracy")
+_ACCURACY = ("accuracy",)
+_CORRELATION = ("pearson", "spearman")
+_BITS = ("0", "1")
+
+# fmt: off
+_TABLE = (
+    # name, Hub config, file columns, Hub columns, label column, labels, the same in files, metrics, official train, dev
+    ("MRPC", "mrpc", ("#1 String", "#2 String"), _SENTENCES, "Quality", ("not_equivalent", "equivalent"), _BITS, _F1,
+     3_668, 408),
+    ("STS-B", "stsb", _SENTENCES, _SENTENCES, "score", None, None, _CORRELATION, 5_749, 1_500),
+    ("SST-2", "sst2", ("sentence",), ("sentence",), "label", ("negative", "positive"), _BITS, _ACCURACY, 67_349, 872),
+    ("QQP", "qqp", _QUESTIONS, _QUESTIONS, "is_duplicate", ("not_duplicate", "duplicate"), _BITS, _F1, 363_846, 40_430),
+    ("RTE", "rte", _SENTENCES, _SENTENCES, "label", _TWO, _TWO, _ACCURACY, 2_490, 277),
+    ("QNLI", "qnli", _QUESTION, _QUESTION, "label", _TWO, _TWO, _ACCURACY, 104_743, 5_463),
+    ("MNLI", "mnli", _SENTENCES, _PREMISE, "gold_label", _THREE, _THREE, _ACCURACY, 392_702, 9_815,
+     "dev_matched.tsv", "validation_matched"),
+)
+# fmt: on
+TASKS: dict[str, Task] = {row[0]: Task(*row) for row in _TABLE}
+
+
+@dataclass(frozen=True)
+class Example:
+    """One labelled row: the label is a class index in the order of `Task.labels`, or a score from 0 to 5."""
+
+    id: str
+    first: str
+    second: str | None
+    label: int | float
+
+
+@dataclass(frozen=True)
+class Split:
+    """The examples taken from one split, and how many rows the source had."""
+
+    task: Task
+    name: str
+    examples: tuple[Example, ...]
+    n_available: int
+    is_official: bool
+    fingerprint: str
+
+    @property
+    def note(self) -> str:
+        """A sentence to show beside every score when the source is not the official split; empty when it is."""
+        if self.is_official:
+            return ""
+        return (
+            f"{self.task.name} {self.name}: {self.n_available:,} rows instead of the official "
+            f"{self.task.official_rows(self.name):,}; scores are not comparable with published ones"
+        )
+
+
+def load(task: str, split: str, corpus: str = "hub", max_examples: int = 0, seed: int = 0) -> Split:
+    """Read one split of one task, whole or as a seeded choice of at most `max_examples` rows.
+
+    `corpus` is "hub" or a GLUE directory; `max_examples` 0 means all. The choice keeps the order of the rows, and with
+    the same seed a smaller one is part of a larger one. Raises InputError for anything missing, unreadable or unknown.
+    """
+    check_tasks([task])
+    if split not in SPLITS:
+        raise InputError(f"unknown split {split!r}: {_advice(split, SPLITS)}")
+    for name, value in (("max_examples", max_examples), ("seed", seed)):
+        if value < 0:
+            raise InputError(f"{name} is {value}: give 0 or a positive whole number")
+    found = TASKS[task]
+    examples = read_hub(found, split) if corpus == "hub" else read_directory(found, split, corpus)
+    kept = tuple(examples[row] for row in _choice(len(examples), max_examples, seed, f"{task}/{split}"))
+    is_official = len(examples) == found.official_rows(split)
+    return Split(
+        found,
+        split,
+        kept,
+        len(examples),
+        is_official,
+        fingerprint([task, split, [astuple(example) for example in kept]]),
+    )
+
+
+def read_directory(task: Task, split: str, directory: str | Path) -> list[Example]:
+    """Read every row of a split from a GLUE directory: tab-separated, columns found by name, quotes kept as text."""
+    check_corpus(str(directory), [task.name], [split])
+    path = Path(directory) / task.file(split)
+    header, *lines = _lines(path)
+    names = header.split("\t")
+    places = _places(path, names, (*task.file_columns, task.file_label))
+    rows = []
+    for number, line in enumerate(lines, start=2):
+        fields = line.split("\t")
+        if len(fields) != len(names):
+            counts = f"expected {len(names)} tab-separated fields, found {len(fields)}"
+            raise InputError(f"{path}, line {number}: {counts}; mend or remove this line")
+        rows.append([fields[place] for place in places])
+    return _examples(task, rows, lambda row: f"{path}, line {row + 2}")
+
+
+def read_hub(task: Task, split: str, path: str = HUB_DATASET, cache_dir: str | None = None) -> list[Example]:
+    """Read every row of a split with `datasets`, from the Hub or from a copy of the Hub's repository at `path`."""
+    import datasets  # slow to import, and a directory does not need it
+
+    where = f"{path} {task.hub_config}/{task.hub_split(split)}"
+    try:
+        table = datasets.load_dataset(path, task.hub_config, split=task.hub_split(split), cache_dir=cache_dir)
+    except Exception as error:  # the errors of the Hub's client, of HTTP and of the file system have no common parent
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise InputError(f"{where}: cannot be loaded ({reason}); offline, set corpus to {_DIRECTORY}") from error
+    names = table.column_names
+    places = _places(where, names, (*task.hub_columns, "label"))
+    rows = zip(*(table[names[place]] for place in places), strict=True)
+    return _examples(task, rows, lambda row: f"{where}, row {row}")
+
+
+def check_tasks(names: Sequence[str]) -> None:
+    """Raise InputError unless `names` holds at least one task, each known and named once."""
+    if not names:
+        raise InputError(f"no task given: name at least one of {', '.join(TASKS)}")
+    for name in names:
+        if name not in TASKS:
+            raise InputError(f"unknown task {name!r}: {_advice(name, TASKS)}")
+        if list(names).count(name) > 1:
+            raise InputError(f"task {name} is given more than once: name each task once")
+
+
+def check_corpus(corpus: str, tasks: Sequence[str], splits: Sequence[str] = SPLITS) -> None:
+    """Raise InputError unless the GLUE directory and the files of these tasks exist; for "hub" nothing is checked."""
+    check_tasks(tasks)
+    if corpus == "hub":
+        return
+    directory = Path(corpus)
+    if not directory.is_dir():
+        raise InputError(f"corpus {corpus!r} is not a directory: give 'hub' or {_DIRECTORY}")
+    for file in (TASKS[task].file(split) for task in tasks for split in splits):
+        if not (directory / file).is_file():
+            raise InputError(f"corpus {corpus!r} has no file {file}: add it, leave the task out, or give 'hub'")
+
+
+def score(task: Task, labels: Sequence[float], predictions: Sequence[float]) -> dict[str, float]:
+    """Score predictions (classes or scores) by the task's metrics, as fractions; see `scores.evaluate`."""
+    return evaluate(task.metrics, labels, predictions)
+
+
+def majority(task: Task, labels: Sequence[float]) -> dict[str, float]:
+    """Score of the best constant answer: the most frequent class (the smallest of equals), or the mean score."""
+    truth = np.asarray(labels)
+    constant = truth.mean() if task.is_regression else np.bincount(truth.astype(int)).argmax()
+    return score(task, truth, np.full(truth.shape, constant))
+
+
+def _places(where: str | Path, names: list[str], wanted: tuple[str, ...]) -> list[int]:
+    for column in wanted:
+        if names.count(column) != 1:
+            raise InputError(f"{where}: needs exactly one column {column!r}; it has: {', '.join(names)}")
+    return [names.index(column) for column in wanted]
+
+
+def _lines(path: Path) -> list[str]:
+    """Lines of a UTF-8 file, with or without BOM; only "\\n" ends a line, or "\\r\\n" where that ends the header."""
+    data = path.read_bytes()
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        byte = f"byte 0x{data[error.start]:02x}"
+        raise InputError(f"{path}, line {line}: {byte} is not UTF-8; save the file as UTF-8") from error
+    if not text.strip():
+        raise InputError(f"{path}: the file is empty; it needs a header and at least one row")
+    lines = text.removesuffix("\n").split("\n")
+    return [line.removesuffix("\r") for line in lines] if lines[0].endswith("\r") else lines
+
+
+def _examples(task: Task, rows: Iterable[Sequence[Any]], where: Callable[[int], str]) -> list[Example]:
+    """Check the rows `(sentence, [sentence,] label)`; `where` says in which line of which source a row is."""
+    examples = []
+    for number, (*texts, label) in enumerate(rows):
+        if not all(isinstance(text, str) for text in texts):
+            raise InputError(f"{where(number)}: a sentence is missing; every example needs {len(texts)}")
+        first, second = texts if task.is_pair else (texts[0], None)
+        examples.append(Example(str(number), first, second, _label(task, label, where(number))))
+    if not examples:
+        raise InputError(f"{where(0)}: there is no row, the split is empty; it needs at least one example")
+    return examples
+
+
+def _label(task: Task, value: Any, where: str) -> int | float:
+    """Class index from the Hub's integer or the file's text; score from a number or its text."""
+    if task.is_regression:
+        low, high = SCORE_RANGE
+        try:
+            points = float(value)
+        except (TypeError, ValueError):
+            points = math.nan
+        if not low <= points <= high:
+            raise InputError(f"{where}: score {value!r} is not a number from {low:g} to {high:g}")
+        return round(points, SCORE_DECIMALS)
+    accepted = task.file_labels if isinstance(value, str) else tuple(range(task.n_outputs))
+    if value not in accepted:
+        raise InputError(f"{where}: unknown label {value!r}; {task.name} has {', '.join(map(str, accepted))}")
+    return accepted.index(value)
+
+
+def _choice(n_rows: int, max_examples: int, seed: int, name: str) -> list[int]:
+    """Row numbers in order: all, or the `max_examples` with the smallest of one random number per row."""
+    if not 0 < max_examples < n_rows:
+        return list(range(n_rows))
+    digest = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big")
+    ranks = np.random.default_rng([seed, digest]).random(n_rows).argsort(kind="stable")
+    return sorted(ranks[:max_examples].tolist())
+
+
+def _advice(name: str, names: Iterable[str]) -> str:
+    """Advice on an unknown name: the closest known one, if any, and all of them."""
+    known = {accepted.casefold(): accepted for accepted in names}
+    close = difflib.get_close_matches(name.casefold(), known, n=1)
+    return (f"did you mean {known[close[0]]}? " if close else "") + f"accepted: {', '.join(known.values())}"

@@ -1,0 +1,1 @@
+"""Checkpoint in, attention maps and predictions out."""

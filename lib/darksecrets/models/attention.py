@@ -1,0 +1,151 @@
+"""The attention pass: a model runs once over a corpus, and every analysis rides on it.
+
+Maps are never collected. Each batch's maps are handed to the reducers and forgotten, so memory does not grow with
+the number of examples.
+"""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import pandas as pd
+import torch
+from transformers import PreTrainedModel
+from transformers import PreTrainedTokenizerBase as Tokenizer
+
+from darksecrets.corpora.glue import Example
+from darksecrets.errors import InputError
+
+MAX_LENGTH = 128  # tokens, as in BERT's GLUE experiments
+MAX_BATCH = 32
+MAX_CELLS = 2**24  # numbers in one batch's maps: 64 MB in float32, whatever the lengths
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """One example as the model reads it, without padding: `row` is its place in the corpus."""
+
+    row: int
+    input_ids: tuple[int, ...]
+    token_type_ids: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return len(self.input_ids)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A few examples of similar length, padded to the longest of them (or to `pad_to`)."""
+
+    examples: tuple[Encoded, ...]
+    inputs: dict[str, torch.Tensor]  # each (batch, position)
+    keeps_padding: bool = False  # whether maps keep the rows of padding queries
+
+    @property
+    def rows(self) -> list[int]:
+        """The examples' places in the corpus."""
+        return [example.row for example in self.examples]
+
+    @property
+    def mask(self) -> torch.Tensor:
+        """True at real tokens, False at padding: (batch, position)."""
+        return self.inputs["attention_mask"].bool()
+
+
+class Reducer(Protocol):
+    """What an analysis has to be: fed with maps batch by batch, it gives one tidy table at the end."""
+
+    def __call__(self, maps: torch.Tensor, batch: Batch) -> None:
+        """Take `maps` (batch, layer, head, query, key), zero wherever query or key is padding; keep no reference to
+        them.
+        """
+
+    def table(self) -> pd.DataFrame:
+        """Return the result over all batches."""
+
+
+def encode(tokenizer: Tokenizer, examples: Sequence[Example], max_length: int = MAX_LENGTH) -> list[Encoded]:
+    """Turn examples into token ids, the longer sentence of a pair cut first where both exceed `max_length`."""
+    firsts = [example.first for example in examples]
+    seconds = [example.second for example in examples] if examples and examples[0].second is not None else None
+    tokens = tokenizer(firsts, seconds, truncation=True, max_length=max_length, return_token_type_ids=True)
+    return [
+        Encoded(row, tuple(ids), tuple(types))
+        for row, (ids, types) in enumerate(zip(tokens["input_ids"], tokens["token_type_ids"], strict=True))
+    ]
+
+
+def batches(
+    encoded: Sequence[Encoded], tokenizer: Tokenizer, maps_per_example: int = 0, pad_to: int = 0
+) -> Iterator[Batch]:
+    """Yield batches of similar length, longest first, padded no further than the batch needs (or to `pad_to` tokens).
+
+    With `maps_per_example` (layers times heads) the batch is kept small enough for its maps to hold at most
+    `MAX_CELLS` numbers.
+    """
+    longest_first = sorted(encoded, key=len, reverse=True)
+    if pad_to and len(longest_first[0]) > pad_to:
+        raise InputError(f"an example has {len(longest_first[0])} tokens, more than pad_to={pad_to}")
+    start = 0
+    while start < len(longest_first):
+        length = pad_to or len(longest_first[start])
+        size = max(1, min(MAX_BATCH, MAX_CELLS // (maps_per_example * length**2))) if maps_per_example else MAX_BATCH
+        batch = collate(longest_first[start : start + size], tokenizer, length)
+        yield replace(batch, keeps_padding=bool(pad_to))
+        start += size
+
+
+def collate(examples: Sequence[Encoded], tokenizer: Tokenizer, length: int) -> Batch:
+    """Pad `examples` to `length` tokens; token types only where the tokenizer's model knows them."""
+    columns = {
+        "input_ids": ([e.input_ids for e in examples], tokenizer.pad_token_id),
+        "token_type_ids": ([e.token_type_ids for e in examples], 0),
+        "attention_mask": ([(1,) * len(e) for e in examples], 0),
+    }
+    inputs = {
+        name: torch.tensor([[*row, *[fill] * (length - len(row))] for row in rows])
+        for name, (rows, fill) in columns.items()
+        if name in ("input_ids", "attention_mask") or name in tokenizer.model_input_names
+    }
+    return Batch(tuple(examples), inputs)
+
+
+def read_maps(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
+    """Run `model` on a batch and return its maps (batch, layer, head, query, key) in float32.
+
+    Padding keys get no attention. Rows of padding queries are set to 0, unless the batch keeps them as the model
+    computed them.
+    """
+    model.set_attn_implementation("eager")  # the default implementation computes no maps
+    inputs = {name: values.to(model.device) for name, values in batch.inputs.items()}
+    with torch.inference_mode():
+        maps = torch.stack(model.base_model(**inputs, output_attentions=True).attentions, dim=1)
+        if not (batch.keeps_padding or bool(batch.mask.all())):
+            maps *= batch.mask.to(maps.device)[:, None, None, :, None]
+    return maps
+
+
+def attention_pass(
+    model: PreTrainedModel,
+    tokenizer: Tokenizer,
+    encoded: Sequence[Encoded],
+    reducers: Sequence[Reducer],
+    pad_to: int = 0,
+    progress: str = "",
+) -> None:
+    """Run `model` once over `encoded` and hand every batch's maps to every reducer.
+
+    With `pad_to` each example is padded to that many tokens and the padding's rows are left in the maps, which is
+    what the released notebook analyses. `progress` names the work in a line printed every half minute.
+    """
+    n_maps = model.config.num_hidden_layers * model.config.num_attention_heads
+    done, reported = 0, time.monotonic()
+    for batch in batches(encoded, tokenizer, n_maps, pad_to):
+        maps = read_maps(model, batch)
+        for reducer in reducers:
+            reducer(maps, batch)
+        done += len(batch.examples)
+        if progress and time.monotonic() - reported > 30:
+            reported = time.monotonic()
+            print(f"{progress}: {done} of {len(encoded)} examples", flush=True)

