@@ -4,6 +4,6 @@
 class InputError(ValueError):
     """Something a person gave us cannot be used.
 
-    The message is one line: what was wrong, what is accepted, what to do. The command line prints it and exits with 2; in a notebook it
-    is an ordinary exception.
+    The message is one line: what was wrong, what is accepted, what to do. The command line prints it and exits with 2;
+    in a notebook it is an ordinary exception.
     """

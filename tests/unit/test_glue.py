@@ -5,10 +5,11 @@ from pathlib import Path
 
 import datasets
 import pytest
-from darksecrets.corpora import glue
-from darksecrets.errors import InputError
 from hypothesis import given
 from hypothesis import strategies as st
+
+from darksecrets.corpora import glue
+from darksecrets.errors import InputError
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "glue"
 real = [

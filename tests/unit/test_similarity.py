@@ -4,11 +4,12 @@ import math
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
 from darksecrets.analyses import similarity
 from darksecrets.corpora.glue import Example
 from darksecrets.models import attention, checkpoints
-from hypothesis import given
-from hypothesis import strategies as st
 
 EXAMPLES = [Example(str(n), "word " * (1 + 3 * n), "other " * 4, 0) for n in range(6)]
 
@@ -50,7 +51,7 @@ def test_padding_does_not_enter_the_paper_reading_but_the_released_one(tiny_bert
     before, after = checkpoint.encoder(), other.encoder(seed=1)
     tables = {reading: passes(checkpoint, before, after, reading) for reading in similarity.READINGS}
     for row, example in enumerate(EXAMPLES):
-        own_rows = tables["paper"].query("example == @row")
+        own_rows = tables["paper"][tables["paper"]["example"] == row]
         inputs = checkpoint.tokenizer(example.first, example.second, return_tensors="pt")
         with torch.inference_mode():
             maps = [torch.cat(model(**inputs, output_attentions=True).attentions) for model in (before, after)]

@@ -39,7 +39,7 @@ class CosineSimilarity:
 
 
 def cosine(before: torch.Tensor, after: torch.Tensor) -> torch.Tensor:
-    """Cosine of two arrays of maps (..., query, key), each map flattened; rows sum to 1, so that no map is all zeros."""
+    """Cosine of two arrays of maps (..., query, key), each map flattened; rows sum to 1, so no map is all zeros."""
     before, after = before.flatten(-2), after.flatten(-2)
     product = torch.einsum("...i,...i->...", before, after)
     return product / (torch.linalg.vector_norm(before, dim=-1) * torch.linalg.vector_norm(after, dim=-1))

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+import numpy as np
 import pandas as pd
 import torch
 from transformers import PreTrainedModel
@@ -124,6 +125,13 @@ def read_maps(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
         if not (batch.keeps_padding or bool(batch.mask.all())):
             maps *= batch.mask.to(maps.device)[:, None, None, :, None]
     return maps
+
+
+def maps_of(model: PreTrainedModel, tokenizer: Tokenizer, first: str, second: str = "") -> tuple[list[str], np.ndarray]:
+    """Return one input's tokens and its maps (layer, head, query, key); an empty `second` means a single sentence."""
+    encoded = encode(tokenizer, [Example("0", first, second or None, 0)])
+    maps = read_maps(model, collate(encoded, tokenizer, len(encoded[0])))
+    return tokenizer.convert_ids_to_tokens(encoded[0].input_ids), maps[0].cpu().numpy()
 
 
 def attention_pass(

@@ -180,6 +180,7 @@ def _arguments(recipe: Recipe, seed: int, directory: Path) -> TrainingArguments:
         disable_tqdm=True,
         remove_unused_columns=False,
         dataloader_pin_memory=False,
+        use_cpu=checkpoints.DEVICE == "cpu",
     )
 
 

@@ -3,7 +3,7 @@ analysis.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
 
@@ -67,6 +67,23 @@ class Setup:
         """Read a task's `train` (at most `max_train` rows) or `dev` (all rows, or at most `max_examples`)."""
         limit = max_examples if max_examples is not None else (self.max_train if name == "train" else 0)
         return _split(task, name, self.corpus, limit)
+
+    def notes(self) -> list[str]:
+        """Return a sentence for every validation split that is not the official one, to stand beside its scores."""
+        return [note for task in self.tasks if (note := self.split(task, "dev").note)]
+
+    def described(self) -> dict[str, object]:
+        """Return what a run's provenance records of this setup; the corpus by its content, not by its place."""
+        return {
+            "checkpoint": self.checkpoint,
+            "checkpoint_fingerprint": self.load().fingerprint,
+            "tasks": list(self.tasks),
+            "seeds": list(self.seeds),
+            "corpus": {task: {name: self.split(task, name).fingerprint for name in glue.SPLITS} for task in self.tasks},
+            "max_train": self.max_train,
+            "max_examples": self.max_examples,
+            "recipe": asdict(self.recipe),
+        }
 
     def finetuned(self, task: str, seed: int, initialization: str = "pretrained") -> PreTrainedModel:
         """Return the classifier fine-tuned on a task, from the store where it is there already."""

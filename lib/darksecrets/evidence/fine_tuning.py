@@ -1,0 +1,201 @@
+"""Section 4.3 in tables: the scores of Table 1, and how much each layer and head changes, all with intervals.
+
+Explained in the chapter *What fine-tuning changes*.
+"""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from darksecrets.corpora import glue
+from darksecrets.corpora.scores import evaluate
+from darksecrets.evidence import reported
+from darksecrets.evidence.statistics import bootstrap_interval, interval_of_mean, over_seeds
+
+SETTINGS = {
+    ("pretrained", False): "pre-trained, not fine-tuned",
+    ("random", True): "random weights, fine-tuned",
+    ("pretrained", True): "pre-trained, fine-tuned",
+}
+SETTING = ["initialization", "finetuned"]
+
+
+def scores(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Score predictions per task, metric, setting and seed: `mean`, with the bootstrap interval over examples, as
+    fractions.
+    """
+    rows = []
+    for (task, seed, initialization, finetuned), group in predictions.groupby(["task", "seed", *SETTING], sort=False):
+        for metric in glue.TASKS[task].metrics:
+            value, low, high = _scored(metric, group["label"], group["prediction"])
+            rows.append((task, metric, seed, initialization, finetuned, value, low, high, len(group)))
+    columns = ["task", "metric", "seed", *SETTING, "mean", "low", "high", "n_examples"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def gains(predictions: pd.DataFrame, over: tuple[str, bool]) -> pd.DataFrame:
+    """Per task and seed, what pre-trained and fine-tuned weights score above the setting `over`, on the same examples.
+
+    `over` is a key of `SETTINGS`. One metric a task: accuracy, or the correlation of STS-B; the interval is a paired
+    bootstrap over examples, in fractions.
+    """
+    rows = []
+    for (task, seed), group in predictions.groupby(["task", "seed"], sort=False):
+        metric = headline(task)
+        best, base = (_setting(group, setting) for setting in (("pretrained", True), over))
+        columns = (best["label"], best["prediction"], base["prediction"])
+
+        def gain(label: pd.Series, one: pd.Series, other: pd.Series, metric: str = metric) -> float:
+            return evaluate([metric], label, one)[metric] - evaluate([metric], label, other)[metric]
+
+        rows.append((task, metric, seed, gain(*columns), *bootstrap_interval(gain, *columns)))
+    return pd.DataFrame(rows, columns=["task", "metric", "seed", "mean", "low", "high"])
+
+
+def headline(task: str) -> str:
+    """Return the metric that averages over tasks use: accuracy where there is one, else the first (Pearson)."""
+    metrics = glue.TASKS[task].metrics
+    return "accuracy" if "accuracy" in metrics else metrics[0]
+
+
+def table_1(this_run: pd.DataFrame, reference: pd.DataFrame | None = None) -> pd.DataFrame:
+    """Lay Table 1 out for reading: one row per task, metric and setting; paper, reference run, this run, in per cent.
+
+    `this_run` and `reference` come from `scores`; a number without interval has one seed and one example set behind it.
+    """
+    key = ["task", "metric", *SETTING]
+    table = over_seeds(this_run, key).assign(this_run=lambda rows: rows.apply(per_cent, axis=1))
+    paper = reported.table_1().assign(paper=lambda rows: (100 * rows["value"]).map("{:.1f}".format))
+    table = table.merge(paper[[*key, "paper"]], on=key, how="left")
+    if reference is not None:
+        middle = over_seeds(reference, key).assign(reference=lambda rows: rows.apply(per_cent, axis=1))
+        table = table.merge(middle[[*key, "reference"]], on=key, how="left")
+    else:
+        table["reference"] = None
+    table["setting"] = [SETTINGS[setting] for setting in zip(table["initialization"], table["finetuned"], strict=True)]
+    table = table[["task", "metric", "setting", "paper", "reference", "this_run"]].astype(object)
+    return table.where(table.notna(), None).rename(columns={"this_run": "this run", "reference": "reference run"})
+
+
+def per_cent(row: pd.Series) -> str:
+    """Write a row's mean with its interval in per cent: `84.1 [82.0, 86.3]`."""
+    interval = "" if pd.isna(row["low"]) else f" [{100 * row['low']:.1f}, {100 * row['high']:.1f}]"
+    return f"{100 * row['mean']:.1f}{interval}"
+
+
+def change_by(similarities: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
+    """Average cosine similarity over examples: one row per task, reading and `by` (layer, or layer and head).
+
+    `mean`, `low`, `high`: over examples with one seed, over seeds with several; heads are averaged within an example
+    first, since the heads of one example are not independent.
+    """
+    key = ["task", "reading", *by]
+    per_example = similarities.groupby([*key, "seed", "example"], sort=False)["similarity"].mean().reset_index()
+    return over_seeds(_means(per_example, [*key, "seed"], "similarity"), key)
+
+
+def last_two_against_rest(similarities: pd.DataFrame) -> pd.DataFrame:
+    """Per task: how much less similar the last two layers' maps are than the other layers', paired by example.
+
+    Positive `mean`: the last two layers changed more, as the paper reads Figure 5. `most_changed` names the two layers
+    (from 1) with the smallest similarity.
+    """
+    last = similarities["layer"].max() - 1
+    similarities = similarities.assign(part=(similarities["layer"] >= last).map({True: "last", False: "rest"}))
+    key = ["task", "reading", "seed"]
+    parts = similarities.groupby([*key, "example", "part"], sort=False)["similarity"].mean().unstack("part")
+    difference = (parts["rest"] - parts["last"]).rename("difference").reset_index()
+    table = over_seeds(_means(difference, key, "difference"), ["task", "reading"])
+    layers = change_by(similarities, ["layer"]).sort_values("mean", kind="stable")
+    lowest = layers.groupby(["task", "reading"])["layer"].agg(
+        lambda layer: " and ".join(map(str, sorted(layer[:2] + 1)))
+    )
+    return table.merge(lowest.rename("most_changed").reset_index(), on=["task", "reading"])
+
+
+def verdict(low: float, high: float) -> str:
+    """Say whether a claimed positive difference holds, given its interval."""
+    return "holds" if low > 0 else "does not hold" if high < 0 else "cannot tell"
+
+
+def n_holding(differences: pd.DataFrame) -> int:
+    """Count the tasks on which a claimed positive difference holds; seeds are averaged."""
+    return sum(verdict(low, high) == "holds" for low, high in _bounds(differences))
+
+
+def gain_table(over_base: pd.DataFrame, over: tuple[str, bool]) -> pd.DataFrame:
+    """Lay `gains` out for reading: points per task in the paper, which gives no interval, and in this run."""
+    this_run = over_seeds(over_base, ["task", "metric"])
+    paper = reported.table_1().set_index(["task", "metric", *SETTING])["value"]
+    rows = []
+    for row in this_run.itertuples():
+        difference = paper[row.task, row.metric, "pretrained", True] - paper[row.task, row.metric, *over]
+        points = per_cent(this_run.loc[row.Index])
+        rows.append((row.task, row.metric, f"{100 * difference:.1f}", None, points, verdict(row.low, row.high)))
+    return pd.DataFrame(rows, columns=["task", "metric", "paper", "reference run", "this run", "a gain?"])
+
+
+def last_two_table(last_two: pd.DataFrame) -> pd.DataFrame:
+    """Lay `last_two_against_rest` out for reading."""
+    return pd.DataFrame(
+        {
+            "task": last_two["task"],
+            "most changed layers": last_two["most_changed"],
+            "difference": last_two["mean"],
+            "from": last_two["low"],
+            "to": last_two["high"],
+            "last two change most?": [verdict(*bounds) for bounds in _bounds(last_two)],
+        }
+    )
+
+
+def finding(last_two: pd.DataFrame) -> str:
+    """Say in a chart's title on how many tasks the last two layers change more than the others."""
+    return f"The last two layers change more on {n_holding(last_two)} of {last_two['task'].nunique()} tasks"
+
+
+def largest_difference(by_layer: pd.DataFrame) -> str:
+    """Say where the readings are furthest apart: layer (from 1), task, and both similarities."""
+    sides = by_layer.pivot(index=["task", "layer"], columns="reading", values="mean")
+    task, layer = (sides["paper"] - sides["released"]).abs().idxmax()
+    paper, released = sides.loc[(task, layer), ["paper", "released"]]
+    return f"layer {layer + 1} on {task}: {paper:.3f} for the real tokens and {released:.3f} with padding"
+
+
+def claims(over_random: pd.DataFrame, last_two: pd.DataFrame) -> pd.DataFrame:
+    """Sum Section 4.3 up: on how many of this run's tasks each claim holds, does not hold, or is undecided."""
+    sentences = {
+        "Pre-trained weights beat random ones after fine-tuning (Table 1, every task)": over_random,
+        "The last two layers change most (Figure 5, every task but QQP)": last_two,
+    }
+    rows = []
+    for sentence, table in sentences.items():
+        verdicts = [verdict(*bounds) for bounds in _bounds(table)]
+        counts = [f"{name}: {verdicts.count(name)}" for name in ("holds", "does not hold", "cannot tell")]
+        rows.append((sentence, None, ", ".join(counts)))
+    return pd.DataFrame(rows, columns=["paper", "reference run", "this run, tasks on which it"])
+
+
+def _bounds(differences: pd.DataFrame) -> list[tuple[float, float]]:
+    by_task = over_seeds(differences, ["task"]) if "seed" in differences else differences
+    return list(zip(by_task["low"], by_task["high"], strict=True))
+
+
+def _means(table: pd.DataFrame, key: Sequence[str], value: str) -> pd.DataFrame:
+    rows = [
+        (*group_key, *(float(number) for number in interval_of_mean(group[value])))
+        for group_key, group in table.groupby(list(key), sort=False)
+    ]
+    return pd.DataFrame(rows, columns=[*key, "mean", "low", "high"])
+
+
+def _scored(metric: str, label: pd.Series, prediction: pd.Series) -> tuple[float, float, float]:
+    def statistic(label: pd.Series, prediction: pd.Series) -> float:
+        return evaluate([metric], label, prediction)[metric]
+
+    return statistic(label, prediction), *bootstrap_interval(statistic, label, prediction)
+
+
+def _setting(predictions: pd.DataFrame, setting: tuple[str, bool]) -> pd.DataFrame:
+    chosen = (predictions["initialization"] == setting[0]) & (predictions["finetuned"] == setting[1])
+    return predictions[chosen].sort_values("example")

@@ -1,0 +1,87 @@
+"""Intervals for means over examples and over seeds: no mean in the book is shown without one where it can have one."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+from scipy import stats
+
+
+def interval_of_mean(
+    values: ArrayLike, axis: int = 0, level: float = 0.95
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean over `axis` with its two-sided t-interval: (mean, low, high), each without that axis.
+
+    The values along the axis are independent examples or seeds. A single value has no interval: its bounds are NaN.
+    Raises ValueError for an empty axis, for a NaN (a missing value must be dealt with, not averaged away), and for a
+    level outside 0 to 1.
+    """
+    _check_level(level)
+    values = np.asarray(values, dtype=float)
+    n = values.shape[axis]
+    if n == 0:
+        raise ValueError("no values: a mean needs at least one")
+    if np.isnan(values).any():
+        raise ValueError(f"{int(np.isnan(values).sum())} of {values.size} values are NaN")
+    mean = values.mean(axis=axis)
+    if n == 1:
+        return mean, np.full_like(mean, np.nan), np.full_like(mean, np.nan)
+    half = stats.t.ppf((1 + level) / 2, n - 1) * values.std(axis=axis, ddof=1) / np.sqrt(n)
+    return mean, mean - half, mean + half
+
+
+def bootstrap_interval(
+    statistic: Callable[..., float], *arrays: ArrayLike, level: float = 0.95, n_resamples: int = 1000, seed: int = 0
+) -> tuple[float, float]:
+    """Percentile bootstrap interval of `statistic(*arrays)` over examples: (low, high).
+
+    Row i of every array belongs to example i, so examples are drawn with all their values (paired), as for a score of
+    labels and predictions. The same seed gives the same interval. Raises ValueError for empty or unequal arrays.
+    """
+    _check_level(level)
+    columns = [np.asarray(array) for array in arrays]
+    lengths = sorted({len(column) for column in columns})
+    if len(lengths) != 1 or lengths[0] == 0:
+        raise ValueError(f"arrays of lengths {lengths} must be equal and not empty")
+    if lengths[0] == 1:
+        return float("nan"), float("nan")
+    result = stats.bootstrap(
+        (np.arange(lengths[0]),),
+        lambda rows: statistic(*(column[rows] for column in columns)),
+        vectorized=False,
+        method="percentile",
+        confidence_level=level,
+        n_resamples=n_resamples,
+        rng=np.random.default_rng(seed),
+    )
+    return float(result.confidence_interval.low), float(result.confidence_interval.high)
+
+
+def over_seeds(table: pd.DataFrame, by: Sequence[str], value: str = "mean", level: float = 0.95) -> pd.DataFrame:
+    """One row per `by` from a table with one row per (`by`, `seed`): columns `by`, `value`, low, high, n_seeds.
+
+    `value` is averaged over seeds. With several seeds, low and high are the t-interval over seeds: what another
+    fine-tuning would give. With one seed they are the table's own low and high: what other examples would give.
+    The order of rows is that of the first appearance. Raises ValueError for two rows of one seed or differing seeds.
+    """
+    by = list(by)
+    repeated = table.duplicated([*by, "seed"])
+    if repeated.any():
+        raise ValueError(f"{int(repeated.sum())} rows repeat the same {', '.join([*by, 'seed'])}")
+    groups = table.groupby(by, sort=False, dropna=False, observed=True)
+    sizes = groups.size()
+    if sizes.nunique() > 1:
+        raise ValueError(f"some rows have {sizes.min()} seeds and others {sizes.max()}: each needs the same number")
+    if not len(table) or sizes.iloc[0] == 1:
+        return table[[*by, value, "low", "high"]].assign(n_seeds=1).reset_index(drop=True)
+    rows = [
+        (*key, *(float(number) for number in interval_of_mean(group[value], level=level)), len(group))
+        for key, group in groups
+    ]
+    return pd.DataFrame(rows, columns=[*by, value, "low", "high", "n_seeds"])
+
+
+def _check_level(level: float) -> None:
+    if not 0 < level < 1:
+        raise ValueError(f"level is {level}: give a fraction between 0 and 1, such as 0.95")

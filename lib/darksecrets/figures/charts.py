@@ -1,0 +1,129 @@
+"""The book's charts: tidy tables in, Altair charts out. Layers and heads are counted from 1 here, as in the paper."""
+
+import altair as alt
+import pandas as pd
+
+# One colour scale per quantity, the same on every page; all are readable for the colour-blind.
+SCALES = {
+    # Most similarities lie near 1: the third power spreads them over the colours.
+    "similarity": alt.Scale(scheme="cividis", type="pow", exponent=3, domain=[0, 1], clamp=True),
+    "task": alt.Scale(
+        domain=["MRPC", "STS-B", "SST-2", "QQP", "RTE", "QNLI", "MNLI"],
+        range=["#0072b2", "#d55e00", "#117733", "#882255", "#000000", "#56b4e9", "#b8860b"],
+    ),
+    "reading": alt.Scale(domain=["paper", "released"], range=["#0072b2", "#d55e00"]),
+}
+WIDTH = 288  # pixels of a plot: with its axes it fits a phone
+
+
+def change_by_head(by_head: pd.DataFrame, by_layer: pd.DataFrame, title: str) -> alt.VConcatChart:
+    """Figure 5: cosine similarity before and after fine-tuning, layer x head, and below it by layer for every task.
+
+    Both tables come from `evidence.fine_tuning.change_by`; a menu chooses the task.
+    """
+    by_head, by_layer = (_counted_from_one(table) for table in (by_head, by_layer))
+    chosen = _task_menu(by_head)
+    heads = (
+        alt.Chart(by_head, width=WIDTH, height=alt.Step(24), title=alt.Title(title, anchor="start"))
+        .transform_filter(alt.datum.task == chosen)
+        .mark_rect(stroke="white")
+        .encode(
+            x=alt.X("head:O", title="head", axis=alt.Axis(labelAngle=0)),
+            y=alt.Y("layer:O", title="layer"),
+            color=alt.Color(
+                "mean:Q",
+                title="cosine similarity (1 = unchanged)",
+                scale=SCALES["similarity"],
+                legend=alt.Legend(orient="bottom", gradientLength=WIDTH, values=[0, 0.5, 0.7, 0.8, 0.9, 1]),
+            ),
+            tooltip=["task", "layer", "head", *_interval_tooltips("similarity")],
+        )
+    )
+    return alt.vconcat(heads, _curves(by_layer, chosen)).add_params(chosen).resolve_scale(color="independent")
+
+
+def readings(by_layer: pd.DataFrame, title: str) -> alt.LayerChart:
+    """Compare the readings `paper` and `released` of one task by layer; a menu chooses the task."""
+    by_layer = _counted_from_one(by_layer)
+    chosen = _task_menu(by_layer)
+    base = alt.Chart(by_layer, width=WIDTH, height=200, title=alt.Title(title, anchor="start"))
+    base = base.transform_filter(alt.datum.task == chosen).encode(
+        x=alt.X("layer:O", title="layer", axis=alt.Axis(labelAngle=0)),
+        color=alt.Color("reading:N", scale=SCALES["reading"], legend=alt.Legend(orient="bottom")),
+    )
+    band = base.mark_area(opacity=0.25).encode(y=_similarity_axis("low"), y2="high:Q")
+    line = base.mark_line(point=True).encode(
+        y=_similarity_axis("mean"),
+        strokeDash=alt.StrokeDash("reading:N", legend=None),
+        tooltip=["task", "reading", "layer", *_interval_tooltips("similarity")],
+    )
+    return alt.layer(band, line).add_params(chosen)
+
+
+def learning_rate_search(evidence: pd.DataFrame, title: str) -> alt.LayerChart:
+    """Show the score on held-out training examples against the learning rate: a point per seed, a line through their
+    means.
+    """
+    base = alt.Chart(evidence, width=WIDTH, height=220, title=alt.Title(title, anchor="start")).encode(
+        x=alt.X(
+            "learning_rate:Q",
+            title="learning rate (logarithmic)",
+            scale=alt.Scale(type="log", nice=False, padding=12),
+            axis=alt.Axis(values=sorted(evidence["learning_rate"].unique()), format=".0e", grid=False),
+        ),
+        color=alt.Color("task:N", scale=SCALES["task"], legend=_task_legend(evidence)),
+    )
+    points = base.mark_point(filled=True, size=50).encode(
+        y=alt.Y("value:Q", title="score on held-out training examples", scale=alt.Scale(zero=False)),
+        shape=alt.Shape("task:N", legend=None),
+        tooltip=[
+            "task",
+            "metric",
+            "seed",
+            alt.Tooltip("learning_rate:Q", format=".0e"),
+            alt.Tooltip("value:Q", format=".3f"),
+        ],
+    )
+    return alt.layer(base.mark_line(opacity=0.6).encode(y="mean(value):Q"), points)
+
+
+def _curves(by_layer: pd.DataFrame, chosen: alt.Parameter) -> alt.LayerChart:
+    """One curve per task over layers; the chosen task's is strong and has its interval."""
+    base = alt.Chart(by_layer, width=WIDTH, height=180).encode(
+        x=alt.X("layer:O", title="layer", axis=alt.Axis(labelAngle=0)),
+        color=alt.Color("task:N", scale=SCALES["task"], legend=_task_legend(by_layer)),
+    )
+    band = (
+        base.transform_filter(alt.datum.task == chosen)
+        .mark_area(opacity=0.3)
+        .encode(y=_similarity_axis("low"), y2="high:Q")
+    )
+    lines = base.mark_line(point=True).encode(
+        y=_similarity_axis("mean"),
+        opacity=alt.condition(alt.datum.task == chosen, alt.value(1), alt.value(0.35)),
+        tooltip=["task", "layer", *_interval_tooltips("mean over heads")],
+    )
+    return alt.layer(band, lines)
+
+
+def _task_menu(table: pd.DataFrame) -> alt.Parameter:
+    tasks = list(table["task"].unique())
+    return alt.param(name="chosen_task", value=tasks[0], bind=alt.binding_select(options=tasks, name="Task "))
+
+
+def _task_legend(table: pd.DataFrame) -> alt.Legend:
+    return alt.Legend(orient="bottom", columns=4, values=list(table["task"].unique()))
+
+
+def _similarity_axis(column: str) -> alt.Y:
+    return alt.Y(f"{column}:Q", title="cosine similarity", scale=alt.Scale(zero=False))
+
+
+def _interval_tooltips(title: str) -> list[alt.Tooltip]:
+    columns = {"mean": title, "low": "95 % interval from", "high": "to"}
+    return [alt.Tooltip(f"{column}:Q", title=name, format=".3f") for column, name in columns.items()]
+
+
+def _counted_from_one(table: pd.DataFrame) -> pd.DataFrame:
+    counted = table.assign(**{column: table[column] + 1 for column in ("layer", "head") if column in table})
+    return counted.assign(**{column: counted[column].round(4) for column in ("mean", "low", "high")})

@@ -1,0 +1,136 @@
+"""Intervals: equal to slow, plain versions, and covering the truth as often as they promise."""
+
+import itertools
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from darksecrets.evidence.statistics import bootstrap_interval, interval_of_mean, over_seeds
+
+
+class TestIntervalOfMean:
+    def test_textbook_example(self):
+        # Five values, mean 3, variance 2.5; the 97.5 % point of t with four degrees of freedom is 2.776.
+        mean, low, high = interval_of_mean([1, 2, 3, 4, 5])
+        assert (mean, low, high) == pytest.approx((3, 3 - 2.776445 * math.sqrt(0.5), 3 + 2.776445 * math.sqrt(0.5)))
+
+    @pytest.mark.parametrize("axis", [0, 1, 2, -1])
+    def test_equals_one_mean_at_a_time(self, axis):
+        values = np.random.default_rng(0).random((4, 5, 6))
+        mean, low, high = interval_of_mean(values, axis=axis, level=0.9)
+        lines = np.moveaxis(values, axis, -1)
+        assert mean.shape == lines.shape[:-1]
+        for place in itertools.product(*map(range, mean.shape)):
+            line = lines[place]
+            expected = stats.t.interval(0.9, len(line) - 1, sum(line) / len(line), stats.sem(line))
+            assert (low[place], high[place]) == pytest.approx(expected)
+
+    def test_one_value_has_no_interval(self):
+        mean, low, high = interval_of_mean([[1.0, 2.0]])
+        assert mean.tolist() == [1.0, 2.0]
+        assert np.isnan(low).all()
+        assert np.isnan(high).all()
+
+    @pytest.mark.parametrize(("values", "message"), [([], "no values"), ([1.0, math.nan], "1 of 2 values are NaN")])
+    def test_nothing_and_nan_are_refused(self, values, message):
+        with pytest.raises(ValueError, match=message):
+            interval_of_mean(values)
+
+    @pytest.mark.parametrize("level", [0, 1, 95])
+    def test_a_level_in_per_cent_is_refused(self, level):
+        with pytest.raises(ValueError, match="between 0 and 1"):
+            interval_of_mean([1.0, 2.0], level=level)
+
+    @pytest.mark.parametrize("level", [0.5, 0.95])
+    def test_covers_the_true_mean_as_often_as_promised(self, level):
+        # 4000 samples of five: the observed share has a standard error of at most 0.008.
+        samples = np.random.default_rng(1).normal(7.0, 2.0, (5, 4000))
+        _, low, high = interval_of_mean(samples, level=level)
+        assert np.mean((low <= 7.0) & (high >= 7.0)) == pytest.approx(level, abs=0.02)
+
+
+def accuracy(labels, predictions):
+    return float(np.mean(labels == predictions))
+
+
+class TestBootstrap:
+    def test_equals_a_slow_bootstrap(self):
+        random = np.random.default_rng(0)
+        labels, predictions = random.integers(0, 2, (2, 200))
+        draws = []
+        for _ in range(4000):
+            rows = [random.integers(200) for _ in range(200)]
+            draws.append(sum(labels[row] == predictions[row] for row in rows) / 200)
+        expected = np.quantile(draws, [0.025, 0.975])
+        assert bootstrap_interval(accuracy, labels, predictions, n_resamples=4000) == pytest.approx(expected, abs=0.012)
+
+    def test_examples_stay_whole(self):
+        # Drawn apart, x and y would not be correlated.
+        x = np.random.default_rng(0).random(50)
+        low, high = bootstrap_interval(lambda a, b: float(np.corrcoef(a, b)[0, 1]), x, 2 * x + 1, n_resamples=50)
+        assert low == pytest.approx(1.0)
+        assert high == pytest.approx(1.0)
+
+    def test_the_seed_decides(self):
+        x = np.random.default_rng(0).random(30)
+        mean = bootstrap_interval(np.mean, x, seed=3)
+        assert mean == bootstrap_interval(np.mean, x, seed=3)
+        assert mean != bootstrap_interval(np.mean, x, seed=4)
+
+    def test_covers_the_true_mean_as_often_as_promised(self):
+        random = np.random.default_rng(2)
+        bounds = [bootstrap_interval(np.mean, random.normal(3, 1, 60), n_resamples=200, seed=i) for i in range(300)]
+        covered = np.mean([low <= 3 <= high for low, high in bounds])
+        assert 0.89 < covered < 0.985
+
+    def test_one_example_has_no_interval(self):
+        assert all(math.isnan(bound) for bound in bootstrap_interval(np.mean, [1.0]))
+
+    @pytest.mark.parametrize("arrays", [([1, 2], [1]), ([], [])])
+    def test_unequal_and_empty_arrays_are_refused(self, arrays):
+        with pytest.raises(ValueError, match="equal and not empty"):
+            bootstrap_interval(accuracy, *arrays)
+
+
+def similarity_table(seeds, heads=3):
+    random = np.random.default_rng(0)
+    keys = itertools.product(("RTE", "MRPC"), range(2), range(heads), seeds)
+    table = pd.DataFrame(keys, columns=["task", "layer", "head", "seed"])
+    mean = random.random(len(table))
+    return table.assign(mean=mean, low=mean - 0.1, high=mean + 0.1)
+
+
+class TestOverSeeds:
+    by = ("task", "layer", "head")
+
+    def test_one_seed_keeps_the_interval_over_examples(self):
+        table = similarity_table([7])
+        found = over_seeds(table, self.by)
+        assert found["n_seeds"].eq(1).all()
+        pd.testing.assert_frame_equal(found.drop(columns="n_seeds"), table.drop(columns="seed"))
+
+    def test_several_seeds_give_the_interval_over_seeds(self):
+        table = similarity_table([0, 1, 2])
+        found = over_seeds(table, self.by)
+        assert list(found.columns) == ["task", "layer", "head", "mean", "low", "high", "n_seeds"]
+        assert found["task"].unique().tolist() == ["RTE", "MRPC"]
+        for row in found.itertuples():
+            same = (table["task"] == row.task) & (table["layer"] == row.layer) & (table["head"] == row.head)
+            mean, low, high = interval_of_mean(table[same]["mean"].to_numpy())
+            assert (row.mean, row.low, row.high, row.n_seeds) == pytest.approx((mean, low, high, 3))
+
+    def test_one_key_column_and_another_value(self):
+        table = pd.DataFrame({"task": ["RTE", "RTE"], "seed": [0, 1], "value": [0.5, 0.7]})
+        found = over_seeds(table, ["task"], "value").iloc[0]
+        assert found["task"] == "RTE"
+        assert found["value"] == pytest.approx(0.6)
+
+    def test_repeated_and_missing_seeds_are_refused(self):
+        table = similarity_table([0, 1])
+        with pytest.raises(ValueError, match="1 rows repeat"):
+            over_seeds(pd.concat([table, table.head(1)]), self.by)
+        with pytest.raises(ValueError, match="some rows have 1 seeds and others 2"):
+            over_seeds(table.iloc[1:], self.by)
