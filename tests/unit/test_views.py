@@ -202,3 +202,11 @@ class TestBrowse:
         made = [found for key, found in _instances.items() if key not in before]
         sliders = {found.description: found for found in made if isinstance(found, ipywidgets.IntSlider)}
         assert {name: (slider.min, slider.max) for name, slider in sliders.items()} == {"layer": (1, 3), "head": (1, 4)}
+
+
+def test_one_head_is_counted_from_one_and_refuses_what_the_model_lacks():
+    maps = np.random.default_rng(0).dirichlet(np.ones(4), (2, 3, 4))
+    np.testing.assert_array_equal(views.one_head(maps, 2, 3), maps[1, 2])
+    for layer, head, message in ((0, 1, "layer is 0.*1 to 2"), (3, 1, "layer is 3"), (1, 4, "head is 4.*1 to 3")):
+        with pytest.raises(InputError, match=message):
+            views.one_head(maps, layer, head)

@@ -1,5 +1,7 @@
 """The book's charts: tidy tables in, Altair charts out. Layers and heads are counted from 1 here, as in the paper."""
 
+import textwrap
+
 import altair as alt
 import pandas as pd
 
@@ -13,7 +15,8 @@ SCALES = {
     ),
     "reading": alt.Scale(domain=["paper", "released"], range=["#0072b2", "#d55e00"]),
 }
-WIDTH = 288  # pixels of a plot: with its axes it fits a phone
+STEP = 21  # pixels of a cell
+WIDTH = 12 * STEP  # of a plot: with its axes it fits a phone
 
 
 def change_by_head(by_head: pd.DataFrame, by_layer: pd.DataFrame, title: str) -> alt.VConcatChart:
@@ -24,7 +27,7 @@ def change_by_head(by_head: pd.DataFrame, by_layer: pd.DataFrame, title: str) ->
     by_head, by_layer = (_counted_from_one(table) for table in (by_head, by_layer))
     chosen = _task_menu(by_head)
     heads = (
-        alt.Chart(by_head, width=WIDTH, height=alt.Step(24), title=alt.Title(title, anchor="start"))
+        alt.Chart(by_head, width=WIDTH, height=alt.Step(STEP), title=_title(title))
         .transform_filter(alt.datum.task == chosen)
         .mark_rect(stroke="white")
         .encode(
@@ -34,7 +37,9 @@ def change_by_head(by_head: pd.DataFrame, by_layer: pd.DataFrame, title: str) ->
                 "mean:Q",
                 title="cosine similarity (1 = unchanged)",
                 scale=SCALES["similarity"],
-                legend=alt.Legend(orient="bottom", gradientLength=WIDTH, values=[0, 0.5, 0.7, 0.8, 0.9, 1]),
+                legend=alt.Legend(
+                    orient="bottom", gradientLength=WIDTH, titleLimit=WIDTH, values=[0, 0.5, 0.7, 0.8, 0.9, 1]
+                ),
             ),
             tooltip=["task", "layer", "head", *_interval_tooltips("similarity")],
         )
@@ -46,7 +51,7 @@ def readings(by_layer: pd.DataFrame, title: str) -> alt.LayerChart:
     """Compare the readings `paper` and `released` of one task by layer; a menu chooses the task."""
     by_layer = _counted_from_one(by_layer)
     chosen = _task_menu(by_layer)
-    base = alt.Chart(by_layer, width=WIDTH, height=200, title=alt.Title(title, anchor="start"))
+    base = alt.Chart(by_layer, width=WIDTH, height=200, title=_title(title))
     base = base.transform_filter(alt.datum.task == chosen).encode(
         x=alt.X("layer:O", title="layer", axis=alt.Axis(labelAngle=0)),
         color=alt.Color("reading:N", scale=SCALES["reading"], legend=alt.Legend(orient="bottom")),
@@ -64,7 +69,7 @@ def learning_rate_search(evidence: pd.DataFrame, title: str) -> alt.LayerChart:
     """Show the score on held-out training examples against the learning rate: a point per seed, a line through their
     means.
     """
-    base = alt.Chart(evidence, width=WIDTH, height=220, title=alt.Title(title, anchor="start")).encode(
+    base = alt.Chart(evidence, width=WIDTH, height=220, title=_title(title)).encode(
         x=alt.X(
             "learning_rate:Q",
             title="learning rate (logarithmic)",
@@ -104,6 +109,11 @@ def _curves(by_layer: pd.DataFrame, chosen: alt.Parameter) -> alt.LayerChart:
         tooltip=["task", "layer", *_interval_tooltips("mean over heads")],
     )
     return alt.layer(band, lines)
+
+
+def _title(text: str) -> alt.Title:
+    """Break a title into lines that are no wider than a plot."""
+    return alt.Title(textwrap.wrap(text, 38), anchor="start")
 
 
 def _task_menu(table: pd.DataFrame) -> alt.Parameter:

@@ -45,6 +45,15 @@ _HEAD_HINT = (
 _MODEL_HINT = "One field per head, one colour per layer: click a field to enlarge it."
 
 
+def one_head(maps: ArrayLike, layer: int, head: int) -> np.ndarray:
+    """Take the map of one head, both counted from 1 as a reader does, out of `maps` (layer, head, query, key)."""
+    weights = _checked(maps, MAX_TOKENS)
+    for what, place, count in (("layer", layer, weights.shape[0]), ("head", head, weights.shape[1])):
+        if not 1 <= place <= count:
+            raise InputError(f"{what} is {place}; this model has {what}s 1 to {count}")
+    return weights[layer - 1, head - 1]
+
+
 def map_table(attention_map: ArrayLike, tokens: Sequence[str], decimals: int = 2) -> pd.DataFrame:
     """One head as numbers: a row per query, a column per key, the first column naming the query.
 

@@ -4,6 +4,7 @@ Maps are never collected. Each batch's maps are handed to the reducers and forgo
 the number of examples.
 """
 
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -156,4 +157,4 @@ def attention_pass(
         done += len(batch.examples)
         if progress and time.monotonic() - reported > 30:
             reported = time.monotonic()
-            print(f"{progress}: {done} of {len(encoded)} examples", flush=True)
+            print(f"{progress}: {done} of {len(encoded)} examples", file=sys.stderr, flush=True)

@@ -6,6 +6,7 @@ a learning rate that rises over the first tenth of the steps and then falls line
 """
 
 import shutil
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -134,7 +135,8 @@ class _Progress(TrainerCallback):
             return
         self.reported = now
         left = (now - self.begun) / (state.global_step - self.first_step) * (state.max_steps - state.global_step)
-        print(f"{self.title}: step {state.global_step} of {state.max_steps}, about {left:.0f} s left", flush=True)
+        where = f"step {state.global_step} of {state.max_steps}, about {left:.0f} s left"
+        print(f"{self.title}: {where}", file=sys.stderr, flush=True)
 
 
 def _train(checkpoint: Checkpoint, train: Split, recipe: Recipe, seed: int, directory: Path) -> None:

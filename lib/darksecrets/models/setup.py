@@ -41,8 +41,11 @@ class Setup:
     def __post_init__(self) -> None:
         glue.check_tasks(list(self.tasks))
         glue.check_corpus(self.corpus, list(self.tasks))
-        if not self.seeds:
-            raise InputError("seeds is empty; give at least one, such as 0")
+        if not self.seeds or len(set(self.seeds)) < len(self.seeds) or min(self.seeds) < 0:
+            raise InputError(f"seeds is {list(self.seeds)}; give at least one, each once, none below 0")
+        for name in ("max_train", "max_examples"):
+            if getattr(self, name) < 0:
+                raise InputError(f"{name} is {getattr(self, name)}; give 0 for all, or a positive whole number")
         self.recipe  # noqa: B018  checks the numbers
         self.results  # noqa: B018  checks the directory
 
@@ -73,9 +76,10 @@ class Setup:
         return [note for task in self.tasks if (note := self.split(task, "dev").note)]
 
     def described(self) -> dict[str, object]:
-        """Return what a run's provenance records of this setup; the corpus by its content, not by its place."""
+        """Return what a run's provenance records of this setup; files by their content, not by their place."""
+        directory = Path(self.checkpoint)
         return {
-            "checkpoint": self.checkpoint,
+            "checkpoint": directory.resolve().name if directory.is_dir() else self.checkpoint,
             "checkpoint_fingerprint": self.load().fingerprint,
             "tasks": list(self.tasks),
             "seeds": list(self.seeds),

@@ -1,0 +1,141 @@
+"""The command line: `python -m darksecrets COMMAND`."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from darksecrets.errors import InputError
+
+# Commands import what they need when they run: `--help` answers at once.
+BOOK_EXAMPLES = """
+\b
+Examples:
+  python -m darksecrets book
+  python -m darksecrets book --profile glue tasks=RTE,STS-B max_train=500
+  python -m darksecrets book --profile glue corpus=../shared/glue
+  python -m darksecrets book --profile paper seeds=0,1
+"""
+CHECK_EXAMPLES = """
+\b
+Examples:
+  python -m darksecrets check --profile paper
+  python -m darksecrets check --profile my-run.yml seeds=0,1,2
+"""
+DEFAULT_PROFILE = "glue"
+
+
+class Group(click.Group):
+    """A group that turns what a person gave wrong into one line and exit code 2."""
+
+    def invoke(self, context: click.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(context)
+        except InputError as error:
+            click.echo(f"error: {error}", err=True)
+            context.exit(2)
+
+
+class ParameterCommand(click.Command):
+    """A command that takes `name=value` for the notebooks' parameters, and lists them in its help."""
+
+    def format_epilog(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the parameters as the notebooks declare them, then the examples."""
+        from darksecrets.book import contents, parameters, profiles
+
+        try:
+            root = contents.book_root()
+            known = parameters.declared(contents.notebooks(root))
+            names = profiles.available(root)
+        except InputError as error:
+            formatter.write(f"\nParameters cannot be listed: {error}\n")
+        else:
+            with formatter.section("Parameters (from the notebooks; a profile or name=value changes the default)"):
+                formatter.write_dl(
+                    [
+                        (f"{item.name}: {item.kind}", f"{item.help} [{item.default!r}]")
+                        for item in known.values()
+                        if item.name != profiles.RUN
+                    ]
+                )
+            formatter.write(f"\nProfiles: {', '.join(names)}\n")
+        super().format_epilog(context, formatter)
+
+
+profile_option = click.option(
+    "--profile", default=DEFAULT_PROFILE, show_default=True, metavar="NAME", help="A profile's name, or a YAML file."
+)
+overrides_argument = click.argument("overrides", nargs=-1, metavar="[NAME=VALUE]...")
+
+
+@click.group(cls=Group, no_args_is_help=False, invoke_without_command=True)
+@click.pass_context
+def main(context: click.Context) -> None:
+    """Recompute the experiments of 'Revealing the Dark Secrets of BERT' and read them as a book."""
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+
+
+@main.command(cls=ParameterCommand, epilog=BOOK_EXAMPLES)
+@profile_option
+@overrides_argument
+def book(profile: str, overrides: tuple[str, ...]) -> None:
+    """Execute the notebooks with a profile's values and build the book into _build/html.
+
+    What was executed before with the same code, values and versions is not executed again.
+    Paths start at the current directory.
+    """
+    from darksecrets.book import build, contents, execute, profiles
+
+    checked = profiles.load(contents.book_root(), profile, overrides)
+    try:
+        build.make(checked)
+    except (execute.ExecutionError, build.BuildError) as error:
+        click.echo(str(error), err=True)
+        sys.exit(1)
+
+
+@main.command(cls=ParameterCommand, epilog=CHECK_EXAMPLES)
+@profile_option
+@overrides_argument
+def check(profile: str, overrides: tuple[str, ...]) -> None:
+    """Check a profile and show the values that a run of the book would use; nothing is executed."""
+    from darksecrets.book import contents, profiles
+
+    checked = profiles.load(contents.book_root(), profile, overrides)
+    width = max(map(len, checked.values), default=0)
+    click.echo(f"run {checked.run}")
+    for name, value in checked.for_notebook(list(checked.values)).items():
+        click.echo(f"  {name:<{width}}  {value!r}")
+
+
+@main.command()
+@click.argument("directory", type=click.Path(path_type=Path), required=False)
+def audit(directory: Path | None) -> None:
+    """Check a built book: nothing loaded from another host, links, figures, page sizes.
+
+    \b
+    Examples:
+      python -m darksecrets audit
+      python -m darksecrets audit _build/html
+    """
+    from darksecrets.book import audit as rules
+    from darksecrets.book import contents
+
+    root = contents.book_root()
+    html = directory or root / "_build" / "html"
+    if not html.is_dir():
+        raise InputError(
+            f"there is no book in {click.format_filename(html)}; build it with `make book`, or name its directory"
+        )
+    findings = rules.audit(html, contents.names(root), hidden=(str(root), sys.prefix))
+    if findings:
+        click.echo(rules.report(findings), err=True)
+        sys.exit(1)
+    click.echo(f"{len(contents.html_pages(html))} pages, no faults")
+
+
+if __name__ == "__main__":
+    main(prog_name="python -m darksecrets")

@@ -1,0 +1,190 @@
+"""Papermill over the book's notebooks: in order, one kernel at a time, nothing twice.
+
+An executed notebook is a result in the run store, keyed by its code, its parameters, the library, the packages and
+the notebooks before it. It is there only when it succeeded; what failed is kept under `_build/failed` to look at.
+"""
+
+import os
+import re
+import shutil
+import time
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import papermill
+from nbclient.exceptions import DeadKernelError
+from nbformat import NotebookNode
+from papermill.exceptions import PapermillExecutionError
+from traitlets.config import Config
+
+import darksecrets
+from darksecrets import runs
+from darksecrets.book import contents, executed, parameters
+from darksecrets.book.profiles import PLACES, STORE, Profile
+from darksecrets.book.progress import CellProgress
+from darksecrets.errors import InputError
+
+FAILED = Path("_build/failed")
+DRAWING = ("altair", "vl-convert-python", "bertviz", "myst-nb", "ipykernel", "papermill")
+# No bars (they are widgets, whose state drags foreign scripts into the page), and this environment's own kernel.
+KERNEL_ENVIRONMENT = {
+    "DARKSECRETS_HEADLESS": "1",
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
+    "TRANSFORMERS_NO_ADVISORY_WARNINGS": "1",
+    "TQDM_DISABLE": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+    "JUPYTER_PREFER_ENV_PATH": "1",
+    "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+    "PYTHONHASHSEED": "0",
+}
+# Kernels started over TCP race for ports; over sockets in the file system they cannot.
+TRANSPORT = Config({"KernelManager": {"transport": "ipc"}}) if os.name == "posix" else Config()
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+
+
+class ExecutionError(RuntimeError):
+    """A notebook did not reach its end; the message is the block to show."""
+
+
+def execute(profile: Profile) -> dict[str, NotebookNode]:
+    """Execute the book's notebooks with a profile's values; return them, with outputs, by page name.
+
+    Raises `ExecutionError` with notebook, cell and exception, or the `InputError` that a notebook raised.
+    """
+    os.environ.update(KERNEL_ENVIRONMENT)
+    shutil.rmtree(profile.root / FAILED, ignore_errors=True)
+    store = runs.Store(profile.store)
+    pages = contents.pages(profile.root)
+    done, before = {}, ""
+    for position, page in enumerate(pages, start=1):
+        label = f"[{position}/{len(pages)}] {page.source.stem}"
+        if not page.is_notebook:
+            print(f"{label}: text", flush=True)
+            continue
+        source = executed.read(page.source)
+        values = profile.for_notebook([parameter.name for parameter in parameters.of_notebook(page.source)])
+        ingredients = _ingredients(page.name, source, values, profile.folder, before)
+        done[page.name] = executed.joined(source, _result(store, ingredients, page, values, profile, label))
+        before = runs.fingerprint(ingredients)
+    return done
+
+
+def _result(
+    store: runs.Store,
+    ingredients: dict[str, Any],
+    page: contents.Page,
+    values: dict[str, Any],
+    profile: Profile,
+    label: str,
+) -> NotebookNode:
+    started, ran = time.perf_counter(), False
+
+    def compute(directory: Path) -> None:
+        nonlocal ran
+        ran = True
+        print(f"{label} ...", flush=True)
+        _run(page, values, directory, profile)
+
+    directory = store.result("notebook", ingredients, compute)
+    spent = f"{time.perf_counter() - started:.0f} s" if ran else "unchanged, not executed again"
+    print(f"{label} ... {spent}", flush=True)
+    return executed.read(directory / "notebook.ipynb")
+
+
+def _run(page: contents.Page, values: dict[str, Any], directory: Path, profile: Profile) -> None:
+    """Execute one notebook into `directory`: `notebook.ipynb` is there when, and only when, it reached its end."""
+    working = directory / "executing.ipynb"
+    n_cells = len(executed.read(page.source).cells) + 1  # and the one that papermill adds
+    with CellProgress(n_cells) as progress:
+        try:
+            papermill.execute_notebook(
+                page.source.resolve(),
+                working.resolve(),
+                parameters=values,
+                cwd=profile.folder,
+                progress_bar=False,
+                stdout_file=progress,
+                stderr_file=progress,
+                on_cell_start=progress.cell_started,
+                config=TRANSPORT,
+            )
+        except PapermillExecutionError as error:
+            if error.ename == "InputError":
+                raise InputError(f"{page.source.stem}: {error.evalue}") from None
+            raise _failed(page, error.cell_index, _described(error), working, profile.root) from None
+        except DeadKernelError:
+            reason = "the kernel died; was there enough memory?"
+            raise _failed(page, progress.position - 1, reason, working, profile.root) from None
+    notebook = executed.read(working)
+    position = executed.unfinished(notebook)
+    if position is not None:
+        raise _failed(
+            page, position, "the notebook ended before this cell; did it call sys.exit()?", working, profile.root
+        )
+    working.unlink()
+    nbformat.write(executed.clean(notebook), directory / ".notebook.ipynb")
+    (directory / ".notebook.ipynb").replace(directory / "notebook.ipynb")
+
+
+def _ingredients(name: str, source: NotebookNode, values: dict[str, Any], folder: Path, before: str) -> dict[str, Any]:
+    return {
+        "page": name,
+        "code": [[cell.source, cell.metadata.get("tags", [])] for cell in executed.code_cells(source)],
+        "parameters": values,
+        "files": {key: _listing(folder / values[key]) for key in PLACES if key != STORE and key in values},
+        "library": library_fingerprint(),
+        "packages": {package: metadata.version(package) for package in (*runs.PACKAGES, *DRAWING)},
+        "before": before,
+    }
+
+
+def library_fingerprint() -> str:
+    """Return the SHA-256 of the library's modules that a notebook can import: all but the book's machinery."""
+    package = Path(darksecrets.__file__).parent
+    modules = [
+        path
+        for path in sorted(package.rglob("*.py"))
+        if path.relative_to(package).parts[0] not in ("book", "__main__.py")
+    ]
+    return runs.fingerprint({path.relative_to(package).as_posix(): runs.file_fingerprint(path) for path in modules})
+
+
+def _listing(place: Path) -> list[list[Any]]:
+    """List the files of a corpus or checkpoint with size and time: a file that changed makes the notebook run again."""
+
+    def entries() -> Iterator[list[Any]]:
+        for path in sorted(place.rglob("*") if place.is_dir() else [place]):
+            if path.is_file():
+                status = path.stat()
+                yield [path.relative_to(place).as_posix(), status.st_size, status.st_mtime_ns]
+
+    return list(entries())
+
+
+def _described(error: PapermillExecutionError) -> str:
+    trace = COLOUR.sub("", "\n".join(error.traceback)).strip()
+    return f"{trace}\n\n{error.ename}: {error.evalue}"
+
+
+def _failed(page: contents.Page, position: int, what: str, working: Path, root: Path) -> ExecutionError:
+    """Keep the notebook as far as it came, and say what happened in the cell at `position` of it."""
+    cells = [
+        cell
+        for cell in executed.read(working).cells[: position + 1]
+        if executed.INJECTED not in cell.metadata.get("tags", [])
+    ]
+    kept = root / FAILED / f"{page.source.stem}.failed.ipynb"
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    working.replace(kept)
+    return ExecutionError(
+        f"notebook {page.source.stem} failed in cell {len(cells)}:\n{_indented(what)}\n"
+        f"The notebook as far as it came: {kept.relative_to(root)}"
+    )
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"    {line}" for line in text.splitlines())

@@ -1,0 +1,190 @@
+"""A profile is one YAML file of parameter values and describes one run of the whole book.
+
+Everything that can be known to be wrong is said here, before any kernel starts: a name that no notebook declares, a
+value of another type, a task that does not exist, a corpus that is not there.
+"""
+
+import importlib
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from darksecrets.book import contents
+from darksecrets.book.parameters import Parameter, declared, unknown
+from darksecrets.errors import InputError
+from darksecrets.runs import fingerprint
+
+FOLDER = Path("notebooks")
+PROFILES = FOLDER / "profiles"
+RUN = "run"  # set by the machinery, derived from all the others
+STORE = "store"
+PLACES = ("corpus", "checkpoint", STORE)  # parameters that may name a file or directory
+AT_LEAST = {
+    "epochs": 1,
+    "head": 1,
+    "layer": 1,
+    "learning_rate": 0,
+    "max_examples": 0,
+    "max_released": 1,
+    "max_scored": 0,
+    "max_train": 0,
+}
+SETUP = "checkpoint corpus tasks seeds max_train max_examples epochs learning_rate precision store"
+# Checks that need the library: (parameters handed over, module, function).
+CHECKS = (
+    ("tasks", "darksecrets.corpora.glue", "check_tasks"),
+    ("corpus tasks", "darksecrets.corpora.glue", "check_corpus"),
+    ("checkpoint", "darksecrets.models.checkpoints", "check"),
+    (SETUP, "darksecrets.models.setup", "Setup"),
+)
+
+
+@dataclass(frozen=True)
+class Profile:
+    """The values of all parameters for one run; relative paths start at the notebooks' folder, where kernels run."""
+
+    name: str
+    root: Path
+    parameters: dict[str, Parameter]
+    values: dict[str, Any]
+
+    @property
+    def run(self) -> str:
+        """The run's name: the profile's, and what distinguishes these values from any others."""
+        decisive = {name: value for name, value in self.values.items() if name not in (RUN, STORE)}
+        return f"{re.sub('[^A-Za-z0-9]+', '-', self.name).strip('-')}-{fingerprint(decisive)[:8]}"
+
+    @property
+    def folder(self) -> Path:
+        """The notebooks' folder."""
+        return self.root / FOLDER
+
+    @property
+    def store(self) -> Path:
+        """The run store, as a path that holds from any directory."""
+        return Path(os.path.normpath(self.folder / self.values.get(STORE, "../_runs")))
+
+    def for_notebook(self, names: Sequence[str]) -> dict[str, Any]:
+        """Return the values of the parameters in `names`, with the run's name filled in."""
+        values = self.values | {RUN: self.run}
+        return {name: values[name] for name in names}
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML with two traps closed: 1e-4 is a number (YAML 1.1 reads text), and a key given twice is an error."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [self.construct_object(key) for key, _ in node.value]
+        repeated = [key for key in keys if keys.count(key) > 1]
+        if repeated:
+            raise yaml.YAMLError(f"{repeated[0]!r} is given twice")
+        return super().construct_mapping(node, deep)
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
+)
+
+
+def load(root: Path, name: str, overrides: Sequence[str] = ()) -> Profile:
+    """Read profile `name` (of notebooks/profiles, or the path of a YAML file), apply `overrides`, and check everything.
+
+    `overrides` are `name=value` as typed; paths in them start at the current directory and are handed on relative to
+    the notebooks' folder, so that no page shows a path of this machine. Raises `InputError`.
+    """
+    here = Path.cwd()
+    known = declared(contents.notebooks(root))
+    path = _path(root, name)
+    given = _checked_values(_read(path), known, path.name)
+    typed = _typed_values(overrides, known)
+    # Functions of the library see a path from here, kernels see it from the notebooks' folder.
+    folder = root / FOLDER
+    base = {parameter.name: parameter.default for parameter in known.values()} | given
+    check_values({key: _moved(key, value, folder, here) for key, value in base.items()} | typed)
+    values = {key: _moved(key, value, folder, folder) for key, value in base.items()}
+    values |= {key: _moved(key, value, here, folder) for key, value in typed.items()}
+    return Profile(path.stem, root, known, values)
+
+
+def available(root: Path) -> list[str]:
+    """Return the names of the profiles in notebooks/profiles."""
+    return sorted(path.stem for path in (root / PROFILES).glob("*.yml"))
+
+
+def check_values(values: dict[str, Any]) -> None:
+    """Raise `InputError` for values that have the right type and yet cannot be used."""
+    for name, value in values.items():
+        if name in AT_LEAST and value < AT_LEAST[name]:
+            raise InputError(f"{name} is {value}; it must be at least {AT_LEAST[name]}")
+        if isinstance(value, list):
+            _check_list(name, value)
+    for names, module, function in CHECKS:
+        if all(name in values for name in names.split()):
+            getattr(importlib.import_module(module), function)(*(values[name] for name in names.split()))
+
+
+def _check_list(name: str, value: list[Any]) -> None:
+    if not value:
+        raise InputError(f"{name} is empty; give at least one")
+    repeated = [item for item in value if value.count(item) > 1]
+    if repeated:
+        raise InputError(f"{name} has {repeated[0]} more than once; give each once")
+
+
+def _path(root: Path, name: str) -> Path:
+    path = Path(name)
+    if path.suffix in (".yml", ".yaml"):
+        if not path.is_file():
+            raise InputError(f"profile {name}: there is no such file")
+        return path
+    names = available(root)
+    if name not in names:
+        raise unknown(name, names, "profile")
+    return root / PROFILES / f"{name}.yml"
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path.name} is not YAML that can be read: {' '.join(str(error).split())}") from None
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise InputError(f"{path.name} holds a {type(content).__name__}; write one `name: value` a line")
+    return content
+
+
+def _checked_values(content: dict[str, Any], known: dict[str, Parameter], where: str) -> dict[str, Any]:
+    return {name: _known(name, known, where).checked(value, where) for name, value in content.items()}
+
+
+def _typed_values(overrides: Sequence[str], known: dict[str, Parameter]) -> dict[str, Any]:
+    values = {}
+    for override in overrides:
+        name, equals, text = override.partition("=")
+        if not equals:
+            raise InputError(f"{override!r} is not of the form name=value, such as tasks=RTE,STS-B")
+        values[name] = _known(name, known, "command line").from_text(text, "command line")
+    return values
+
+
+def _known(name: Any, known: dict[str, Parameter], where: str) -> Parameter:
+    settable = set(known) - {RUN}
+    if name not in settable:
+        raise unknown(str(name), settable, where)
+    return known[name]
+
+
+def _moved(name: str, value: Any, start: Path, target: Path) -> Any:
+    """Make a path that is relative to `start` relative to `target`; leave names such as `hub` alone."""
+    if name not in PLACES:
+        return value
+    path = Path(start, value).expanduser() if not value.startswith("~") else Path(value).expanduser()
+    is_path = name == STORE or value.startswith((".", "/", "~")) or path.exists()
+    return os.path.relpath(path, target) if is_path else value

@@ -1,0 +1,193 @@
+"""One call puts a numbered, captioned, cross-referenced figure or table on a page.
+
+Each call displays one MIME bundle. JupyterLab takes the chart (or HTML) of it; the book takes its `text/markdown`, a
+MyST directive, because only a directive gives a figure its number, its caption and a name that `{numref}` finds. In
+the directive lie a static picture, which is what a reader without JavaScript sees, and what `assets/charts.js` needs
+to replace it by the interactive chart.
+"""
+
+import base64
+import html
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import altair
+import numpy as np
+import pandas as pd
+import vl_convert
+from IPython.display import display
+
+from darksecrets.errors import InputError
+
+LAB_MIME_TYPE = "application/vnd.vegalite.v5+json"  # the newest that JupyterLab 4.6 draws by itself
+LAB_SCHEMA = "https://vega.github.io/schema/vega-lite/v5.json"
+NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+MOST_ROWS = 1000  # of a chart's data table
+MISSING = "–"  # noqa: RUF001 (an en dash, as tables print it)
+
+
+def figure(chart: altair.TopLevelMixin | Mapping[str, Any], name: str, caption: str, alt: str) -> None:
+    """Show an Altair chart (or Vega-Lite specification) as a numbered interactive figure.
+
+    `name` is what `{numref}` refers to; `caption` one paragraph of MyST (raw HTML in it is shown, not run; pass words
+    that a person typed through `quote`); `alt` says in words what a reader who cannot see the picture would miss.
+    """
+    specification = _specification(chart, alt)
+    payload = json.dumps(specification, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+    legend = (
+        f'<script type="application/json" class="vega-spec">{_inert(payload)}</script>\n{_data_table(specification)}'
+    )
+    markdown = _figure_directive(_picture(specification), name, caption, alt, "chart", legend)
+    _show({LAB_MIME_TYPE: specification | {"$schema": LAB_SCHEMA}}, markdown, alt)
+
+
+def html_figure(
+    content: str,
+    name: str,
+    caption: str,
+    alt: str,
+    height: int,
+    fallback: altair.TopLevelMixin | Mapping[str, Any] | str,
+) -> None:
+    """Show a self-contained HTML view in a frame of `height` pixels as a numbered figure.
+
+    `fallback` is a chart or SVG text: the static picture for readers without JavaScript; the rest is as in `figure`.
+    """
+    svg = fallback if isinstance(fallback, str) else _picture(_specification(fallback, alt))
+    frame = (
+        f'<iframe class="html-view" title="{_attribute(alt)}" height="{int(height)}" width="100%" loading="lazy" '
+        f'srcdoc="{_attribute(content)}"'
+    )
+    markdown = _figure_directive(svg, name, caption, alt, "view", f"{frame} hidden></iframe>")
+    _show({"text/html": f"{frame}></iframe>"}, markdown, alt)
+
+
+def table(frame: pd.DataFrame, name: str, caption: str, decimals: int = 3) -> None:
+    """Show a data frame as a numbered table; floats are rounded to `decimals`, missing values print as a dash.
+
+    Column names and cells are taken literally; `caption` is one paragraph of MyST as in `figure`.
+    """
+    numeric = [pd.api.types.is_numeric_dtype(kind) for kind in frame.dtypes]
+    rows = [[quote(str(column)) for column in frame.columns], ["--:" if right else ":--" for right in numeric]]
+    rows += [[quote(_cell(value, decimals)) for value in row] for row in frame.itertuples(index=False, name=None)]
+    body = "\n".join("| " + " | ".join(row) + " |" for row in rows)
+    markdown = f"````{{table}} {_paragraph(caption)}\n:name: {_checked(name)}\n\n{body}\n````\n"
+    _show({"text/html": _html_table(frame, decimals, caption)}, markdown, caption)
+
+
+def number(name: str, value: float | str) -> None:
+    """Keep a number (or text already formatted) under `name` for `{glue:text}` in the prose; nothing is displayed."""
+    from myst_nb import glue  # pulls in Sphinx, which a kernel that only draws does not need
+
+    plain = value.item() if isinstance(value, np.generic) else value
+    if not isinstance(plain, int | float | str):
+        raise InputError(f"number {name!r} is a {type(value).__name__}; accepted are one number or a formatted string")
+    glue(name, plain, display=False)
+
+
+def quote(text: str) -> str:
+    """Return `text` so that MyST shows it letter by letter, on one line: no markup, HTML, link or formula."""
+    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", " ".join(str(text).split()))
+
+
+def _show(lab: dict[str, Any], markdown: str, plain: str) -> None:
+    display(lab | {"text/markdown": markdown, "text/plain": plain}, raw=True)
+
+
+def _specification(chart: altair.TopLevelMixin | Mapping[str, Any], description: str) -> dict[str, Any]:
+    specification = dict(chart) if isinstance(chart, Mapping) else chart.to_dict()
+    return specification | {"description": description}
+
+
+def _picture(specification: Mapping[str, Any]) -> str:
+    version = re.search(r"v(\d+\.\d+)", specification.get("$schema", ""))
+    return vl_convert.vegalite_to_svg(dict(specification), vl_version=version.group(1) if version else None)
+
+
+def _figure_directive(svg: str, name: str, caption: str, alt: str, kind: str, legend: str) -> str:
+    picture = base64.b64encode(svg.encode()).decode()
+    if not alt.strip():
+        raise InputError(f"figure {name!r} has no alt text; say in words what the picture shows")
+    return (
+        f"````{{figure}} data:image/svg+xml;base64,{picture}\n"
+        f":name: {_checked(name)}\n"
+        f":alt: {json.dumps(' '.join(alt.split()), ensure_ascii=False)}\n"
+        f":figclass: {kind}\n\n"
+        f"{_paragraph(caption)}\n\n"
+        f"```{{raw}} html\n{legend.replace('`', '&#96;')}\n```\n````\n"
+    )
+
+
+def _checked(name: str) -> str:
+    if not NAME.fullmatch(name):
+        raise InputError(f"name {name!r} cannot be referred to; accepted are small letters, digits and single hyphens")
+    return name
+
+
+def _paragraph(caption: str) -> str:
+    """Keep a caption on one line that starts no block and opens no HTML tag."""
+    text = " ".join(caption.split())
+    if not text or not (text[0].isalnum() or text[0] in "*_$("):
+        raise InputError(f"caption {text[:40]!r} does not begin with a word; write one full sentence")
+    return re.sub(r"<(?=[A-Za-z/!?])", r"\\<", text)
+
+
+def _inert(text: str) -> str:
+    r"""Write JSON so that no parser sees a tag or a fence in it: `<` as \u003c, a backtick as \u0060."""
+    return text.replace("<", "\\u003c").replace("`", "\\u0060")
+
+
+def _attribute(text: str) -> str:
+    # HTML would keep line breaks too, but MyST may re-indent a block: entities are safe anywhere.
+    return html.escape(text).replace("\n", "&#10;").replace("\r", "&#13;")
+
+
+def _data_table(specification: Mapping[str, Any]) -> str:
+    titles = dict(_titles(specification))
+    parts = []
+    for rows in _datasets(specification):
+        frame = pd.DataFrame(rows[:MOST_ROWS])
+        frame.columns = [titles.get(column, str(column).replace("_", " ")) for column in frame.columns]
+        note = f"The first {MOST_ROWS} of {len(rows)} rows." if len(rows) > MOST_ROWS else ""
+        parts.append(_html_table(frame, 4, note))
+    tables = "\n".join(parts)
+    return (
+        '<details class="chart-data"><summary>Data of this figure</summary>\n'
+        '<div class="table-scroll" tabindex="0" role="region" aria-label="Data of this figure">'
+        f"{tables}</div></details>"
+    )
+
+
+def _datasets(specification: Mapping[str, Any]) -> list[list[dict[str, Any]]]:
+    named = list(specification.get("datasets", {}).values())
+    inline = specification.get("data", {}).get("values")
+    return [rows for rows in [*named, inline] if isinstance(rows, list) and rows and isinstance(rows[0], dict)]
+
+
+def _titles(node: Any) -> Iterator[tuple[str, str]]:
+    """Find what the chart calls each column: every `field` that has a `title` beside it."""
+    if isinstance(node, Mapping):
+        if isinstance(node.get("field"), str) and isinstance(node.get("title"), str) and node["title"]:
+            yield node["field"], node["title"]
+        node = [value for key, value in node.items() if key not in ("data", "datasets")]
+    if isinstance(node, list):
+        for child in node:
+            yield from _titles(child)
+
+
+def _html_table(frame: pd.DataFrame, decimals: int, caption: str) -> str:
+    heads = "".join(f'<th scope="col">{html.escape(str(column))}</th>' for column in frame.columns)
+    rows = [
+        "<tr>" + "".join(f"<td>{html.escape(_cell(value, decimals))}</td>" for value in row) + "</tr>"
+        for row in frame.itertuples(index=False, name=None)
+    ]
+    title = f"<caption>{html.escape(caption)}</caption>" if caption else ""
+    return f"<table>{title}<thead><tr>{heads}</tr></thead><tbody>\n" + "\n".join(rows) + "\n</tbody></table>"
+
+
+def _cell(value: Any, decimals: int) -> str:
+    if isinstance(value, float | np.floating):
+        return MISSING if np.isnan(value) else f"{value:.{decimals}f}"
+    return MISSING if value is None or value is pd.NA else str(value)

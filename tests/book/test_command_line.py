@@ -1,0 +1,83 @@
+"""The commands as a person types them: one line for what is wrong, exit code 2, and help that knows the parameters."""
+
+import shutil
+
+import pytest
+from click.testing import CliRunner
+
+from darksecrets.__main__ import main
+from tests.book import toy
+
+
+@pytest.fixture
+def type_in(tmp_path, monkeypatch):
+    """Give a function that runs a command inside a toy repository."""
+    monkeypatch.chdir(toy.write(tmp_path))
+    return lambda *words: CliRunner().invoke(main, words, catch_exceptions=False)
+
+
+def test_without_a_command_there_is_help(type_in):
+    result = type_in()
+    assert result.exit_code == 0
+    assert "book" in result.stdout
+    assert "audit" in result.stdout
+
+
+@pytest.mark.parametrize("command", ["book", "check"])
+def test_help_lists_parameters_of_the_notebooks_profiles_and_examples(type_in, command):
+    text = type_in(command, "--help").stdout
+    assert "layers: int" in text
+    assert "how many layers [3]" in text
+    assert "Profiles: toy" in text
+    assert "python -m darksecrets" in text
+    assert "run: str" not in text
+
+
+def test_check_shows_the_values_and_runs_nothing(type_in, tmp_path):
+    result = type_in("check", "--profile", "toy", "labels=x,y", "shuffle=true")
+    assert result.exit_code == 0
+    assert "['x', 'y']" in result.stdout
+    assert not (tmp_path / "_runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["book", "--profile", "nobody"], "error: profile: unknown name 'nobody'; accepted are toy\n"),
+        (
+            ["check", "--profile", "toy", "layer=3"],
+            "error: command line: unknown name 'layer'; did you mean 'layers'? "
+            "accepted are labels, layers, scale, shuffle, store\n",
+        ),
+        (
+            ["book", "--profile", "toy", "layers=many"],
+            'error: command line: layers is "many", but it takes a whole number such as 1000 (int)\n',
+        ),
+        (["audit"], "error: there is no book in "),
+        (
+            ["audit", "nowhere"],
+            "error: there is no book in nowhere; build it with `make book`, or name its directory\n",
+        ),
+    ],
+)
+def test_what_is_wrong_is_one_line_and_exit_code_2(type_in, words, line):
+    result = type_in(*words)
+    assert result.exit_code == 2
+    assert result.stderr.startswith(line)
+    assert result.stderr.count("\n") == 1
+
+
+def test_a_failing_notebook_is_a_block_and_exit_code_1(type_in, tmp_path):
+    toy.write(tmp_path, "1 / 0")
+    result = type_in("book", "--profile", "toy")
+    assert result.exit_code == 1
+    assert "notebook 01-toy failed in cell 3" in result.stderr
+
+
+def test_audit_lists_faults_with_exit_code_1(type_in, toy_root, tmp_path):
+    html = shutil.copytree(toy_root / "_build/html", tmp_path / "_build/html")
+    assert type_in("audit").stdout == "4 pages, no faults\n"
+    (html / "notebooks/01-toy.html").unlink()
+    result = type_in("audit")
+    assert result.exit_code == 1
+    assert "notebooks/01-toy.html: missing page" in result.stderr

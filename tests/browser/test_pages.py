@@ -1,0 +1,127 @@
+"""Every page of a built book in a real browser that cannot reach any other host: laptop and phone, light and dark."""
+
+import json
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from darksecrets.book.contents import html_pages
+from tests.browser.reader import THEMES, WIDTHS, reading, served
+
+# axe would fetch style sheets a second time, from addresses that it takes as relative to the page.
+WCAG_AA = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}, "preload": False}
+
+OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+CHARTS = """() => [...document.querySelectorAll('script.vega-spec')].map(script => {
+    const figure = script.closest('figure'), image = figure.querySelector('img');
+    const card = figure.querySelector('.vega-chart');
+    const marks = '.mark-rect path, .mark-line path, .mark-symbol path, .mark-area path, .mark-rule line';
+    return {
+        name: figure.id,
+        marks: card ? card.querySelectorAll(marks).length : 0,
+        error: (card && card.querySelector('.error') || {}).textContent || '',
+        replaced: image.hidden,
+    };
+})"""
+
+
+@pytest.fixture(params=WIDTHS)
+def width(request):
+    return WIDTHS[request.param]
+
+
+@pytest.fixture(params=THEMES)
+def theme(request):
+    return request.param
+
+
+def _over_pages(browser, address, html, width, theme, look):
+    """Open every page and gather what `look` finds wrong with it."""
+    problems = {}
+    for name in html_pages(html):
+        with reading(browser, address, width, theme) as reader:
+            reader.open(name)
+            found = look(reader)
+            if found:
+                problems[name] = found
+    assert html_pages(html)
+    return problems
+
+
+def test_pages_are_drawn_quiet_local_and_accessible(browser, address, html, width, theme):
+    def look(reader):
+        page = reader.page
+        charts = page.evaluate(CHARTS)
+        views = page.locator("iframe.html-view").all()
+        lines = [view.content_frame.locator("svg line, svg path, svg rect").count() for view in views]
+        axe = Axe().run(page, options=WCAG_AA)
+        return (
+            [f"asked for {url}" for url in reader.foreign]
+            + [f"console: {text}" for text in reader.errors]
+            + [
+                f"chart not drawn: {chart}"
+                for chart in charts
+                if not chart["marks"] or chart["error"] or not chart["replaced"]
+            ]
+            + [f"view {place} not drawn" for place, count in enumerate(lines) if not count]
+            + ([f"{page.evaluate(OVERFLOW)} px too wide"] if page.evaluate(OVERFLOW) > 0 else [])
+            + ([] if page.evaluate("document.documentElement.dataset.theme") == theme else ["wrong theme"])
+            + [
+                f"{item['id']}: {[node['html'][:150] for node in item['nodes']][:3]}"
+                for item in axe.response["violations"]
+            ]
+        )
+
+    problems = _over_pages(browser, address, html, width, theme, look)
+    assert not problems, json.dumps(problems, indent=2)
+
+
+def test_without_javascript_pictures_and_tables_remain(browser, address, html):
+    def look(reader):
+        page = reader.page
+        hidden = page.locator("figure.chart > img:not(:visible), figure.view > img:not(:visible)").count()
+        tables = page.locator("figure.chart details.chart-data table").count()
+        charts = page.locator("script.vega-spec").count()
+        return [f"{hidden} pictures hidden"] * bool(hidden) + [f"{tables} tables for {charts} charts"] * (
+            tables < charts
+        )
+
+    problems = {}
+    for name in html_pages(html):
+        with reading(browser, address, 1400, "light", javascript=False) as reader:
+            reader.page.goto(f"{address}/{name}")
+            if found := look(reader):
+                problems[name] = found
+    assert problems == {}
+
+
+def test_charts_are_drawn_from_a_file(browser, html):
+    for name in html_pages(html):
+        with reading(browser, html.resolve().as_uri(), 1400, "light") as reader:
+            reader.open(name)
+            assert reader.errors == []
+            assert [chart for chart in reader.page.evaluate(CHARTS) if not chart["marks"]] == []
+
+
+def test_a_chart_answers_its_selector(browser, address, html):
+    with reading(browser, address, 1400, "light") as reader:
+        for name in html_pages(html):
+            reader.open(name)
+            selectors = reader.page.locator(".vega-bindings select")
+            if selectors.count():
+                chart = reader.page.locator(".vega-chart:has(.vega-bindings select)").first
+                before = chart.inner_html()
+                selectors.first.select_option(index=1)
+                reader.page.wait_for_function(
+                    "([card, before]) => card.innerHTML !== before", arg=[chart.element_handle(), before]
+                )
+                return
+    pytest.skip("no chart of this book has a selector")
+
+
+def test_a_request_to_another_host_is_noticed(browser, tmp_path):
+    (tmp_path / "page.html").write_text('<img src="https://example.org/a.png" alt="A"><script>missing()</script>')
+    with served(tmp_path) as where, reading(browser, where, 1400, "light") as reader:
+        reader.open("page.html")
+        assert reader.foreign == ["https://example.org/a.png"]
+        assert any("missing is not defined" in error for error in reader.errors)

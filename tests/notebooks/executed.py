@@ -1,0 +1,70 @@
+"""Papermill runs a notebook of the book with small parameters; what it left behind is read back from the file."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import papermill
+
+from darksecrets.book.execute import TRANSPORT
+from darksecrets.runs import Run
+
+CHART = "application/vnd.vegalite.v5+json"
+WIDGET = "application/vnd.jupyter.widget-view+json"
+
+
+@dataclass(frozen=True)
+class Executed:
+    """An executed notebook, and the run that it saved."""
+
+    notebook: nbformat.NotebookNode
+    run: Run
+
+    @property
+    def outputs(self) -> list[Any]:
+        """All outputs, in the order of the cells."""
+        return [output for cell in self.notebook.cells if cell.cell_type == "code" for output in cell.outputs]
+
+    @property
+    def glued(self) -> dict[str, str]:
+        """What the prose can refer to: name and text."""
+        kept = [output for output in self.outputs if "scrapbook" in output.get("metadata", {})]
+        texts = {output.metadata.scrapbook.name: _plain(output.data) for output in kept}
+        assert len(texts) == len(kept), "a name is glued twice"
+        return texts
+
+    @property
+    def published(self) -> dict[str, Any]:
+        """Numbered figures and tables: name and MIME bundle."""
+        bundles = [output.data for output in self.outputs if output.get("data", {}).get("text/markdown")]
+        return {re.search(r"^:name: (\S+)$", data["text/markdown"], re.MULTILINE).group(1): data for data in bundles}
+
+    def rows(self, name: str) -> list[dict[str, str]]:
+        """Rows of a published table as a reader sees them."""
+        lines = [line for line in self.published[name]["text/markdown"].splitlines() if line.startswith("| ")]
+        cells = [[_shown(cell) for cell in line[2:-2].split(" | ")] for line in lines]
+        return [dict(zip(cells[0], row, strict=True)) for row in cells[2:]]
+
+    def data(self, name: str) -> list[list[dict[str, Any]]]:
+        """Data sets that a chart carries."""
+        return list(self.published[name][CHART]["datasets"].values())
+
+
+def execute(folder: Path, name: str, **parameters: Any) -> Executed:
+    """Run `folder`/`name`.ipynb where it lies, as the book does, and read it back."""
+    (source,) = folder.glob(f"{name}*.ipynb")
+    target = folder.parent / f"{source.stem}.executed.ipynb"
+    papermill.execute_notebook(source, target, parameters, cwd=folder, progress_bar=False, config=TRANSPORT)
+    store = folder / parameters.get("store", "../_runs")
+    return Executed(nbformat.read(target, as_version=4), Run(store / "runs" / parameters.get("run", "mine")))
+
+
+def _plain(data: dict[str, str]) -> str:
+    (text,) = (text for kind, text in data.items() if kind.endswith("text/plain"))
+    return text.strip("'")
+
+
+def _shown(cell: str) -> str:
+    return re.sub(r"\\(.)", r"\1", cell)

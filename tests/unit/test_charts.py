@@ -1,0 +1,172 @@
+"""The book's charts: they draw, count from 1, keep their scales, offer only what the run has, and fit a phone."""
+
+import itertools
+import json
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+import vl_convert
+
+from darksecrets.corpora import glue
+from darksecrets.figures import charts
+
+PHONE = 400  # pixels
+TASKS = ["RTE", "SST-2"]
+
+
+def similarity_table(by, tasks=TASKS, readings=("paper",), n_layers=6, n_heads=12):
+    ranges = {"layer": range(n_layers), "head": range(n_heads)}
+    keys = itertools.product(tasks, readings, *(ranges[name] for name in by))
+    table = pd.DataFrame(keys, columns=["task", "reading", *by])
+    mean = np.random.default_rng(0).uniform(0.4, 0.9, len(table))
+    return table.assign(mean=mean, low=mean - 0.05, high=mean + 0.05, n_seeds=1)
+
+
+def evidence(tasks=TASKS):
+    keys = itertools.product(tasks, (2e-5, 5e-5, 1e-4), (0, 1))
+    table = pd.DataFrame(keys, columns=["task", "learning_rate", "seed"])
+    return table.assign(metric="accuracy", value=np.linspace(0.5, 0.8, len(table)))
+
+
+def change_by_head(tasks=TASKS, **sizes):
+    tables = (similarity_table(by, tasks, **sizes) for by in (["layer", "head"], ["layer"]))
+    return charts.change_by_head(*tables, "A finding")
+
+
+def readings(tasks=TASKS):
+    return charts.readings(similarity_table(["layer"], tasks, ("paper", "released")), "A finding")
+
+
+def search(tasks=TASKS):
+    return charts.learning_rate_search(evidence(tasks), "A finding")
+
+
+CHARTS = {"change_by_head": change_by_head, "readings": readings, "learning_rate_search": search}
+
+
+def svg_of(chart):
+    return vl_convert.vegalite_to_svg(chart.to_dict())
+
+
+def parts(node, key):
+    """All values of `key` anywhere in a specification, outside its data."""
+    if isinstance(node, dict):
+        for name, value in node.items():
+            if name == key:
+                yield value
+            if name != "datasets":
+                yield from parts(value, key)
+    elif isinstance(node, list):
+        for value in node:
+            yield from parts(value, key)
+
+
+@pytest.mark.parametrize("make", CHARTS.values(), ids=CHARTS)
+class TestEveryChart:
+    def test_it_draws_its_title(self, make):
+        assert "A finding" in svg_of(make())
+
+    @pytest.mark.parametrize("tasks", [["RTE"], list(glue.TASKS)], ids=["one task", "seven tasks"])
+    def test_it_fits_a_phone(self, make, tasks):
+        width = float(re.search(r'<svg[^>]* width="([\d.]+)"', svg_of(make(tasks))).group(1))
+        assert charts.WIDTH < width <= PHONE
+
+    def test_every_quantity_has_the_books_scale(self, make):
+        specification = make().to_dict()
+        scales = {
+            field: json.loads(json.dumps(scale.to_dict()))
+            for field, scale in (
+                ("task", charts.SCALES["task"]),
+                ("reading", charts.SCALES["reading"]),
+                ("mean", charts.SCALES["similarity"]),
+            )
+        }
+        colours = list(parts(specification, "color"))
+        colours = [colour for colour in colours if isinstance(colour, dict) and "field" in colour]
+        assert colours
+        for colour in colours:
+            assert colour["scale"] == scales[colour["field"]]
+
+
+@pytest.mark.parametrize("make", [change_by_head, readings])
+def test_the_menu_has_the_runs_tasks_and_no_others(make):
+    (menu,) = make(["SST-2", "MRPC"]).to_dict()["params"]
+    assert menu["bind"]["options"] == ["SST-2", "MRPC"]
+    assert menu["value"] == "SST-2"
+
+
+@pytest.mark.parametrize("make", [change_by_head, search])
+def test_the_legend_has_the_runs_tasks_and_no_others(make):
+    legends = [legend for legend in parts(make(["SST-2", "MRPC"]).to_dict(), "legend") if legend]
+    assert ["SST-2", "MRPC"] in [legend.get("values") for legend in legends]
+    labels = svg_of(make(["SST-2", "MRPC"]))
+    assert ">MRPC<" in labels
+    assert ">QNLI<" not in labels
+
+
+@pytest.mark.parametrize("make", [change_by_head, readings])
+def test_layers_and_heads_count_from_one(make):
+    for rows in make().to_dict()["datasets"].values():
+        assert {row["layer"] for row in rows} == set(range(1, 7))
+        assert {row.get("head", 1) for row in rows} in ({1}, set(range(1, 13)))
+
+
+def test_rows_carry_the_tables_numbers_to_four_digits():
+    table = similarity_table(["layer", "head"])
+    specification = charts.change_by_head(table, similarity_table(["layer"]), "A finding").to_dict()
+    rows = next(rows for rows in specification["datasets"].values() if "head" in rows[0])
+    found = {(row["task"], row["layer"], row["head"]): [row[name] for name in ("mean", "low", "high")] for row in rows}
+    assert len(found) == len(table)
+    for row in table.itertuples():
+        expected = pytest.approx([row.mean, row.low, row.high], abs=5.1e-5)
+        assert found[row.task, row.layer + 1, row.head + 1] == expected
+
+
+def test_only_the_chosen_tasks_heads_are_drawn_but_every_tasks_curve():
+    drawn = svg_of(change_by_head(n_layers=3, n_heads=4))
+    assert drawn.count('aria-roledescription="rect mark"') == 12
+    assert drawn.count('aria-roledescription="line mark"') == 2
+    assert drawn.count('aria-roledescription="area mark"') == 1
+
+
+@pytest.mark.parametrize("make", [change_by_head, readings])
+def test_every_mark_says_its_value_and_interval(make):
+    for tooltip in parts(make().to_dict(), "tooltip"):
+        fields = [shown["field"] for shown in tooltip]
+        assert fields[-3:] == ["mean", "low", "high"]
+        assert {"task", "layer"} <= set(fields)
+
+
+def test_one_seed_or_example_without_interval_still_draws():
+    by_head, by_layer = (
+        similarity_table(by).assign(low=np.nan, high=np.nan) for by in (["layer", "head"], ["layer"])
+    )
+    assert svg_of(charts.change_by_head(by_head, by_layer, "A finding")).count('"rect mark"') == 72
+
+
+def test_the_search_shows_every_seed_and_the_rates_as_ticks():
+    specification = search().to_dict()
+    drawn = svg_of(search())
+    assert drawn.count('aria-roledescription="point"') == len(evidence())
+    assert next(values for values in parts(specification, "values") if 5e-5 in values) == [2e-5, 5e-5, 1e-4]
+
+
+def test_colours_are_named_for_every_task_and_differ():
+    scale = charts.SCALES["task"].to_dict()
+    assert scale["domain"] == list(glue.TASKS)
+    assert len(set(scale["range"])) == len(glue.TASKS)
+
+
+TITLES = [
+    "The last two layers change more on 7 of 7 tasks",
+    "Padding changes the similarity, the more the later the layer",
+    "A rate of 0.0001 serves the tasks best on average",
+]
+
+
+@pytest.mark.parametrize("title", TITLES)
+def test_titles_of_the_chapters_fit_a_phone(title):
+    chart = charts.readings(similarity_table(["layer"], ["RTE"], ("paper", "released")), title)
+    assert float(re.search(r'<svg[^>]* width="([\d.]+)"', svg_of(chart)).group(1)) <= PHONE

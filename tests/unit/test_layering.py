@@ -1,0 +1,59 @@
+"""Imports of the library go one way, and its files stay readable in a sitting."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+LIBRARY = ROOT / "lib" / "darksecrets"
+ORDER = ("corpora", "models", "analyses", "evidence", "figures", "book")
+ANYWHERE = ("runs", "errors")
+LONGEST = 300  # lines of a file
+MODULES = sorted(path.relative_to(LIBRARY).as_posix() for path in LIBRARY.rglob("*.py"))
+
+
+def imported_parts(source):
+    """Packages and modules of the library that a file imports, wherever in it the import stands; None for all of it."""
+    parts = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "the library's imports are absolute"
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        parts |= {name.split(".")[1] if "." in name else None for name in names if name.split(".")[0] == "darksecrets"}
+    return parts
+
+
+def allowed_parts(module):
+    """What a module may import, by its place in the order."""
+    here = module.split("/")[0]
+    if here in ORDER:
+        return {*ORDER[: ORDER.index(here) + 1], *ANYWHERE}
+    return {"errors"} if here == "runs.py" else set()
+
+
+def test_imports_are_found_wherever_they_stand():
+    source = "import darksecrets\nimport os.path\nfrom darksecrets import runs\ndef f():\n    import darksecrets.book.build\n"
+    source += "if f():\n    from darksecrets.corpora.glue import load\n    from pandas import runs\n"
+    assert imported_parts(source) == {None, "runs", "book", "corpora"}
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if name != "__main__.py"])
+def test_imports_go_one_way(module):
+    # The whole library, whose place on disk is part of an executed notebook's key, is known to its last package only.
+    whole = {None} if module.startswith("book/") else set()
+    assert imported_parts((LIBRARY / module).read_text()) <= allowed_parts(module) | whole
+
+
+def test_every_package_has_its_place():
+    assert {Path(name).parts[0] for name in MODULES if "/" in name} == set(ORDER)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_files_are_short(module):
+    assert len((LIBRARY / module).read_text().splitlines()) <= LONGEST

@@ -1,0 +1,92 @@
+"""The tables of Section 3: tasks with their sizes and examples, and the paper's protocol beside a run's."""
+
+import pytest
+
+from darksecrets.corpora import glue, overview
+from darksecrets.evidence import protocol
+from darksecrets.models import checkpoints
+from darksecrets.models.finetuning import Recipe
+from tests.conftest import LEARNABLE, write_task
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    for n_rows, task in enumerate(LEARNABLE, start=20):
+        write_task(tmp_path, task, n_rows)
+    return str(tmp_path)
+
+
+class TestTasks:
+    def test_one_row_per_task_in_the_order_asked(self, corpus):
+        table = overview.tasks(["SST-2", "RTE", "STS-B"], corpus)
+        assert table["task"].tolist() == ["SST-2", "RTE", "STS-B"]
+        assert table["scored by"].tolist() == ["accuracy", "accuracy", "pearson, spearman"]
+        assert table["train rows"].tolist() == table["dev rows"].tolist() == [22, 20, 21]
+        assert table["official"].tolist() == ["no", "no", "no"]
+
+    @pytest.mark.parametrize(
+        ("official_train", "official_dev", "said"), [(20, 20, "yes"), (21, 20, "in part"), (20, 21, "no")]
+    )
+    def test_official_means_both_splits(self, corpus, monkeypatch, official_train, official_dev, said):
+        task = glue.TASKS["RTE"]
+        sizes = {"train_rows": official_train, "dev_rows": official_dev}
+        monkeypatch.setitem(glue.TASKS, "RTE", type(task)(**(vars(task) | sizes)))
+        assert overview.tasks(["RTE"], corpus)["official"].tolist() == [said]
+
+    def test_every_task_has_its_question(self):
+        assert list(overview.QUESTIONS) == list(glue.TASKS)
+        assert all(question.endswith("?") for question in overview.QUESTIONS.values())
+
+
+class TestExamples:
+    def test_label_is_the_tasks_own_word_or_its_score(self, corpus):
+        table = overview.examples(["RTE", "STS-B", "SST-2"], corpus).set_index("task")
+        for task, words in (("RTE", glue.TASKS["RTE"].labels), ("SST-2", glue.TASKS["SST-2"].labels)):
+            (example,) = [e for e in glue.load(task, "dev", corpus).examples if e.first == table.loc[task, "first"]]
+            assert table.loc[task, "label"] == words[example.label]
+        assert table.loc["STS-B", "label"] in ("0.0", "5.0")
+
+    def test_a_single_sentence_leaves_the_second_empty(self, corpus):
+        table = overview.examples(["RTE", "SST-2"], corpus)
+        assert table["second"].map(bool).tolist() == [True, False]
+
+    # Each second sentence has 30 characters, and 150 in all are the most that is short.
+    @pytest.mark.parametrize(("lengths", "shown"), [((121, 90, 20), 1), ((120, 60, 20), 0), ((200, 170, 160), 0)])
+    def test_the_first_short_one_is_shown_else_the_first(self, tmp_path, lengths, shown):
+        write_task(tmp_path, "RTE")
+        firsts = [f"{place} ".ljust(length, "x") for place, length in zip("012", lengths, strict=True)]
+        rows = [f"{place}\t{first}\t{'y' * 30}\tentailment" for place, first in enumerate(firsts)]
+        (tmp_path / "RTE" / "dev.tsv").write_text("\n".join(["index\tsentence1\tsentence2\tlabel", *rows]))
+        assert overview.examples(["RTE"], str(tmp_path))["first"].item() == firsts[shown]
+
+
+class TestProtocol:
+    def test_models_describe_the_checkpoint(self, tiny_bert):
+        checkpoint = checkpoints.load(tiny_bert)
+        table = protocol.models(checkpoint).set_index("")
+        assert table.columns.tolist() == ["paper", "reference run", "this run"]
+        assert table["reference run"].isna().all()
+        assert table.loc[["layers", "heads per layer", "heads in all"], "paper"].tolist() == ["12", "12", "144"]
+        assert table.loc[["layers", "heads per layer", "heads in all"], "this run"].tolist() == ["3", "4", "12"]
+        n_parameters = sum(weights.numel() for weights in checkpoint.encoder().parameters())
+        assert table.loc["parameters", "this run"] == f"{n_parameters / 1e6:.1f} million"
+        assert checkpoint.fingerprint.startswith(table.loc["fingerprint", "this run"])
+        assert len(table.loc["fingerprint", "this run"]) == 12
+
+    def test_recipes_follow_the_recipe(self, tiny_bert):
+        recipe = Recipe(3e-4, epochs=5, batch_size=16, weight_decay=0.02, warmup=0.2, max_length=64)
+        table = protocol.recipes(checkpoints.load(tiny_bert), recipe).set_index("")
+        expected = {
+            "batch size": "16",
+            "epochs": "5",
+            "learning rate": "0.0003",
+            "weight decay": "0.02",
+            "warm-up": "20% of the steps, then linear decay",
+            "longest input": "64 tokens",
+        }
+        assert table.loc[list(expected), "this run"].to_dict() == expected
+
+    def test_the_default_recipe_is_the_papers(self, tiny_bert):
+        table = protocol.recipes(checkpoints.load(tiny_bert), Recipe(5e-5)).set_index("")
+        for row in ("batch size", "epochs", "weight decay", "scored on"):
+            assert table.loc[row, "paper"] == table.loc[row, "this run"]

@@ -1,0 +1,204 @@
+"""A profile is refused for whatever is wrong with it before a kernel starts; loads no model and needs no network."""
+
+import nbformat
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from darksecrets.book import contents, parameters, profiles
+from darksecrets.errors import InputError
+from tests.book import toy
+
+BOOK = (
+    toy.PARAMETERS
+    + '\ntasks: list[str] = ["RTE"]  # tasks\ncorpus: str = "hub"  # corpus\nseeds: list[int] = [0]  # seeds'
+)
+
+
+def _book(root, profile="layers: 4\n", parameters=BOOK):
+    return toy.write(root, "layers", parameters=parameters, profile=profile)
+
+
+def _load(root, *overrides):
+    return profiles.load(root, "toy", overrides)
+
+
+def test_command_line_goes_over_profile_goes_over_notebook(tmp_path):
+    values = _load(_book(tmp_path, "layers: 4\nscale: 2\n"), "scale=0.25").values
+    assert (values["layers"], values["scale"], values["shuffle"]) == (4, 0.25, False)
+
+
+@pytest.mark.parametrize(
+    ("typed", "value"),
+    [
+        ("shuffle=false", False),
+        ("shuffle=True", True),
+        ("layers=7", 7),
+        ("scale=1e-4", 1e-4),
+        ("scale=3", 3.0),
+        ("labels=x", ["x"]),
+        ("labels=x, y", ["x", "y"]),
+        ("seeds=0,1,2", [0, 1, 2]),
+        ("labels=a=b", ["a=b"]),
+    ],
+)
+def test_typed_text_becomes_a_value_of_the_declared_type(tmp_path, typed, value):
+    found = _load(_book(tmp_path), typed).values[typed.partition("=")[0]]
+    assert found == value
+    assert type(found) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("profile", "complaint"),
+    [
+        ("layer: 4", "unknown name 'layer'; did you mean 'layers'"),
+        ("nonsense: 4", "unknown name 'nonsense'; accepted are corpus, labels, layers"),
+        ("run: mine", "unknown name 'run'"),
+        ("layers: many", 'layers is "many", but it takes a whole number'),
+        ('layers: "4"', 'layers is "4", but it takes a whole number'),
+        ("layers: 4.0", "layers is 4.0, but it takes a whole number"),
+        ("layers: true", "layers is true, but it takes a whole number"),
+        ("shuffle: 'false'", 'shuffle is "false", but it takes true or false'),
+        ("labels: a", 'labels is "a", but it takes a list'),
+        ("labels: [a, 1]", 'labels is ["a", 1], but it takes a list'),
+        ("labels: [a, no]", 'labels is ["a", false], but it takes a list'),
+        ("scale: .nan", "scale is NaN, but it takes a number"),
+        ("scale:", "scale is null, but it takes a number"),
+        ("layers: [", "toy.yml is not YAML that can be read"),
+        ("layers: 4\nlayers: 5", "'layers' is given twice"),
+        ("- layers", "toy.yml holds a list"),
+        ("labels: []", "labels is empty"),
+        ("seeds: [1, 1]", "seeds has 1 more than once"),
+        ("tasks: [RTF]", "unknown task 'RTF'"),
+        ("corpus: /nowhere", "corpus"),
+    ],
+)
+def test_a_wrong_profile_is_one_clear_line(tmp_path, profile, complaint):
+    with pytest.raises(InputError) as caught:
+        _load(_book(tmp_path, profile))
+    assert complaint in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("typed", "complaint"),
+    [
+        ("layers", "'layers' is not of the form name=value"),
+        ("layrs=3", "did you mean 'layers'"),
+        ("layers=many", 'layers is "many"'),
+        ("shuffle=yes", "it takes true or false"),
+        ("seeds=0,a", "it takes a list such as [0, 1, 2]"),
+        ("scale=inf", "it takes a number"),
+        ("labels=", "labels is empty"),
+        ("corpus=/nowhere", "corpus '/nowhere' is not a directory"),
+        ("corpus=nowhere", "corpus 'nowhere' is not a directory"),
+    ],
+)
+def test_a_wrong_word_is_one_clear_line(tmp_path, typed, complaint):
+    with pytest.raises(InputError) as caught:
+        _load(_book(tmp_path), typed)
+    assert complaint in str(caught.value)
+
+
+def test_numbers_below_their_least_are_refused():
+    for name, least in profiles.AT_LEAST.items():
+        profiles.check_values({name: least})
+        with pytest.raises(InputError, match=f"{name} is .* at least {least}"):
+            profiles.check_values({name: least - 1})
+
+
+def test_scientific_notation_in_a_profile_is_a_number(tmp_path):
+    assert _load(_book(tmp_path, "scale: 1e-4\n")).values["scale"] == 1e-4
+
+
+def test_paths_from_the_command_line_start_here_and_end_at_the_notebooks(tmp_path, monkeypatch):
+    root = _book(tmp_path / "book")
+    monkeypatch.chdir(root)
+    place = tmp_path / "data"
+    place.mkdir()
+    for task in ("train", "dev"):
+        (place / "RTE").mkdir(exist_ok=True)
+        (place / "RTE" / f"{task}.tsv").write_text("index\n")
+    for typed in ("corpus=../data", f"corpus={place}"):
+        profile = profiles.load(root, "toy", [typed, "store=cache"])
+        assert profile.values["corpus"] == "../../data"
+        assert profile.values["store"] == "../cache"
+        assert profile.store == root / "cache"
+
+
+def test_names_are_not_taken_for_paths(tmp_path):
+    assert _load(_book(tmp_path), "corpus=hub").values["corpus"] == "hub"
+
+
+def test_the_run_is_named_by_profile_and_values_but_not_by_the_store(tmp_path):
+    root = _book(tmp_path)
+    runs = [_load(root, *words).run for words in ((), ("layers=4",), ("layers=5",), ("store=elsewhere",))]
+    assert runs[0].startswith("toy-")
+    assert runs[0] == runs[1] == runs[3]
+    assert runs[0] != runs[2]
+
+
+def test_a_notebook_gets_the_parameters_it_declares_and_the_run(tmp_path):
+    profile = _load(_book(tmp_path))
+    assert profile.for_notebook(["layers", "run"]) == {"layers": 4, "run": profile.run}
+
+
+def test_a_profile_can_be_any_file(tmp_path):
+    root = _book(tmp_path)
+    (tmp_path / "my run.yml").write_text("layers: 9")
+    profile = profiles.load(root, str(tmp_path / "my run.yml"))
+    assert profile.values["layers"] == 9
+    assert profile.run.startswith("my-run-")
+    with pytest.raises(InputError, match="no such file"):
+        profiles.load(root, "gone.yml")
+
+
+@pytest.mark.parametrize(
+    ("cell", "complaint"),
+    [
+        ("layers: int = 3  # 0 = all", "papermill cannot read parameter layers"),
+        ("layers: dict = {}", "has type dict; accepted are str, int"),
+        ("layers = 3", "has type None"),
+        ("layers: int = 'many'", 'layers is "many"'),
+        ("layers: int = len('abc')", "is no literal"),
+        ("layers: int =", "is not Python"),
+    ],
+)
+def test_a_parameters_cell_that_would_be_misread_is_refused(tmp_path, cell, complaint):
+    with pytest.raises(InputError, match=complaint):
+        _load(_book(tmp_path, parameters=cell))
+
+
+@pytest.mark.parametrize("second", ["layers: int = 5  # other default", "layers: float = 3.0  # other type"])
+def test_two_notebooks_must_agree_on_a_parameter(tmp_path, second):
+    root = _book(tmp_path)
+    nbformat.write(toy.notebook("layers", parameters=second), root / "notebooks/02-other.ipynb")
+    (root / "_toc.yml").write_text(toy.CONTENTS + "  - file: notebooks/02-other\n")
+    with pytest.raises(InputError, match=r"declared as int = 3 in 01-toy.ipynb and as .* in 02-other.ipynb"):
+        _load(root)
+
+
+def test_a_page_of_the_contents_must_exist(tmp_path):
+    root = _book(tmp_path)
+    (root / "_toc.yml").write_text(toy.CONTENTS + "  - file: notebooks/09-gone\n")
+    with pytest.raises(InputError, match="lists 'notebooks/09-gone', but there is no"):
+        contents.pages(root)
+
+
+@pytest.mark.parametrize("kind", parameters.KINDS)
+@given(data=st.data())
+def test_whatever_a_type_accepts_as_text_it_accepts_as_yaml(kind, data):
+    drawn = {
+        "str": st.text("abc-/.", min_size=1),
+        "int": st.integers(),
+        "float": st.floats(allow_nan=False, allow_infinity=False),
+        "bool": st.booleans(),
+        "list[str]": st.lists(st.text("abc-/", min_size=1), min_size=1),
+        "list[int]": st.lists(st.integers(), min_size=1),
+    }
+    value = data.draw(drawn[kind])
+    parameter = parameters.Parameter("it", kind, value, "", "toy")
+    text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
+    assert parameter.from_text(text, "here") == value
+    assert parameter.checked(yaml.load(yaml.safe_dump(value), profiles._Loader), "here") == value
