@@ -40,7 +40,7 @@ lab: $(READY) ## open the notebooks in JupyterLab
 bench: $(READY) ## measure the attention pass against a bare forward pass
 	$(BIN)/python -m tests.benchmarks.attention_pass
 
-test: test-unit test-notebooks test-book test-browser ## run all tests
+test: lint test-unit test-notebooks test-book test-browser ## run all tests, and look at style
 
 test-unit: $(READY) ## test the library
 	$(BIN)/python -m pytest tests/unit

@@ -23,6 +23,12 @@ Examples:
   python -m darksecrets check --profile paper
   python -m darksecrets check --profile my-run.yml seeds=0,1,2
 """
+RATE_EXAMPLES = """
+\b
+Examples:
+  python -m darksecrets learning-rate --corpus ../shared/glue rates.csv
+  python -m darksecrets learning-rate --checkpoint distilbert/distilbert-base-uncased --seeds 0,1,2 rates.csv
+"""
 DEFAULT_PROFILE = "glue"
 
 
@@ -135,6 +141,58 @@ def audit(directory: Path | None) -> None:
         click.echo(rules.report(findings), err=True)
         sys.exit(1)
     click.echo(f"{len(contents.html_pages(html))} pages, no faults")
+
+
+@main.command("learning-rate", epilog=RATE_EXAMPLES)
+@click.option("--checkpoint", default="minilm", show_default=True, help="minilm, a Hub id, or a directory.")
+@click.option("--corpus", default="hub", show_default=True, help="hub, or a directory like the GLUE download.")
+@click.option("--tasks", default="RTE,STS-B,SST-2", show_default=True, help="Tasks to average over.")
+@click.option("--rates", default="2e-5,5e-5,1e-4,2e-4", show_default=True, help="Learning rates to try.")
+@click.option("--seeds", default="0,1", show_default=True, help="Seeds of the fine-tunings.")
+@click.option("--max-train", default=2000, show_default=True, help="Training examples per task, held-out ones aside.")
+@click.option("--precision", default="float32", show_default=True, help="float32 or bfloat16.")
+@click.option("--store", default="_runs", show_default=True, help="Directory that keeps what was computed.")
+@click.argument("output", type=click.Path(path_type=Path, dir_okay=False))
+def learning_rate(
+    checkpoint: str,
+    corpus: str,
+    tasks: str,
+    rates: str,
+    seeds: str,
+    max_train: int,
+    precision: str,
+    store: str,
+    output: Path,
+) -> None:
+    """Search the learning rate of a checkpoint on held-out training examples; write the evidence to OUTPUT, a CSV file.
+
+    Validation examples are not read. An interrupted search continues.
+    """
+    from darksecrets.corpora import glue
+    from darksecrets.models import checkpoints, learning_rates
+    from darksecrets.runs import Store
+
+    names = tasks.split(",")
+    glue.check_corpus(corpus, names, ["train"])
+    evidence = learning_rates.search(
+        checkpoints.load(checkpoint),
+        corpus,
+        names,
+        [_number(int, seed, "--seeds") for seed in seeds.split(",")],
+        Store(store),
+        rates=[_number(float, rate, "--rates") for rate in rates.split(",")],
+        max_train=max_train,
+        precision=precision,
+    )
+    evidence.to_csv(output, index=False)
+    click.echo(f"best on average: {learning_rates.best(evidence):g} (evidence in {click.format_filename(output)})")
+
+
+def _number(kind: type, text: str, option: str) -> Any:
+    try:
+        return kind(text)
+    except ValueError:
+        raise InputError(f"{option}: {text!r} is not a number; write a list such as 0,1 or 5e-5,1e-4") from None
 
 
 if __name__ == "__main__":

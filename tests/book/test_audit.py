@@ -101,6 +101,12 @@ FAULTS = {
         "without a title",
         FIGURE.replace("<figcaption>", "<iframe srcdoc=''></iframe><figcaption>"),
     ),
+    "bare table": (
+        "unnumbered",
+        "show it with figures.publish: layer 1",
+        '<div class="cell_output"><div class="output text_html"><table><tr><td>layer 1</td></tr></table></div></div>',
+    ),
+    "bare picture": ("unnumbered", "A", '<div class="cell_output"><img src="a.svg" alt="A"/></div>'),
     "reference left": ("placeholder", "{numref}`fig-x`", "<p>See {numref}`fig-x`.</p>"),
     "number left": ("placeholder", "{glue:text}`best`", "<p>It is {glue:text}`best`.</p>"),
     "unresolved": ("placeholder", "fig-x", '<code class="xref std std-numref">fig-x</code>'),

@@ -96,3 +96,10 @@ def test_a_fault_found_by_the_audit_keeps_the_old_book(toy_root, tmp_path):
     with pytest.raises(build.BuildError, match=r"loads from another host: img https://example\.org/a\.png"):
         build.make(toy.load(copy))
     assert _pages(copy) == before
+
+
+def test_a_table_shown_without_number_is_a_fault(tmp_path):
+    toy.write(tmp_path, toy.IMPORTS, toy.FRAME, "frame.head(2)", prose="# Toy page")
+    (tmp_path / "notebooks/00-introduction.md").write_text("# A toy book\n")
+    with pytest.raises(build.BuildError, match="unnumbered: an output without number"):
+        build.make(toy.load(tmp_path))

@@ -1,7 +1,9 @@
-"""The browser, and the two books it reads: the toy book, and the real one where it has been built."""
+"""The browser, and the two books it reads: the toy book, and the real one, built small where it has not been built."""
 
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,8 +12,9 @@ from playwright.sync_api import Browser
 
 from tests.book import toy
 from tests.browser.reader import chromium, served
-from tests.conftest import ROOT
+from tests.conftest import LEARNABLE, ROOT, write_task
 
+SMALL = {"max_train": 64, "max_scored": 40, "max_examples": 40, "max_released": 5, "epochs": 1}
 IN_CI = os.environ.get("CI") == "true"
 
 
@@ -33,13 +36,25 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session", params=["toy", "real"])
 def html(request: pytest.FixtureRequest) -> Path:
-    """The built pages of the toy book, then those of DARKSECRETS_HTML or _build/html."""
+    """The built pages of the toy book, then those of DARKSECRETS_HTML or _build/html, or else a small real book."""
+    temporary = request.getfixturevalue("tmp_path_factory")
     if request.param == "toy":
-        return toy.built(request.getfixturevalue("tmp_path_factory")) / "_build/html"
+        return toy.built(temporary) / "_build/html"
     built = Path(os.environ.get("DARKSECRETS_HTML") or ROOT / "_build" / "html")
-    if not (built / "index.html").is_file():
-        _missing(f"there is no built book in {built}; run `make book`, or set DARKSECRETS_HTML")
-    return built
+    return built if (built / "index.html").is_file() else _small_book(temporary.mktemp("small"))
+
+
+def _small_book(root: Path) -> Path:
+    """Build the book's own chapters, with MiniLM, on a few examples of the tests' own tasks."""
+    shutil.copytree(ROOT / "notebooks", root / "notebooks", ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
+    for name in ("_config.yml", "_toc.yml"):
+        shutil.copy(ROOT / name, root)
+    for task in LEARNABLE:
+        write_task(root / "glue", task)
+    command = [sys.executable, "-m", "darksecrets", "book", "--profile", "glue", "corpus=glue"]
+    command += [f"tasks={','.join(LEARNABLE)}", *(f"{name}={value}" for name, value in SMALL.items())]
+    subprocess.run(command, cwd=root, check=True)
+    return root / "_build" / "html"
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from darksecrets.book.execute import KERNEL_ENVIRONMENT
 from tests.conftest import LEARNABLE, ROOT, write_task
 from tests.notebooks.executed import Executed, execute
 
-TINY = {"max_scored": 60, "max_examples": 50, "max_released": 10, "epochs": 4, "learning_rate": 3e-3}
+TINY = {"max_scored": 60, "max_examples": 50, "max_released": 10, "epochs": 6, "learning_rate": 3e-3}
 REAL = {"max_train": 64, "max_scored": 40, "max_examples": 40, "max_released": 5, "epochs": 1}
 
 

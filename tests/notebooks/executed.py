@@ -7,6 +7,7 @@ from typing import Any
 
 import nbformat
 import papermill
+from myst_nb.core.variables import format_plain_text
 
 from darksecrets.book.execute import TRANSPORT
 from darksecrets.runs import Run
@@ -63,7 +64,7 @@ def execute(folder: Path, name: str, **parameters: Any) -> Executed:
 
 def _plain(data: dict[str, str]) -> str:
     (text,) = (text for kind, text in data.items() if kind.endswith("text/plain"))
-    return text.strip("'")
+    return format_plain_text(text, "s")  # as the page will show it
 
 
 def _shown(cell: str) -> str:

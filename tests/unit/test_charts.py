@@ -140,9 +140,7 @@ def test_every_mark_says_its_value_and_interval(make):
 
 
 def test_one_seed_or_example_without_interval_still_draws():
-    by_head, by_layer = (
-        similarity_table(by).assign(low=np.nan, high=np.nan) for by in (["layer", "head"], ["layer"])
-    )
+    by_head, by_layer = (similarity_table(by).assign(low=np.nan, high=np.nan) for by in (["layer", "head"], ["layer"]))
     assert svg_of(charts.change_by_head(by_head, by_layer, "A finding")).count('"rect mark"') == 72
 
 

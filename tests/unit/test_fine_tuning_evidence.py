@@ -1,12 +1,8 @@
-"""Section 4.3 in tables: every number against a plain computation, every verdict against data made to have it."""
-
-import itertools
+"""Table 1, gains and verdicts of Section 4.3, against plain computations and data made to have them."""
 
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from scipy import stats
 from sklearn.metrics import f1_score
 
@@ -30,7 +26,9 @@ def predictions_of(task, seed=0, n_examples=40, shares=SHARE_RIGHT):
             prediction = np.where(random.random(n_examples) < share, label, 1 - label)
         table = pd.DataFrame({"example": [f"{row:03}" for row in range(n_examples)], "label": label})
         tables.append(
-            table.assign(prediction=prediction, task=task, seed=seed, initialization=initialization, finetuned=finetuned)
+            table.assign(
+                prediction=prediction, task=task, seed=seed, initialization=initialization, finetuned=finetuned
+            )
         )
     return pd.concat(tables, ignore_index=True)
 
@@ -158,112 +156,6 @@ class TestTable1:
         assert all("[" not in text for text in fine_tuning.table_1(table)["this run"])
 
 
-def similarities(by_layer, tasks=("RTE",), seeds=(0,), reading="paper", n_examples=5, n_heads=2, noise=0.01):
-    """Similarities whose mean by layer is `by_layer`, with a little noise by seed, example and head."""
-    keys = list(itertools.product(tasks, seeds, range(n_examples), range(len(by_layer)), range(n_heads)))
-    table = pd.DataFrame(keys, columns=["task", "seed", "example", "layer", "head"])
-    random = np.random.default_rng(0).uniform(-noise, noise, len(table))
-    return table.assign(similarity=table["layer"].map(lambda layer: by_layer[layer]) + random, reading=reading)
-
-
-class TestChangeBy:
-    def test_heads_are_averaged_within_an_example_before_the_interval(self):
-        table = similarities([0.9, 0.7], noise=0.05)
-        for row in fine_tuning.change_by(table, ["layer"]).itertuples():
-            rows = table[table["layer"] == row.layer]
-            means = [rows[rows["example"] == example]["similarity"].mean() for example in range(5)]
-            assert (row.mean, row.low, row.high) == pytest.approx([float(x) for x in interval_of_mean(means)])
-            assert row.high - row.low != pytest.approx(
-                np.diff(interval_of_mean(rows["similarity"])[1:]).item(), rel=0.01
-            )
-
-    def test_one_seed_gives_the_interval_over_examples_of_every_head(self):
-        table = similarities([0.9, 0.7, 0.5], tasks=("RTE", "MRPC"))
-        found = fine_tuning.change_by(table, ["layer", "head"])
-        assert found.columns.tolist() == ["task", "reading", "layer", "head", "mean", "low", "high", "n_seeds"]
-        assert len(found) == 2 * 3 * 2
-        for row in found.itertuples():
-            rows = table[(table["task"] == row.task) & (table["layer"] == row.layer) & (table["head"] == row.head)]
-            expected = [float(x) for x in interval_of_mean(rows["similarity"])]
-            assert (row.mean, row.low, row.high) == pytest.approx(expected)
-
-    def test_several_seeds_give_the_interval_over_seeds(self):
-        table = similarities([0.9, 0.7], seeds=(0, 1, 2), noise=0.1)
-        for row in fine_tuning.change_by(table, ["layer"]).itertuples():
-            rows = table[table["layer"] == row.layer]
-            means = [rows[rows["seed"] == seed]["similarity"].mean() for seed in (0, 1, 2)]
-            assert (row.mean, row.low, row.high) == pytest.approx([float(x) for x in interval_of_mean(means)])
-            assert row.n_seeds == 3
-
-    def test_readings_stay_apart_and_may_have_other_examples(self):
-        table = pd.concat([similarities([0.9, 0.7]), similarities([0.8, 0.1], reading="released", n_examples=3)])
-        found = fine_tuning.change_by(table, ["layer"]).set_index(["reading", "layer"])["mean"]
-        assert found.round(1).tolist() == [0.9, 0.7, 0.8, 0.1]
-
-    @given(st.lists(st.floats(0, 1), min_size=8, max_size=8))
-    @settings(max_examples=25, deadline=None)
-    def test_the_mean_by_layer_is_the_mean_of_its_heads(self, values):
-        table = similarities([0, 0], n_examples=2).assign(similarity=values)
-        by_layer = fine_tuning.change_by(table, ["layer"]).set_index("layer")["mean"]
-        by_head = fine_tuning.change_by(table, ["layer", "head"]).groupby("layer")["mean"].mean()
-        assert by_layer.tolist() == pytest.approx(by_head.tolist())
-
-
-class TestLastTwo:
-    @pytest.mark.parametrize(
-        ("by_layer", "difference", "most_changed", "said"),
-        [
-            ([0.9, 0.9, 0.9, 0.6, 0.5], 0.35, "4 and 5", "holds"),
-            ([0.5, 0.9, 0.6, 0.9, 0.9], 2 / 3 - 0.9, "1 and 3", "does not hold"),
-            ([0.8, 0.8, 0.8, 0.8, 0.8], 0.0, None, "cannot tell"),
-        ],
-    )
-    def test_sign_and_layers(self, by_layer, difference, most_changed, said):
-        table = fine_tuning.last_two_against_rest(similarities(by_layer, n_examples=20, n_heads=4))
-        (row,) = table.itertuples()
-        assert row.mean == pytest.approx(difference, abs=0.01)
-        assert fine_tuning.verdict(row.low, row.high) == said
-        assert most_changed is None or row.most_changed == most_changed
-
-    def test_the_interval_is_that_of_the_paired_differences(self):
-        table = similarities([0.9, 0.8, 0.7, 0.6], noise=0.1)
-        is_last = table["layer"] >= 2
-        parts = [table[rows].groupby("example")["similarity"].mean() for rows in (~is_last, is_last)]
-        expected = [float(x) for x in interval_of_mean(parts[0] - parts[1])]
-        (row,) = fine_tuning.last_two_against_rest(table).itertuples()
-        assert (row.mean, row.low, row.high) == pytest.approx(expected)
-
-    def test_several_seeds_give_the_interval_over_seeds(self):
-        table = similarities([0.9, 0.8, 0.7, 0.6], seeds=(0, 1, 2), noise=0.1)
-        is_last = table["layer"] >= 2
-        parts = [table[rows].groupby("seed")["similarity"].mean() for rows in (~is_last, is_last)]
-        (row,) = fine_tuning.last_two_against_rest(table).itertuples()
-        expected = [float(x) for x in interval_of_mean(parts[0] - parts[1])]
-        assert (row.mean, row.low, row.high) == pytest.approx(expected)
-
-    def test_tasks_and_readings_have_their_own_rows(self):
-        table = pd.concat(
-            [
-                similarities([0.9, 0.9, 0.6, 0.5], tasks=("RTE",)),
-                similarities([0.5, 0.6, 0.9, 0.9], tasks=("QQP",)),
-                similarities([0.9, 0.6, 0.5, 0.9], tasks=("RTE",), reading="released"),
-            ]
-        )
-        found = fine_tuning.last_two_against_rest(table).set_index(["task", "reading"])
-        assert found["most_changed"].to_dict() == {
-            ("RTE", "paper"): "3 and 4",
-            ("QQP", "paper"): "1 and 2",
-            ("RTE", "released"): "2 and 3",
-        }
-        paper = found.reset_index().query("reading == 'paper'")
-        assert fine_tuning.finding(paper) == "The last two layers change more on 1 of 2 tasks"
-        shown = fine_tuning.last_two_table(paper).set_index("task")
-        assert shown["last two change most?"].to_dict() == {"RTE": "holds", "QQP": "does not hold"}
-        assert shown.loc["RTE", ["difference", "from", "to"]].tolist() == found.loc[
-            ("RTE", "paper"), ["mean", "low", "high"]
-        ].tolist()
-
-
 class TestVerdicts:
     @pytest.mark.parametrize(
         ("low", "high", "said"),
@@ -280,7 +172,12 @@ class TestVerdicts:
         assert fine_tuning.verdict(low, high) == said
 
     over_random = pd.DataFrame(
-        [("RTE", 0, 0.2, 0.1, 0.3), ("QQP", 0, -0.2, -0.3, -0.1), ("MNLI", 0, 0.0, -0.1, 0.1), ("MRPC", 0, 0.4, 0.3, 0.5)],
+        [
+            ("RTE", 0, 0.2, 0.1, 0.3),
+            ("QQP", 0, -0.2, -0.3, -0.1),
+            ("MNLI", 0, 0.0, -0.1, 0.1),
+            ("MRPC", 0, 0.4, 0.3, 0.5),
+        ],
         columns=["task", "seed", "mean", "low", "high"],
     )
 
@@ -317,12 +214,3 @@ class TestReading:
         table = fine_tuning.gain_table(over, RANDOM)
         assert len(table) == 1
         assert table["this run"][0].startswith(f"{100 * over['mean'].mean():.1f} [")
-
-    def test_the_largest_difference_is_named_from_one(self):
-        paper = similarities([0.9, 0.8, 0.7], tasks=("RTE", "MRPC"), noise=0)
-        released = paper.assign(reading="released", similarity=paper["similarity"] - 0.05)
-        here = (released["task"] == "MRPC") & (released["layer"] == 1)
-        released.loc[here, "similarity"] = 0.95
-        by_layer = fine_tuning.change_by(pd.concat([paper, released]), ["layer"])
-        expected = "layer 2 on MRPC: 0.800 for the real tokens and 0.950 with padding"
-        assert fine_tuning.largest_difference(by_layer) == expected

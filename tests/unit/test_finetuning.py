@@ -6,9 +6,12 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from darksecrets.corpora import glue
 from darksecrets.errors import InputError
@@ -98,6 +101,28 @@ def test_killed_training_goes_on_and_ends_with_the_same_weights(corpus, tiny_ber
         list((tmp_path / name / "finetuned").glob("*/model.safetensors")) for name in ("whole", "killed")
     )
     assert whole.read_bytes() == continued.read_bytes()
+
+
+@given(st.lists(st.integers(3, 128), min_size=1, max_size=700), st.integers(0, 5))
+def test_batches_are_of_similar_length_in_random_order(lengths, seed):
+    sampler = finetuning._Sampler(lengths, 32, seed)
+    order = list(sampler)
+    assert sorted(order) == list(range(len(lengths)))
+    assert order == list(finetuning._Sampler(lengths, 32, seed)), "the order depends on seed and epoch alone"
+    sampler.set_epoch(1)
+    assert len(lengths) < 50 or order != list(sampler)
+
+
+def test_batches_need_little_padding_and_do_not_run_from_long_to_short():
+    lengths = np.random.default_rng(0).integers(5, 100, 2000)
+    taken = lengths[list(finetuning._Sampler(list(lengths), 32, 0))]
+    batches = [taken[start : start + 32] for start in range(0, 2000, 32)]
+    padded = sum(batch.max() * len(batch) for batch in batches)
+    assert padded < 1.1 * lengths.sum(), "random batches would be padded to 1.8 times the tokens"
+    longest = [batch.max() for batch in batches]
+    assert abs(np.corrcoef(longest, range(len(longest)))[0, 1]) < 0.3
+    steps_down = np.mean(np.diff(longest) < 0)
+    assert 0.3 < steps_down < 0.7
 
 
 def test_a_half_written_save_is_not_continued_from(tmp_path):

@@ -38,8 +38,16 @@ def allowed_parts(module):
 
 
 def test_imports_are_found_wherever_they_stand():
-    source = "import darksecrets\nimport os.path\nfrom darksecrets import runs\ndef f():\n    import darksecrets.book.build\n"
-    source += "if f():\n    from darksecrets.corpora.glue import load\n    from pandas import runs\n"
+    source = """
+import darksecrets
+import os.path
+from darksecrets import runs
+def f():
+    import darksecrets.book.build
+if f():
+    from darksecrets.corpora.glue import load
+    from pandas import runs
+"""
     assert imported_parts(source) == {None, "runs", "book", "corpora"}
 
 

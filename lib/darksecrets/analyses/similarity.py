@@ -45,13 +45,13 @@ def cosine(before: torch.Tensor, after: torch.Tensor) -> torch.Tensor:
     return product / (torch.linalg.vector_norm(before, dim=-1) * torch.linalg.vector_norm(after, dim=-1))
 
 
-def changes(setup: Setup, reading: str = "paper", max_examples: int | None = None) -> pd.DataFrame:
+def changes(setup: Setup, reading: str = "paper", at_most: int = 0) -> pd.DataFrame:
     """Return one row per task, seed, example, layer and head: `similarity` of the maps before and after fine-tuning.
 
-    Over at most `max_examples` validation examples (as the setup says, 1000 in the paper). The `example` is its row
-    in the task's file.
+    Over the setup's validation examples (at most 1000 in the paper), or the first choice of `at_most` among them where
+    that is less. The `example` is its row in the task's file.
     """
-    limit = setup.max_examples if max_examples is None else max_examples
+    limit = min((size for size in (setup.max_examples, at_most) if size), default=0)
     tables = []
     for task in setup.tasks:
         for seed in setup.seeds:

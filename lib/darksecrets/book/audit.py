@@ -145,6 +145,13 @@ def _says_something(image: Tag) -> bool:
     return bool(alt) and alt != image.get("src") and not alt.startswith("data:")
 
 
+def _unnumbered(page: Built) -> Iterator[str]:
+    for output in page.tree.select(".cell_output .text_html, .cell_output img"):
+        if not output.find_parent("figure"):
+            words = output.get_text(" ", strip=True) or output.get("alt", "")
+            yield f"an output without number and caption, show it with figures.publish: {words[:60]}"
+
+
 def _placeholders(page: Built) -> Iterator[str]:
     for tag in page.tree.select(".problematic, .system-message, code.xref.std-numref, code.xref.myst"):
         yield f"unresolved: {tag.get_text(' ', strip=True)[:80]}"
@@ -162,6 +169,7 @@ RULES: dict[str, Callable[[Built], Iterator[str]]] = {
     "too large": _size,
     "dead link": _links,
     "figure": _figures,
+    "unnumbered": _unnumbered,
     "placeholder": _placeholders,
     "path of this machine": _machine_paths,
 }

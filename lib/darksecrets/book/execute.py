@@ -111,6 +111,7 @@ def _run(page: contents.Page, values: dict[str, Any], directory: Path, profile: 
                 stderr_file=progress,
                 on_cell_start=progress.cell_started,
                 config=TRANSPORT,
+                extra_arguments=["--log-level=CRITICAL"],  # the kernel's remarks on its own start and end
             )
         except PapermillExecutionError as error:
             if error.ename == "InputError":

@@ -9,6 +9,7 @@ import pandas as pd
 
 from darksecrets.corpora import glue
 from darksecrets.corpora.scores import evaluate
+from darksecrets.errors import InputError
 from darksecrets.evidence import reported
 from darksecrets.evidence.statistics import bootstrap_interval, interval_of_mean, over_seeds
 
@@ -101,6 +102,8 @@ def last_two_against_rest(similarities: pd.DataFrame) -> pd.DataFrame:
     (from 1) with the smallest similarity.
     """
     last = similarities["layer"].max() - 1
+    if last < 1:
+        raise InputError(f"the model has {last + 2} layers; comparing the last two with the others takes three or more")
     similarities = similarities.assign(part=(similarities["layer"] >= last).map({True: "last", False: "rest"}))
     key = ["task", "reading", "seed"]
     parts = similarities.groupby([*key, "example", "part"], sort=False)["similarity"].mean().unstack("part")

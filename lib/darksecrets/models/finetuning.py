@@ -16,7 +16,6 @@ import numpy as np
 import torch
 from transformers import PreTrainedModel, PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 from transformers import PreTrainedTokenizerBase as Tokenizer
-from transformers.trainer_pt_utils import get_length_grouped_indices
 
 from darksecrets.corpora.glue import Split, Task
 from darksecrets.errors import InputError
@@ -29,6 +28,7 @@ LEARNING_RATES = {"minilm": 1e-4}
 DEFAULT_LEARNING_RATE = 2e-5  # within Devlin et al.'s grid, for checkpoints that we have not searched
 PRECISIONS = ("float32", "bfloat16")
 STEPS_BETWEEN_SAVES = 100
+BATCHES_SORTED = 16  # how many batches' examples are sorted by length together
 VERSION = 1  # part of a fine-tuned model's key: raise it when training computes something else
 
 
@@ -95,12 +95,14 @@ def predict(
 
 
 class _Sampler(torch.utils.data.Sampler):
-    """Batches of similar length in an order that depends on seed and epoch alone, so that a continued epoch finds its
-    order again.
+    """Batches of similar length, in random order: examples are shuffled, sorted in parts, and the batches shuffled.
+
+    transformers' own sampler leaves the batches sorted, long before short, and the model then learns short inputs last.
+    The order depends on seed and epoch alone, so that a continued epoch finds its order again.
     """
 
     def __init__(self, lengths: list[int], batch_size: int, seed: int) -> None:
-        self.lengths, self.batch_size, self.seed, self.epoch = lengths, batch_size, seed, 0
+        self.lengths, self.batch_size, self.seed, self.epoch = np.array(lengths), batch_size, seed, 0
 
     def set_epoch(self, epoch: int) -> None:
         """Be told by the Trainer which epoch begins."""
@@ -110,8 +112,16 @@ class _Sampler(torch.utils.data.Sampler):
         return len(self.lengths)
 
     def __iter__(self) -> Iterator[int]:
-        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
-        return iter(get_length_grouped_indices(self.lengths, self.batch_size, generator=generator))
+        generator = np.random.default_rng([self.seed, self.epoch])
+        shuffled = generator.permutation(len(self.lengths))
+        grouped: list[np.ndarray] = []
+        for start in range(0, len(shuffled), BATCHES_SORTED * self.batch_size):
+            part = shuffled[start : start + BATCHES_SORTED * self.batch_size]
+            part = part[np.argsort(self.lengths[part], kind="stable")]
+            grouped += np.split(part, range(self.batch_size, len(part), self.batch_size))
+        # The batch that is not full stays last, so that every other one keeps its size.
+        order = [*generator.permutation(len(grouped) - 1), len(grouped) - 1]
+        return iter(np.concatenate([grouped[place] for place in order]).tolist())
 
 
 class _Trainer(Trainer):
