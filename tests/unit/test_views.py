@@ -210,3 +210,12 @@ def test_one_head_is_counted_from_one_and_refuses_what_the_model_lacks():
     for layer, head, message in ((0, 1, "layer is 0.*1 to 2"), (3, 1, "layer is 3"), (1, 4, "head is 4.*1 to 3")):
         with pytest.raises(InputError, match=message):
             views.one_head(maps, layer, head)
+
+
+def test_share_and_strongest_key_of_a_map_known_by_hand():
+    one_map = np.array([[0.5, 0.3, 0.2], [0.1, 0.8, 0.1], [0.0, 0.7, 0.3]])
+    tokens = ["[CLS]", "yes", "[SEP]"]
+    assert views.strongest_key(one_map, tokens) == "yes"
+    assert views.share_to(one_map, tokens, ["yes"]) == pytest.approx(1.8 / 3)
+    both = np.stack([one_map, one_map[:, ::-1]])[None]
+    assert views.share_to(both, tokens, ["[CLS]", "[SEP]"]) == pytest.approx(1.2 / 3)

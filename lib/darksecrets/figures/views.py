@@ -54,6 +54,16 @@ def one_head(maps: ArrayLike, layer: int, head: int) -> np.ndarray:
     return weights[layer - 1, head - 1]
 
 
+def share_to(maps: ArrayLike, tokens: Sequence[str], chosen: Sequence[str]) -> float:
+    """Share of the attention in `maps` (..., query, key) that goes to the tokens named in `chosen`, from 0 to 1."""
+    return float(np.asarray(maps)[..., [token in chosen for token in tokens]].sum(-1).mean())
+
+
+def strongest_key(attention_map: ArrayLike, tokens: Sequence[str]) -> str:
+    """Name the token to which the tokens of one map (query, key) attend most."""
+    return tokens[int(np.asarray(attention_map).mean(0).argmax())]
+
+
 def map_table(attention_map: ArrayLike, tokens: Sequence[str], decimals: int = 2) -> pd.DataFrame:
     """One head as numbers: a row per query, a column per key, the first column naming the query.
 
