@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from darksecrets.errors import InputError
 from darksecrets.evidence import fine_tuning
 from darksecrets.evidence.statistics import interval_of_mean
 
@@ -65,35 +66,42 @@ class TestChangeBy:
 
 class TestLastTwo:
     @pytest.mark.parametrize(
-        ("by_layer", "difference", "most_changed", "said"),
+        ("by_layer", "difference", "pair", "most_changed", "said"),
         [
-            ([0.9, 0.9, 0.9, 0.6, 0.5], 0.35, "4 and 5", "holds"),
-            ([0.5, 0.9, 0.6, 0.9, 0.9], 2 / 3 - 0.9, "1 and 3", "does not hold"),
-            ([0.8, 0.8, 0.8, 0.8, 0.8], 0.0, None, "cannot tell"),
+            ([0.9, 0.9, 0.8, 0.6, 0.5], 0.2, "4 and 3", "4 and 5", "holds"),
+            ([0.5, 0.9, 0.6, 0.9, 0.8], -0.4, "4 and 1", "1 and 3", "does not hold"),
+            ([0.99, 0.96, 0.95, 0.74, 0.83, 0.58], -0.09, "5 and 4", "4 and 6", "does not hold"),
+            ([0.8, 0.8, 0.8, 0.8, 0.8], 0.0, None, None, "cannot tell"),
         ],
     )
-    def test_sign_and_layers(self, by_layer, difference, most_changed, said):
+    def test_the_comparison_least_in_favour_decides(self, by_layer, difference, pair, most_changed, said):
         table = fine_tuning.last_two_against_rest(similarities(by_layer, n_examples=20, n_heads=4))
         (row,) = table.itertuples()
         assert row.mean == pytest.approx(difference, abs=0.01)
         assert fine_tuning.verdict(row.low, row.high) == said
-        assert most_changed is None or row.most_changed == most_changed
+        assert pair is None or (row.pair, row.most_changed) == (pair, most_changed)
 
-    def test_the_interval_is_that_of_the_paired_differences(self):
-        table = similarities([0.9, 0.8, 0.7, 0.6], noise=0.1)
-        is_last = table["layer"] >= 2
-        parts = [table[rows].groupby("example")["similarity"].mean() for rows in (~is_last, is_last)]
-        expected = [float(x) for x in interval_of_mean(parts[0] - parts[1])]
+    def test_equal_layers_are_rarely_said_to_differ(self):
+        verdicts = []
+        for seed in range(100):
+            table = similarities([0.8] * 6, n_examples=30)
+            noise = np.random.default_rng(seed).normal(0, 0.05, len(table))
+            (row,) = fine_tuning.last_two_against_rest(table.assign(similarity=0.8 + noise)).itertuples()
+            verdicts.append(fine_tuning.verdict(row.low, row.high))
+        assert verdicts.count("cannot tell") >= 90
+
+    @pytest.mark.parametrize(("seeds", "unit"), [((0,), "example"), ((0, 1, 2), "seed")])
+    def test_the_interval_is_corrected_and_over_examples_or_seeds(self, seeds, unit):
+        table = similarities([0.9, 0.8, 0.7, 0.6], seeds=seeds, noise=0.1)
+        late, early = (table[table["layer"] == layer].groupby(unit)["similarity"].mean() for layer in (2, 1))
+        expected = [float(x) for x in interval_of_mean(early - late, level=1 - 0.05 / 4)]
         (row,) = fine_tuning.last_two_against_rest(table).itertuples()
         assert (row.mean, row.low, row.high) == pytest.approx(expected)
+        assert row.pair == "3 and 2"
 
-    def test_several_seeds_give_the_interval_over_seeds(self):
-        table = similarities([0.9, 0.8, 0.7, 0.6], seeds=(0, 1, 2), noise=0.1)
-        is_last = table["layer"] >= 2
-        parts = [table[rows].groupby("seed")["similarity"].mean() for rows in (~is_last, is_last)]
-        (row,) = fine_tuning.last_two_against_rest(table).itertuples()
-        expected = [float(x) for x in interval_of_mean(parts[0] - parts[1])]
-        assert (row.mean, row.low, row.high) == pytest.approx(expected)
+    def test_a_model_with_two_layers_is_refused(self):
+        with pytest.raises(InputError, match="2 layers"):
+            fine_tuning.last_two_against_rest(similarities([0.9, 0.8]))
 
     def test_tasks_and_readings_have_their_own_rows(self):
         table = pd.concat(
@@ -110,7 +118,7 @@ class TestLastTwo:
             ("RTE", "released"): "2 and 3",
         }
         paper = found.reset_index().query("reading == 'paper'")
-        assert fine_tuning.finding(paper) == "The last two layers change more on 1 of 2 tasks"
+        assert fine_tuning.finding(paper) == "The last two layers change most on 1 of 2 tasks"
         shown = fine_tuning.last_two_table(paper).set_index("task")
         assert shown["last two change most?"].to_dict() == {"RTE": "holds", "QQP": "does not hold"}
         assert (
