@@ -20,6 +20,12 @@
     return figure.querySelector(":scope > img, :scope > a > img");
   }
 
+  // Panels that stand one below the other on a phone stand side by side where there is room.
+  function arranged(chart, width) {
+    const { vconcat, ...rest } = chart;
+    return vconcat && width >= 340 * vconcat.length ? { ...rest, hconcat: vconcat } : chart;
+  }
+
   async function draw(specification) {
     const figure = specification.closest("figure");
     const image = picture(figure);
@@ -31,7 +37,7 @@
     const chart = card.appendChild(document.createElement("div"));
     image.before(card);
     const embed = await vegaEmbed();
-    await embed(chart, JSON.parse(specification.textContent), {
+    await embed(chart, arranged(JSON.parse(specification.textContent), card.clientWidth), {
       actions: { export: { svg: true, png: true }, source: false, compiled: false, editor: false },
       config: { font: getComputedStyle(document.body).fontFamily },
       downloadFileName: figure.id,
