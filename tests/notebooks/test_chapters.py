@@ -156,7 +156,7 @@ class TestFineTuning:
         assert len(shown) == len(computed)
         paper = reported.table_1().set_index(["task", "metric", "initialization", "finetuned"])["value"]
         for row in computed.itertuples():
-            cells = shown[row.task, row.metric, fine_tuning.SETTINGS[row.initialization, row.finetuned]]
+            cells = shown[row.task, row.metric, fine_tuning.SETTING_NAMES[row.initialization, row.finetuned]]
             key = (row.task, row.metric, row.initialization, row.finetuned)
             assert cells["paper"] == (f"{100 * paper[key]:.1f}" if key in paper else "–")  # noqa: RUF001
             numbers = [float(number) / 100 for number in re.findall(r"-?[\d.]+", cells["this run"])]

@@ -118,16 +118,16 @@ class TestTable1:
         found = fine_tuning.table_1(fine_tuning.scores(all_predictions()))
         assert found.columns.tolist() == list(self.columns)
         assert found["task"].tolist() == ["MRPC"] * 6 + ["STS-B"] * 6 + ["RTE"] * 3
-        assert found[found["task"] == "RTE"]["setting"].tolist() == list(fine_tuning.SETTINGS.values())
+        assert found[found["task"] == "RTE"]["setting"].tolist() == list(fine_tuning.SETTING_NAMES.values())
         assert all(value is None for value in found["reference run"])
 
     def test_the_papers_numbers_stand_at_their_settings(self):
         found = fine_tuning.table_1(fine_tuning.scores(all_predictions()))
         shown = found.set_index(["task", "metric", "setting"])["paper"].to_dict()
         for row in reported.table_1().itertuples():
-            key = (row.task, row.metric, fine_tuning.SETTINGS[row.initialization, row.finetuned])
+            key = (row.task, row.metric, fine_tuning.SETTING_NAMES[row.initialization, row.finetuned])
             assert shown.pop(key, f"{100 * row.value:.1f}") == f"{100 * row.value:.1f}"
-        assert set(shown) == {("STS-B", "spearman", setting) for setting in fine_tuning.SETTINGS.values()}
+        assert set(shown) == {("STS-B", "spearman", setting) for setting in fine_tuning.SETTING_NAMES.values()}
         assert all(value is None for value in shown.values())
 
     def test_one_seed_shows_the_interval_over_examples(self):

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from darksecrets.analyses.scores import SETTINGS
 from darksecrets.corpora.glue import TASKS
-from darksecrets.evidence.reported import CONDITIONS, table_1
+from darksecrets.evidence.reported import table_1
 
 PAPER = Path(__file__).parents[2].parent / "shared" / "paper.md"
 
@@ -20,7 +21,7 @@ def test_every_number_of_table_1_is_the_digests():
     for name, *cells, _ in lines:
         task = name.removesuffix("-m")
         columns = [[float(number) / 100 for number in cell.split(" / ")] for cell in cells]
-        for condition, numbers in zip(CONDITIONS, columns, strict=True):
+        for condition, numbers in zip(SETTINGS, columns, strict=True):
             printed[task, condition] = numbers
     table = table_1().groupby(["task", "initialization", "finetuned"], sort=False)["value"].apply(list)
     found = {(task, (initialization, finetuned)): values for (task, initialization, finetuned), values in table.items()}

@@ -7,17 +7,15 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from darksecrets.analyses.scores import SETTINGS
 from darksecrets.corpora import glue
 from darksecrets.corpora.scores import evaluate
 from darksecrets.errors import InputError
 from darksecrets.evidence import reported
 from darksecrets.evidence.statistics import bootstrap_interval, interval_of_mean, over_seeds
 
-SETTINGS = {
-    ("pretrained", False): "pre-trained, not fine-tuned",
-    ("random", True): "random weights, fine-tuned",
-    ("pretrained", True): "pre-trained, fine-tuned",
-}
+NAMES = ("pre-trained, not fine-tuned", "random weights, fine-tuned", "pre-trained, fine-tuned")
+SETTING_NAMES = dict(zip(SETTINGS, NAMES, strict=True))
 SETTING = ["initialization", "finetuned"]
 
 
@@ -37,7 +35,7 @@ def scores(predictions: pd.DataFrame) -> pd.DataFrame:
 def gains(predictions: pd.DataFrame, over: tuple[str, bool]) -> pd.DataFrame:
     """Per task and seed, what pre-trained and fine-tuned weights score above the setting `over`, on the same examples.
 
-    `over` is a key of `SETTINGS`. One metric a task: accuracy, or the correlation of STS-B; the interval is a paired
+    `over` is one of `SETTINGS`. One metric a task: accuracy, or the correlation of STS-B; the interval is a paired
     bootstrap over examples, in fractions.
     """
     rows = []
@@ -73,7 +71,8 @@ def table_1(this_run: pd.DataFrame, reference: pd.DataFrame | None = None) -> pd
         table = table.merge(middle[[*key, "reference"]], on=key, how="left")
     else:
         table["reference"] = None
-    table["setting"] = [SETTINGS[setting] for setting in zip(table["initialization"], table["finetuned"], strict=True)]
+    settings = zip(table["initialization"], table["finetuned"], strict=True)
+    table["setting"] = [SETTING_NAMES[setting] for setting in settings]
     table = table[["task", "metric", "setting", "paper", "reference", "this_run"]].astype(object)
     return table.where(table.notna(), None).rename(columns={"this_run": "this run", "reference": "reference run"})
 
