@@ -33,15 +33,16 @@ def weights(model):
     return torch.cat([parameter.flatten() for parameter in model.parameters()])
 
 
-@pytest.mark.parametrize("task", ["RTE", "STS-B"])
-def test_it_learns_what_can_be_learned(task, corpus, tiny_bert, tmp_path):
+@pytest.mark.parametrize(("task", "precision"), [("RTE", "float32"), ("STS-B", "float32"), ("STS-B", "bfloat16")])
+def test_it_learns_what_can_be_learned(task, precision, corpus, tiny_bert, tmp_path):
     train, dev = (glue.load(task, split, corpus) for split in ("train", "dev"))
     checkpoint = checkpoints.load(tiny_bert)
-    recipe = Recipe(learning_rate=3e-3, epochs=6)
+    recipe = Recipe(learning_rate=3e-3, epochs=6, precision=precision)
     model = finetuning.finetune(checkpoint, train, recipe, 0, Store(tmp_path / "store"))
     predicted = finetuning.predict(model, checkpoint.tokenizer, dev)
     scores = glue.score(dev.task, [example.label for example in dev.examples], predicted)
     assert min(scores.values()) > 0.8, scores
+    assert all(parameter.dtype == torch.float32 for parameter in model.parameters())
 
 
 def test_predictions_are_in_the_order_of_the_examples(corpus, tiny_bert):
