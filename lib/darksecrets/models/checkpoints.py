@@ -62,7 +62,7 @@ class Checkpoint:
 
 
 def check(name: str) -> None:
-    """Raise `InputError` where a look at the name alone shows that it is no checkpoint; loads no weights."""
+    """Raise `InputError` where `name` is no checkpoint; loads no weights, but fetches those of a Hub id."""
     if name == "minilm":
         return
     path = Path(name)
