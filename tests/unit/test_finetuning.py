@@ -139,7 +139,17 @@ def test_a_result_holds_no_pickle_and_no_leftovers(corpus, tiny_bert, tmp_path):
     train, checkpoint = glue.load("RTE", "train", corpus, 64), checkpoints.load(tiny_bert)
     finetuning.finetune(checkpoint, train, RECIPE, 0, Store(tmp_path))
     names = {path.name for path in tmp_path.glob("finetuned/*/*")}
-    assert names == {"config.json", "model.safetensors", "result.json"}
+    assert names == {"config.json", "model.safetensors", "result.json", "tokenizer.json", "tokenizer_config.json"}
+
+
+def test_a_result_is_a_checkpoint_that_can_be_opened(corpus, tiny_bert, tmp_path):
+    train, checkpoint = glue.load("RTE", "train", corpus, 64), checkpoints.load(tiny_bert)
+    model = finetuning.finetune(checkpoint, train, RECIPE, 0, Store(tmp_path))
+    (config,) = tmp_path.glob("finetuned/*/config.json")
+    opened = checkpoints.load(str(config.parent))
+    query = "encoder.layer.1.attention.self.query.weight"
+    assert torch.equal(opened.encoder().get_parameter(query), model.base_model.get_parameter(query))
+    assert opened.fingerprint != checkpoint.fingerprint
 
 
 @pytest.mark.parametrize(

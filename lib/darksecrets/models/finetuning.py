@@ -166,6 +166,7 @@ def _train(checkpoint: Checkpoint, train: Split, recipe: Recipe, seed: int, dire
     with checkpoints.quiet():
         trainer.train(resume_from_checkpoint=_last_saved(directory))
         trainer.save_model(directory)
+        tokenizer.save_pretrained(directory)  # with it, the directory is a checkpoint that every chapter can open
     (directory / "training_args.bin").unlink(missing_ok=True)  # a pickle, which nothing here reads
     for saved in directory.glob("checkpoint-*"):
         shutil.rmtree(saved)
