@@ -4,7 +4,6 @@ A notebook declares them in the one cell tagged `parameters`, a line each: `name
 """
 
 import ast
-import difflib
 import json
 import logging
 from collections.abc import Callable, Iterable
@@ -17,7 +16,7 @@ import papermill
 from pydantic import Field, TypeAdapter, ValidationError
 
 from darksecrets.book.contents import Page
-from darksecrets.errors import InputError
+from darksecrets.errors import InputError, nearest
 
 
 @dataclass(frozen=True)
@@ -122,8 +121,8 @@ def parameters_source(path: Path) -> str:
 def unknown(name: str, known: Iterable[str], where: str) -> InputError:
     """Describe a name that nobody declares, with the nearest that somebody does."""
     names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=1)
-    guess = f"did you mean {near[0]!r}? " if near else ""
+    near = nearest(name, names)
+    guess = f"did you mean {near!r}? " if near else ""
     return InputError(f"{where}: unknown name {name!r}; {guess}accepted are {', '.join(names)}")
 
 

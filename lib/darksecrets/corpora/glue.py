@@ -6,7 +6,6 @@ dropped. An empty sentence is kept, since two rows of the official QQP train spl
 numbers, counted from 0 without the header.
 """
 
-import difflib
 import hashlib
 import math
 from collections.abc import Callable, Iterable, Sequence
@@ -17,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from darksecrets.corpora.scores import evaluate
-from darksecrets.errors import InputError
+from darksecrets.errors import InputError, nearest
 from darksecrets.runs import fingerprint
 
 HUB_DATASET = "nyu-mll/glue"
@@ -291,6 +290,5 @@ def _choice(n_rows: int, max_examples: int, seed: int, name: str) -> list[int]:
 
 def _advice(name: str, names: Iterable[str]) -> str:
     """Advice on an unknown name: the closest known one, if any, and all of them."""
-    known = {accepted.casefold(): accepted for accepted in names}
-    close = difflib.get_close_matches(name.casefold(), known, n=1)
-    return (f"did you mean {known[close[0]]}? " if close else "") + f"accepted: {', '.join(known.values())}"
+    near = nearest(name, names)
+    return (f"did you mean {near}? " if near else "") + f"accepted: {', '.join(names)}"
