@@ -141,7 +141,7 @@ class TestHub:
             glue.read_hub(other, "dev", path, str(tmp_path / "cache"))
 
     def test_what_cannot_be_loaded_is_one_line_that_says_what_works_offline(self, tmp_path):
-        with pytest.raises(InputError, match="offline, set corpus to a directory") as caught:
+        with pytest.raises(InputError, match="offline, set corpus to 'pocket' or a directory") as caught:
             glue.read_hub(glue.TASKS["RTE"], "dev", str(tmp_path / "nowhere"), str(tmp_path / "cache"))
         assert "\n" not in str(caught.value)
 

@@ -33,6 +33,11 @@ class TestTasks:
         monkeypatch.setitem(glue.TASKS, "RTE", type(task)(**(vars(task) | sizes)))
         assert overview.tasks(["RTE"], corpus)["official"].tolist() == [said]
 
+    def test_the_pocket_corpus_is_never_official(self):
+        table = overview.tasks(["RTE", "SST-2"], "pocket:30/20")
+        assert table["official"].tolist() == ["no, written by a grammar"] * 2
+        assert table[["train rows", "dev rows"]].values.tolist() == [[30, 20]] * 2
+
     def test_every_task_has_its_question(self):
         assert list(overview.QUESTIONS) == list(glue.TASKS)
         assert all(question.endswith("?") for question in overview.QUESTIONS.values())

@@ -1,9 +1,9 @@
-"""The seven GLUE tasks of the paper (Section 3): one table, two sources, the same examples from both.
+"""The seven GLUE tasks of the paper (Section 3): one table, three sources, examples of one form from each.
 
-The sources are the Hub (`nyu-mll/glue`, read with `datasets`) and a directory in the layout of the GLUE download.
-Every row found becomes an example: what cannot be read is an error that names its file and line, and nothing is
-dropped. An empty sentence is kept, since two rows of the official QQP train split have one. Example ids are row
-numbers, counted from 0 without the header.
+The sources are the pocket corpus, which a grammar writes, the Hub (`nyu-mll/glue`, read with `datasets`), and a
+directory in the layout of the GLUE download. The last two give the same examples. Every row found becomes an example:
+what cannot be read is an error that names its file and line, and nothing is dropped. An empty sentence is kept, since
+two rows of the official QQP train split have one. Example ids are row numbers, counted from 0 without the header.
 """
 
 import hashlib
@@ -15,7 +15,9 @@ from typing import Any
 
 import numpy as np
 
+from darksecrets.corpora import pocket
 from darksecrets.corpora.scores import evaluate
+from darksecrets.corpora.tasks import TASKS, Task
 from darksecrets.errors import InputError, nearest
 from darksecrets.runs import fingerprint
 
@@ -25,79 +27,6 @@ SPLITS = ("train", "dev")
 SCORE_DECIMALS = 3
 SCORE_RANGE = (0.0, 5.0)
 _DIRECTORY = "a directory in the layout of the GLUE download"
-
-
-@dataclass(frozen=True)
-class Task:
-    """One GLUE task: where its columns are in each source, what its labels mean, and how Table 1 scores it."""
-
-    name: str
-    hub_config: str
-    file_columns: tuple[str, ...]
-    hub_columns: tuple[str, ...]
-    file_label: str
-    labels: tuple[str, ...] | None  # names in the Hub's integer order; None for a score
-    file_labels: tuple[str, ...] | None  # the same labels as the files write them
-    metrics: tuple[str, ...]
-    train_rows: int  # official number of rows
-    dev_rows: int
-    dev_file: str = "dev.tsv"
-    hub_dev: str = "validation"
-
-    @property
-    def is_pair(self) -> bool:
-        """Whether an example has two sentences."""
-        return len(self.file_columns) == 2
-
-    @property
-    def is_regression(self) -> bool:
-        """Whether the label is a score (STS-B) rather than a class."""
-        return self.labels is None
-
-    @property
-    def n_outputs(self) -> int:
-        """Number of outputs of a model for this task: one per class, or one for a score."""
-        return 1 if self.labels is None else len(self.labels)
-
-    def file(self, split: str) -> str:
-        """File of a split, relative to the GLUE directory."""
-        return f"{self.name}/{self.dev_file if split == 'dev' else 'train.tsv'}"
-
-    def hub_split(self, split: str) -> str:
-        """Name of a split on the Hub."""
-        return self.hub_dev if split == "dev" else "train"
-
-    def official_rows(self, split: str) -> int:
-        """Number of rows of the official split."""
-        return self.dev_rows if split == "dev" else self.train_rows
-
-
-_SENTENCES = ("sentence1", "sentence2")
-_QUESTIONS = ("question1", "question2")
-_QUESTION = ("question", "sentence")
-_PREMISE = ("premise", "hypothesis")
-_TWO = ("entailment", "not_entailment")
-_THREE = ("entailment", "neutral", "contradiction")
-_F1 = ("f1", "accuracy")
-_ACCURACY = ("accuracy",)
-_CORRELATION = ("pearson", "spearman")
-_BITS = ("0", "1")
-
-# fmt: off
-_TABLE = (
-    # name, Hub config, file columns, Hub columns, label column, labels, the same in files, metrics, official train, dev
-    ("MRPC", "mrpc", ("#1 String", "#2 String"), _SENTENCES, "Quality", ("not_equivalent", "equivalent"), _BITS, _F1,
-     3_668, 408),
-    ("STS-B", "stsb", _SENTENCES, _SENTENCES, "score", None, None, _CORRELATION, 5_749, 1_500),
-    ("SST-2", "sst2", ("sentence",), ("sentence",), "label", ("negative", "positive"), _BITS, _ACCURACY, 67_349, 872),
-    ("QQP", "qqp", _QUESTIONS, _QUESTIONS, "is_duplicate", ("not_duplicate", "duplicate"), _BITS, _F1, 363_846, 40_430),
-    ("RTE", "rte", _SENTENCES, _SENTENCES, "label", _TWO, _TWO, _ACCURACY, 2_490, 277),
-    ("QNLI", "qnli", _QUESTION, _QUESTION, "label", _TWO, _TWO, _ACCURACY, 104_743, 5_463),
-    ("MNLI", "mnli", _SENTENCES, _PREMISE, "gold_label", _THREE, _THREE, _ACCURACY, 392_702, 9_815,
-     "dev_matched.tsv", "validation_matched"),
-)
-# fmt: on
-TASKS: dict[str, Task] = {row[0]: Task(*row) for row in _TABLE}
 
 
 @dataclass(frozen=True)
@@ -120,10 +49,13 @@ class Split:
     n_available: int
     is_official: bool
     fingerprint: str
+    is_pocket: bool = False
 
     @property
     def note(self) -> str:
         """A sentence to show beside every score when the source is not the official split; empty when it is."""
+        if self.is_pocket:
+            return "Texts of the pocket corpus, written by a grammar; scores on them are not scores on GLUE"
         if self.is_official:
             return ""
         return (
@@ -135,8 +67,9 @@ class Split:
 def load(task: str, split: str, corpus: str = "hub", max_examples: int = 0, seed: int = 0) -> Split:
     """Read one split of one task, whole or as a seeded choice of at most `max_examples` rows.
 
-    `corpus` is "hub" or a GLUE directory; `max_examples` 0 means all. The choice keeps the order of the rows, and with
-    the same seed a smaller one is part of a larger one. Raises InputError for anything missing, unreadable or unknown.
+    `corpus` is "pocket" (see `pocket.sizes`), "hub" or a GLUE directory; `max_examples` 0 means all. The choice keeps
+    the order of the rows, and with the same seed a smaller one is part of a larger one. Raises InputError for anything
+    missing, unreadable or unknown.
     """
     check_tasks([task])
     if split not in SPLITS:
@@ -145,9 +78,13 @@ def load(task: str, split: str, corpus: str = "hub", max_examples: int = 0, seed
         if value < 0:
             raise InputError(f"{name} is {value}: give 0 or a positive whole number")
     found = TASKS[task]
-    examples = read_hub(found, split) if corpus == "hub" else read_directory(found, split, corpus)
+    is_pocket = pocket.is_pocket(corpus)
+    if is_pocket:
+        examples = read_pocket(found, split, corpus)
+    else:
+        examples = read_hub(found, split) if corpus == "hub" else read_directory(found, split, corpus)
     kept = tuple(examples[row] for row in _choice(len(examples), max_examples, seed, f"{task}/{split}"))
-    is_official = len(examples) == found.official_rows(split)
+    is_official = not is_pocket and len(examples) == found.official_rows(split)
     return Split(
         found,
         split,
@@ -155,7 +92,17 @@ def load(task: str, split: str, corpus: str = "hub", max_examples: int = 0, seed
         len(examples),
         is_official,
         fingerprint([task, split, [astuple(example) for example in kept]]),
+        is_pocket,
     )
+
+
+def read_pocket(task: Task, split: str, corpus: str = "pocket") -> list[Example]:
+    """Write every row of a split of the pocket corpus; their annotation is in `pocket.items`, by the same numbers."""
+    n_examples, seed = pocket.sizes(corpus)[split], pocket.sizes(corpus)["seed"]
+    return [
+        Example(str(number), item.first.text, item.second.text if item.second else None, item.label)
+        for number, item in enumerate(pocket.items(task.name, split, n_examples, seed))
+    ]
 
 
 def read_directory(task: Task, split: str, directory: str | Path) -> list[Example]:
@@ -184,7 +131,8 @@ def read_hub(task: Task, split: str, path: str = HUB_DATASET, cache_dir: str | N
         table = datasets.load_dataset(path, task.hub_config, split=task.hub_split(split), cache_dir=cache_dir)
     except Exception as error:  # the errors of the Hub's client, of HTTP and of the file system have no common parent
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise InputError(f"{where}: cannot be loaded ({reason}); offline, set corpus to {_DIRECTORY}") from error
+        advice = f"offline, set corpus to 'pocket' or {_DIRECTORY}"
+        raise InputError(f"{where}: cannot be loaded ({reason}); {advice}") from error
     names = table.column_names
     places = _places(where, names, (*task.hub_columns, "label"))
     rows = zip(*(table[names[place]] for place in places), strict=True)
@@ -203,16 +151,22 @@ def check_tasks(names: Sequence[str]) -> None:
 
 
 def check_corpus(corpus: str, tasks: Sequence[str], splits: Sequence[str] = SPLITS) -> None:
-    """Raise InputError unless the GLUE directory and the files of these tasks exist; for "hub" nothing is checked."""
+    """Raise InputError unless the GLUE directory and the files of these tasks exist, or the sizes in "pocket:..." can
+    be read; for "hub" nothing is checked.
+    """
     check_tasks(tasks)
+    if pocket.is_pocket(corpus):
+        pocket.sizes(corpus)
+        return
     if corpus == "hub":
         return
     directory = Path(corpus)
     if not directory.is_dir():
-        raise InputError(f"corpus {corpus!r} is not a directory: give 'hub' or {_DIRECTORY}")
+        raise InputError(f"corpus {corpus!r} is not a directory: give 'pocket', 'hub' or {_DIRECTORY}")
     for file in (TASKS[task].file(split) for task in tasks for split in splits):
         if not (directory / file).is_file():
-            raise InputError(f"corpus {corpus!r} has no file {file}: add it, leave the task out, or give 'hub'")
+            advice = "add it, leave the task out, or give 'pocket' or 'hub'"
+            raise InputError(f"corpus {corpus!r} has no file {file}: {advice}")
 
 
 def score(task: Task, labels: Sequence[float], predictions: Sequence[float]) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""The tasks at a glance (Section 3): what each asks, how large it is here, and one real example."""
+"""The tasks at a glance (Section 3): what each asks, how large it is here, and one example."""
 
 from collections.abc import Sequence
 
@@ -7,9 +7,9 @@ import pandas as pd
 from darksecrets.corpora import glue
 
 QUESTIONS = {
-    "MRPC": "Do two news sentences say the same?",
+    "MRPC": "Do two sentences say the same?",
     "STS-B": "How similar in meaning are two sentences, from 0 to 5?",
-    "SST-2": "Is a phrase from a film review positive?",
+    "SST-2": "Is an opinion on a film positive?",
     "QQP": "Do two questions ask the same?",
     "RTE": "Does the first sentence entail the second?",
     "QNLI": "Does the sentence answer the question?",
@@ -19,8 +19,8 @@ LONGEST_EXAMPLE = 150  # characters
 
 
 def tasks(names: Sequence[str], corpus: str) -> pd.DataFrame:
-    """Return one row per task: question, metrics, rows of train and dev found in `corpus`, and whether they are all
-    official.
+    """Return one row per task: question, metrics, rows of train and dev found in `corpus`, and whether they are the
+    official ones.
     """
     rows = []
     for name in names:
@@ -32,7 +32,7 @@ def tasks(names: Sequence[str], corpus: str) -> pd.DataFrame:
                 "scored by": ", ".join(dev.task.metrics),
                 "train rows": train.n_available,
                 "dev rows": dev.n_available,
-                "official": "yes" if train.is_official and dev.is_official else "in part" if dev.is_official else "no",
+                "official": _official(train, dev),
             }
         )
     return pd.DataFrame(rows)
@@ -47,6 +47,14 @@ def examples(names: Sequence[str], corpus: str) -> pd.DataFrame:
         label = shown.label if split.task.labels is None else split.task.labels[shown.label]
         rows.append({"task": name, "first": shown.first, "second": shown.second or "", "label": str(label)})
     return pd.DataFrame(rows)
+
+
+def _official(train: glue.Split, dev: glue.Split) -> str:
+    if dev.is_pocket:
+        return "no, written by a grammar"
+    if not dev.is_official:
+        return "no"
+    return "yes" if train.is_official else "in part"
 
 
 def _length(example: glue.Example) -> int:

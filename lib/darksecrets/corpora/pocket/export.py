@@ -1,0 +1,76 @@
+"""Write the pocket corpus out as a GLUE directory, with its annotation beside it, for other programs to read.
+
+`glue.load` reads the same examples from that directory as from the corpus itself.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from darksecrets.corpora.annotation import Sentence
+from darksecrets.corpora.pocket import SIZES, Item, items
+from darksecrets.corpora.tasks import TASKS, Task
+from darksecrets.errors import InputError
+
+
+def export(directory: str | Path, train: int = SIZES["train"], dev: int = SIZES["dev"], seed: int = 0) -> list[Path]:
+    """Write all seven tasks into `directory`, which is made, and return the files.
+
+    Each split is two files: GLUE's own, tab-separated with a header, and `annotations_file`. Raises InputError for a
+    size or seed that cannot be, and where something stands in the directory already.
+    """
+    for name, value, least in (("train", train, 1), ("dev", dev, 1), ("seed", seed, 0)):
+        if value < least:
+            raise InputError(f"{name} is {value}; it must be at least {least}")
+    root = Path(directory)
+    if root.exists() and not (root.is_dir() and not any(root.iterdir())):
+        raise InputError(f"{str(directory)!r} is not an empty directory: name another one, or empty it")
+    sizes = {"train": train, "dev": dev}
+    splits = {(task, split): items(task, split, size, seed) for task in TASKS for split, size in sizes.items()}
+    written = []
+    for (name, split), found in splits.items():
+        task = TASKS[name]
+        written += [
+            _written(root / task.file(split), _rows(task, found)),
+            _written(root / annotations_file(name, split), _annotations(found)),
+        ]
+    return written
+
+
+def annotations_file(task: str, split: str) -> str:
+    """Return the file of a split's annotation, relative to the directory: JSON, an example a line."""
+    return f"{task}/{split}.annotations.jsonl"
+
+
+def _written(path: Path, lines: Sequence[str]) -> Path:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise InputError(f"{str(path)!r} cannot be written ({error.strerror}): name another directory") from error
+    return path
+
+
+def _rows(task: Task, found: Sequence[Item]) -> list[str]:
+    rows = [("index", *task.file_columns, task.file_label)]
+    for number, item in enumerate(found):
+        label = str(item.label) if task.file_labels is None else task.file_labels[int(item.label)]
+        rows.append((str(number), *(one.text for one in _sentences(item)), label))
+    return ["\t".join(row) for row in rows]
+
+
+def _annotations(found: Sequence[Item]) -> list[str]:
+    """One object per example: its index and its sentences, as `annotation.Sentence` has them.
+
+    Places in `roles`, `links` and `frames` count the words from 0; a frame's elements end before their second place.
+    """
+    objects: list[dict[str, Any]] = [
+        {"index": number, "sentences": [asdict(one) for one in _sentences(item)]} for number, item in enumerate(found)
+    ]
+    return [json.dumps(one, ensure_ascii=False) for one in objects]
+
+
+def _sentences(item: Item) -> list[Sentence]:
+    return [item.first] if item.second is None else [item.first, item.second]
