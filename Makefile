@@ -6,11 +6,12 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/ready
 
-PROFILE ?= glue
+PROFILE ?= pocket
 # Make variables that become parameters of the notebooks when they stand on the command line (the environment's are ignored):
 # `make book TASKS=RTE,STS-B MAX_TRAIN=500`.
-SETTABLE := CORPUS TASKS CHECKPOINT SEEDS MAX_TRAIN MAX_EXAMPLES MAX_SCORED MAX_RELEASED EPOCHS LEARNING_RATE PRECISION STORE \
-            FIRST SECOND LAYER HEAD
+SETTABLE := CORPUS TASKS CHECKPOINT SEEDS MAX_TRAIN MAX_EXAMPLES MAX_SCORED MAX_RELEASED EPOCHS BATCH_SIZE LEARNING_RATE \
+            PRECISION STORE FIRST SECOND LAYER HEAD \
+            POCKET_TRAIN POCKET_DEV POCKET_SEED POCKET_SEEDS POCKET_EPOCHS POCKET_BATCH POCKET_RATE N_PARSED
 lower = $(shell printf '%s' '$(1)' | tr 'A-Z' 'a-z')
 OVERRIDES = $(strip $(foreach name,$(SETTABLE),$(if $(filter command%,$(origin $(name))),'$(call lower,$(name))=$($(name))')))
 
@@ -23,7 +24,7 @@ help: ## show this list
 	@echo
 	@echo "For book and check, PROFILE=NAME chooses notebooks/profiles/NAME.yml (now: $(PROFILE)), and these change its values:"
 	@echo "  $(SETTABLE)"
-	@echo "  as in: make book PROFILE=glue CORPUS=../shared/glue TASKS=RTE,STS-B MAX_TRAIN=500"
+	@echo "  as in: make book TASKS=RTE,STS-B SEEDS=0,1,2, or make book PROFILE=glue CORPUS=../shared/glue"
 
 book: $(READY) ## execute the notebooks and build the book into _build/html
 	@$(BIN)/python -m darksecrets book --profile '$(PROFILE)' $(OVERRIDES)

@@ -89,7 +89,7 @@ class Store:
         waits. A result whose files no longer match their recorded SHA-256 is named on standard error and computed
         again.
         """
-        directory = self.root / kind / fingerprint(dict(ingredients))[:24]
+        directory = self._place(kind, ingredients)
         if self._is_whole(directory):
             return directory
         directory.parent.mkdir(parents=True, exist_ok=True)
@@ -98,6 +98,10 @@ class Store:
                 self._build(directory, kind, ingredients, compute)
         self._verified.add(directory)
         return directory
+
+    def has(self, kind: str, ingredients: Mapping[str, Any]) -> bool:
+        """Say whether the result of `ingredients` is there, whole and unchanged."""
+        return self._is_whole(self._place(kind, ingredients))
 
     def table(self, kind: str, ingredients: Mapping[str, Any], compute: Callable[[], pd.DataFrame]) -> pd.DataFrame:
         """Return the table that `compute` makes from `ingredients`, from the store where it is there already."""
@@ -113,25 +117,20 @@ class Store:
             raise InputError(f"run name {name!r} cannot be used: accepted are letters, digits, '.', '_' and '-'")
         return Run(self.root / "runs" / name)
 
+    def _place(self, kind: str, ingredients: Mapping[str, Any]) -> Path:
+        return self.root / kind / fingerprint(dict(ingredients))[:24]
+
     def _is_whole(self, directory: Path) -> bool:
-        if directory in self._verified:
-            return True
-        if not directory.is_dir():
-            return False
-        damage = _damage(directory)
-        if damage:
-            print(
-                f"store: {directory.parent.name}/{directory.name} is damaged ({damage}); computing it again",
-                file=sys.stderr,
-            )
-            return False
-        self._verified.add(directory)
-        return True
+        if directory not in self._verified and directory.is_dir() and not _damage(directory):
+            self._verified.add(directory)
+        return directory in self._verified
 
     def _build(
         self, directory: Path, kind: str, ingredients: Mapping[str, Any], compute: Callable[[Path], Any]
     ) -> None:
         if directory.exists():
+            place, damage = f"{directory.parent.name}/{directory.name}", _damage(directory)
+            print(f"store: {place} is damaged ({damage}); computing it again", file=sys.stderr)
             shutil.rmtree(directory)
         partial = directory.with_suffix(".partial")
         partial.mkdir(exist_ok=True)

@@ -158,6 +158,7 @@ def test_a_result_is_a_checkpoint_that_can_be_opened(corpus, tiny_bert, tmp_path
         ({"precision": "half"}, "float32 and bfloat16"),
         ({"learning_rate": -1.0}, "positive"),
         ({"epochs": 0}, "positive"),
+        ({"batch_size": 0}, "batch size 0"),
     ],
 )
 def test_recipe_refuses(changes, message):
@@ -175,6 +176,7 @@ def test_learning_rate_search_uses_train_only_and_finds_the_better_rate(corpus, 
     store = Store(tmp_path / "store")
     table = learning_rates.search(checkpoints.load(tiny_bert), corpus, ["STS-B"], [0], store, rates=(1e-7, 3e-3))
     assert list(table["learning_rate"]) == [1e-7, 3e-3]
+    assert set(table[["epochs", "batch_size"]].itertuples(index=False, name=None)) == {(3, 32)}
     assert learning_rates.best(table) == 3e-3
 
 

@@ -92,7 +92,8 @@ def test_a_wrong_profile_is_one_clear_line(tmp_path, profile, complaint):
         ("scale=inf", "it takes a number"),
         ("labels=", "labels is empty"),
         ("corpus=/nowhere", "corpus '/nowhere' is not a directory"),
-        ("corpus=nowhere", "corpus 'nowhere' is not a directory"),
+        ("corpus=nowhere", "corpus 'nowhere' is not a directory: give 'pocket', 'hub' or a directory in the layout"),
+        ("corpus=pocket:5", "corpus 'pocket:5': write pocket, or its sizes"),
     ],
 )
 def test_a_wrong_word_is_one_clear_line(tmp_path, typed, complaint):
@@ -104,8 +105,10 @@ def test_a_wrong_word_is_one_clear_line(tmp_path, typed, complaint):
 def test_numbers_below_their_least_are_refused():
     for name, least in profiles.AT_LEAST.items():
         profiles.check_values({name: least})
-        with pytest.raises(InputError, match=f"{name} is .* at least {least}"):
-            profiles.check_values({name: least - 1})
+        profiles.check_values({name: [least + 1, least]})
+        for value in (least - 1, [least, least - 1]):
+            with pytest.raises(InputError, match=f"{name} is .* at least {least}"):
+                profiles.check_values({name: value})
 
 
 def test_scientific_notation_in_a_profile_is_a_number(tmp_path):
@@ -127,8 +130,10 @@ def test_paths_from_the_command_line_start_here_and_end_at_the_notebooks(tmp_pat
         assert profile.store == root / "cache"
 
 
-def test_names_are_not_taken_for_paths(tmp_path):
-    assert _load(_book(tmp_path), "corpus=hub").values["corpus"] == "hub"
+@pytest.mark.parametrize("corpus", ["hub", "pocket", "pocket:40/20", "pocket:40/20/1"])
+def test_names_are_not_taken_for_paths_and_need_no_file(tmp_path, corpus):
+    assert _load(_book(tmp_path), f"corpus={corpus}").values["corpus"] == corpus
+    assert _load(_book(tmp_path, f"corpus: {corpus}\n")).values["corpus"] == corpus
 
 
 def test_the_run_is_named_by_profile_and_values_but_not_by_the_store(tmp_path):

@@ -45,6 +45,7 @@ def options(corpus, tiny_bert, tmp_path):
         ({"max_train": -1}, "max_train is -1"),
         ({"max_examples": -5}, "max_examples is -5"),
         ({"epochs": 0}, "epochs 0"),
+        ({"batch_size": 0}, "batch size 0"),
         ({"learning_rate": -1e-4}, "-0.0001"),
         ({"precision": "half"}, "float32 and bfloat16"),
         ({"store": __file__}, "is a file"),
@@ -66,7 +67,12 @@ def test_the_learning_rate_is_the_one_asked_for_or_the_checkpoints_own(options):
     assert Setup(**options).recipe.learning_rate == 1e-3
     assert Setup(**options | {"learning_rate": 0.0}).recipe.learning_rate == 2e-5
     assert Setup(**options | {"checkpoint": "minilm", "learning_rate": 0.0}).recipe.learning_rate == 1e-4
-    assert Setup(**options | {"epochs": 2, "precision": "bfloat16"}).recipe.precision == "bfloat16"
+
+
+def test_the_recipe_has_the_values_that_were_asked_for(options):
+    recipe = Setup(**options | {"epochs": 2, "batch_size": 8, "precision": "bfloat16"}).recipe
+    assert (recipe.learning_rate, recipe.epochs, recipe.batch_size, recipe.precision) == (1e-3, 2, 8, "bfloat16")
+    assert Setup(**options).recipe.batch_size == 32
 
 
 def test_a_checkpoint_is_opened_once_for_each_initialization(options):
@@ -125,7 +131,9 @@ class TestDescribed:
         moved = options | {"corpus": str(tmp_path / "elsewhere"), "store": tmp_path / "other"}
         assert Setup(**moved).described() == Setup(**options).described()
 
-    @pytest.mark.parametrize("changes", [{"seeds": [1]}, {"max_train": 8}, {"epochs": 2}, {"tasks": ["RTE"]}])
+    @pytest.mark.parametrize(
+        "changes", [{"seeds": [1]}, {"max_train": 8}, {"epochs": 2}, {"batch_size": 8}, {"tasks": ["RTE"]}]
+    )
     def test_other_parameters_are_described_otherwise(self, options, changes):
         assert Setup(**options | changes).described() != Setup(**options).described()
 
@@ -141,6 +149,8 @@ def test_a_model_is_fine_tuned_once_and_seeds_differ(options):
     state = setup.finetuned("RTE", 0).state_dict()
     again = Setup(**options).finetuned("RTE", 0).state_dict()
     assert all(torch.equal(state[name], again[name]) for name in state)
+    assert [setup.is_finetuned("RTE", seed) for seed in (0, 1)] == [True, False]
+    assert not setup.is_finetuned("RTE", 0, "random")
     finished = list(Path(options["store"]).glob("finetuned/*/result.json"))
     assert len(finished) == 1
     other = setup.finetuned("RTE", 1).state_dict()

@@ -2,10 +2,15 @@
 pre-trained weights.
 """
 
+from collections.abc import Sequence
+from functools import partial
+from typing import NamedTuple
+
 import pandas as pd
 
-from darksecrets.models import finetuning
+from darksecrets.models import finetuning, side_by_side
 from darksecrets.models.setup import Setup
+from darksecrets.models.side_by_side import Job
 
 SETTINGS = (
     ("pretrained", False),
@@ -13,43 +18,54 @@ SETTINGS = (
     ("pretrained", True),
 )  # (initialization, finetuned), in Table 1's order
 VERSION = 1  # part of a table's key: raise it when something else is computed
+KIND = "predictions"  # in the store
 
 
-def predictions(setup: Setup, max_scored: int = 0) -> pd.DataFrame:
+class _Case(NamedTuple):
+    """One model that predicts."""
+
+    task: str
+    seed: int
+    initialization: str
+    finetuned: bool
+
+
+def predictions(setup: Setup, max_scored: int = 0, settings: Sequence[tuple[str, bool]] = SETTINGS) -> pd.DataFrame:
     """Return one row per task, seed, setting and validation example: its `label` and the model's `prediction`.
 
     `max_scored` limits the validation examples (0 = all of them, as in the paper). Without fine-tuning the task's
-    head is random, so its answers are those of chance: the seed decides them.
+    head is random, so its answers are those of chance: the seed decides them. Models that are needed for predictions
+    which the store does not have are fine-tuned side by side.
     """
-    tables = []
-    for task in setup.tasks:
-        for seed in setup.seeds:
-            for initialization, finetuned in SETTINGS:
-                table = _predictions_of(setup, task, seed, initialization, finetuned, max_scored)
-                tables.append(table.assign(task=task, seed=seed, initialization=initialization, finetuned=finetuned))
+    cases = [_Case(task, seed, *setting) for task in setup.tasks for seed in setup.seeds for setting in settings]
+    made_from = {case: _ingredients(setup, case, max_scored) for case in cases}
+    missing = [case for case in cases if case.finetuned and not setup.results.has(KIND, made_from[case])]
+    jobs = [Job(case.initialization, case.task, case.seed) for case in missing]
+    side_by_side.finetune(setup, jobs, n_models=sum(case.finetuned for case in cases))
+    tables = [
+        setup.results.table(KIND, made_from[case], partial(_predict, setup, case, max_scored)).assign(**case._asdict())
+        for case in cases
+    ]
     return pd.concat(tables, ignore_index=True)
 
 
-def _predictions_of(
-    setup: Setup, task: str, seed: int, initialization: str, finetuned: bool, max_scored: int
-) -> pd.DataFrame:
-    checkpoint, dev = setup.load(initialization), setup.split(task, "dev", max_scored)
-    ingredients = {
+def _ingredients(setup: Setup, case: _Case, max_scored: int) -> dict[str, object]:
+    return {
         "version": VERSION,
-        "checkpoint": checkpoint.fingerprint,
-        "initialization": initialization,
-        "training": [setup.split(task, "train").fingerprint, vars(setup.recipe)] if finetuned else None,
-        "seed": seed,
-        "dev": dev.fingerprint,
+        "checkpoint": setup.load(case.initialization).fingerprint,
+        "initialization": case.initialization,
+        "training": [setup.split(case.task, "train").fingerprint, vars(setup.recipe)] if case.finetuned else None,
+        "seed": case.seed,
+        "dev": setup.split(case.task, "dev", max_scored).fingerprint,
     }
 
-    def compute() -> pd.DataFrame:
-        if finetuned:
-            model = setup.finetuned(task, seed, initialization)
-        else:
-            model = checkpoint.classifier(dev.task.n_outputs, seed)
-        predicted = finetuning.predict(model, checkpoint.tokenizer, dev)
-        rows = [(example.id, example.label) for example in dev.examples]
-        return pd.DataFrame(rows, columns=["example", "label"]).assign(prediction=predicted)
 
-    return setup.results.table("predictions", ingredients, compute)
+def _predict(setup: Setup, case: _Case, max_scored: int) -> pd.DataFrame:
+    checkpoint, dev = setup.load(case.initialization), setup.split(case.task, "dev", max_scored)
+    if case.finetuned:
+        model = setup.finetuned(case.task, case.seed, case.initialization)
+    else:
+        model = checkpoint.classifier(dev.task.n_outputs, case.seed)
+    predicted = finetuning.predict(model, checkpoint.tokenizer, dev)
+    rows = [(example.id, example.label) for example in dev.examples]
+    return pd.DataFrame(rows, columns=["example", "label"]).assign(prediction=predicted)

@@ -25,6 +25,7 @@ RUN = "run"  # set by the machinery, derived from all the others
 STORE = "store"
 PLACES = ("corpus", "checkpoint", STORE)  # parameters that may name a file or directory
 AT_LEAST = {
+    "batch_size": 1,
     "epochs": 1,
     "head": 1,
     "layer": 1,
@@ -33,8 +34,16 @@ AT_LEAST = {
     "max_released": 1,
     "max_scored": 0,
     "max_train": 0,
+    "n_parsed": 1,
+    "pocket_batch": 1,
+    "pocket_dev": 1,
+    "pocket_epochs": 1,
+    "pocket_rate": 0,
+    "pocket_seed": 0,
+    "pocket_seeds": 0,
+    "pocket_train": 1,
 }
-SETUP = "checkpoint corpus tasks seeds max_train max_examples epochs learning_rate precision store"
+SETUP = "checkpoint corpus tasks seeds max_train max_examples epochs batch_size learning_rate precision store"
 # Checks that need the library: (parameters handed over, module, function).
 CHECKS = (
     ("tasks", "darksecrets.corpora.glue", "check_tasks"),
@@ -119,10 +128,10 @@ def available(root: Path) -> list[str]:
 def check_values(values: dict[str, Any]) -> None:
     """Raise `InputError` for values that have the right type and yet cannot be used."""
     for name, value in values.items():
-        if name in AT_LEAST and value < AT_LEAST[name]:
-            raise InputError(f"{name} is {value}; it must be at least {AT_LEAST[name]}")
         if isinstance(value, list):
             _check_list(name, value)
+        if name in AT_LEAST and min(value if isinstance(value, list) else [value]) < AT_LEAST[name]:
+            raise InputError(f"{name} is {value}; it must be at least {AT_LEAST[name]}")
     for names, module, function in CHECKS:
         if all(name in values for name in names.split()):
             getattr(importlib.import_module(module), function)(*(values[name] for name in names.split()))

@@ -2,7 +2,8 @@
 
 The recipe is Devlin et al.'s (2019), which the paper follows: batches of 32, 3 epochs, AdamW with weight decay 0.01,
 a learning rate that rises over the first tenth of the steps and then falls linearly to 0. Explained in the chapter
-*Methodology*.
+*Methodology*. A training repeats itself byte for byte with the same number of threads; with another, sums are added up
+in another order, and the last bits may differ.
 """
 
 import shutil
@@ -49,13 +50,19 @@ class Recipe:
     def __post_init__(self) -> None:
         if self.precision not in PRECISIONS:
             raise InputError(f"precision {self.precision!r} is unknown; accepted are {' and '.join(PRECISIONS)}")
-        if self.learning_rate <= 0 or self.epochs < 1:
-            raise InputError(f"learning rate {self.learning_rate} and epochs {self.epochs} must both be positive")
+        if self.learning_rate <= 0 or self.epochs < 1 or self.batch_size < 1:
+            numbers = f"learning rate {self.learning_rate}, epochs {self.epochs} and batch size {self.batch_size}"
+            raise InputError(f"{numbers} must all be positive")
 
 
 def learning_rate(checkpoint_name: str, asked: float = 0.0) -> float:
     """Return the learning rate that was asked for, or else (0) the one chosen for this checkpoint."""
     return asked or LEARNING_RATES.get(checkpoint_name, DEFAULT_LEARNING_RATE)
+
+
+def is_finetuned(checkpoint: Checkpoint, train: Split, recipe: Recipe, seed: int, store: Store) -> bool:
+    """Say whether the store has what `finetune` would compute."""
+    return store.has("finetuned", _ingredients(checkpoint, train, recipe, seed))
 
 
 def finetune(checkpoint: Checkpoint, train: Split, recipe: Recipe, seed: int, store: Store) -> PreTrainedModel:
@@ -64,15 +71,7 @@ def finetune(checkpoint: Checkpoint, train: Split, recipe: Recipe, seed: int, st
     An interrupted training continues from its last saved step and ends with the same weights as one that was not
     interrupted.
     """
-    ingredients = {
-        "version": VERSION,
-        "checkpoint": checkpoint.fingerprint,
-        "initialization": checkpoint.initialization,
-        "task": train.task.name,
-        "train": train.fingerprint,
-        "recipe": asdict(recipe),
-        "seed": seed,
-    }
+    ingredients = _ingredients(checkpoint, train, recipe, seed)
     directory = store.result("finetuned", ingredients, lambda work: _train(checkpoint, train, recipe, seed, work))
     return checkpoints.load_classifier(directory)
 
@@ -147,6 +146,18 @@ class _Progress(TrainerCallback):
         left = (now - self.begun) / (state.global_step - self.first_step) * (state.max_steps - state.global_step)
         where = f"step {state.global_step} of {state.max_steps}, about {left:.0f} s left"
         print(f"{self.title}: {where}", file=sys.stderr, flush=True)
+
+
+def _ingredients(checkpoint: Checkpoint, train: Split, recipe: Recipe, seed: int) -> dict[str, object]:
+    return {
+        "version": VERSION,
+        "checkpoint": checkpoint.fingerprint,
+        "initialization": checkpoint.initialization,
+        "task": train.task.name,
+        "train": train.fingerprint,
+        "recipe": asdict(recipe),
+        "seed": seed,
+    }
 
 
 def _train(checkpoint: Checkpoint, train: Split, recipe: Recipe, seed: int, directory: Path) -> None:

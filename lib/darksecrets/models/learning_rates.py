@@ -27,7 +27,9 @@ def search(
     store: Store,
     rates: Sequence[float] = GRID,
     max_train: int = 2000,
-    precision: str = "float32",
+    epochs: int = Recipe.epochs,
+    batch_size: int = Recipe.batch_size,
+    precision: str = Recipe.precision,
 ) -> pd.DataFrame:
     """Fine-tune at every rate and score on `HELD_OUT` training examples that were left out.
 
@@ -38,7 +40,7 @@ def search(
     for task in tasks:
         kept, held_out = split_train(glue.load(task, "train", corpus, max_train + HELD_OUT))
         for rate in rates:
-            recipe = Recipe(learning_rate=rate, precision=precision)
+            recipe = Recipe(rate, epochs, batch_size, precision=precision)
             for seed in seeds:
                 value = _held_out_score(checkpoint, kept, held_out, recipe, seed, store)
                 rows.append(
@@ -51,6 +53,8 @@ def search(
                         "value": value,
                         "n_train": len(kept.examples),
                         "n_held_out": len(held_out.examples),
+                        "epochs": epochs,
+                        "batch_size": batch_size,
                         "precision": precision,
                     }
                 )

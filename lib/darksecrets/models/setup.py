@@ -27,12 +27,13 @@ class Setup:
     """
 
     checkpoint: str = "minilm"
-    corpus: str = "hub"
+    corpus: str = "pocket"
     tasks: Sequence[str] = tuple(glue.TASKS)
     seeds: Sequence[int] = (0,)
     max_train: int = 0
     max_examples: int = 1000
     epochs: int = 3
+    batch_size: int = 32
     learning_rate: float = 0.0
     precision: str = "float32"
     store: str | Path = "../_runs"
@@ -53,7 +54,7 @@ class Setup:
     def recipe(self) -> Recipe:
         """The fine-tuning recipe that these parameters ask for."""
         rate = finetuning.learning_rate(self.checkpoint, self.learning_rate)
-        return Recipe(learning_rate=rate, epochs=self.epochs, precision=self.precision)
+        return Recipe(rate, self.epochs, self.batch_size, precision=self.precision)
 
     @property
     def results(self) -> Store:
@@ -72,8 +73,9 @@ class Setup:
         return _split(task, name, self.corpus, limit)
 
     def notes(self) -> list[str]:
-        """Return a sentence for every validation split that is not the official one, to stand beside its scores."""
-        return [note for task in self.tasks if (note := self.split(task, "dev").note)]
+        """Return the sentences to stand beside scores on validation splits that are not the official ones."""
+        notes = (self.split(task, "dev").note for task in self.tasks)
+        return [note for note in dict.fromkeys(notes) if note]
 
     def described(self) -> dict[str, object]:
         """Return what a run's provenance records of this setup; files by their content, not by their place."""
@@ -91,8 +93,14 @@ class Setup:
 
     def finetuned(self, task: str, seed: int, initialization: str = "pretrained") -> PreTrainedModel:
         """Return the classifier fine-tuned on a task, from the store where it is there already."""
-        train = self.split(task, "train")
-        return finetuning.finetune(self.load(initialization), train, self.recipe, seed, self.results)
+        return finetuning.finetune(*self._training(task, seed, initialization))
+
+    def is_finetuned(self, task: str, seed: int, initialization: str = "pretrained") -> bool:
+        """Say whether the store has that classifier already."""
+        return finetuning.is_finetuned(*self._training(task, seed, initialization))
+
+    def _training(self, task: str, seed: int, initialization: str) -> tuple[Checkpoint, Split, Recipe, int, Store]:
+        return self.load(initialization), self.split(task, "train"), self.recipe, seed, self.results
 
 
 @cache
