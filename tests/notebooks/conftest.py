@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from darksecrets.book.execute import KERNEL_ENVIRONMENT
-from tests.conftest import LEARNABLE, ROOT, write_task
+from tests.conftest import LEARNABLE, NOT_SOURCE, ROOT, write_task
 from tests.notebooks.executed import Executed, execute
 
 TINY = {"max_scored": 60, "max_examples": 50, "max_released": 10, "epochs": 6, "learning_rate": 3e-3}
@@ -27,7 +27,7 @@ def kernel_environment() -> Iterator[None]:
 def notebooks(tmp_path_factory: pytest.TempPathFactory, kernel_environment: None) -> Path:
     """A copy of notebooks/, in which kernels run."""
     folder = tmp_path_factory.mktemp("book") / "notebooks"
-    return shutil.copytree(ROOT / "notebooks", folder, ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
+    return shutil.copytree(ROOT / "notebooks", folder, ignore=NOT_SOURCE)
 
 
 @pytest.fixture(scope="session")
@@ -47,8 +47,8 @@ def tiny(tiny_bert: str, small_glue: str) -> dict[str, object]:
 
 @pytest.fixture(scope="session")
 def tiny_methodology(notebooks: Path, tiny: dict[str, object]) -> Executed:
-    """The chapter on Section 3, small."""
-    return execute(notebooks, "01-", **tiny)
+    """The chapter on Section 3, small, with a recipe of its own."""
+    return execute(notebooks, "01-", **tiny, epochs=6, batch_size=8, learning_rate=3e-3)
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ from darksecrets.book.execute import TRANSPORT
 from darksecrets.runs import Run
 
 CHART = "application/vnd.vegalite.v5+json"
+PROGRESS = re.compile(r"fine-tuned \d+ of \d+: |fine-tuning .*, about \d+ s left$")
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
@@ -27,6 +28,12 @@ class Executed:
     def outputs(self) -> list[Any]:
         """All outputs, in the order of the cells."""
         return [output for cell in self.notebook.cells if cell.cell_type == "code" for output in cell.outputs]
+
+    @property
+    def warnings(self) -> list[str]:
+        """Lines on standard error that are no progress."""
+        lines = "".join(output.text for output in self.outputs if output.get("name") == "stderr").splitlines()
+        return [line for line in lines if not PROGRESS.match(line)]
 
     @property
     def glued(self) -> dict[str, str]:

@@ -38,8 +38,8 @@ class TestEveryChapter:
         assert all(cell.execution_count for cell in code)
         assert not [output for output in chapter.outputs if output.output_type == "error"]
 
-    def test_nothing_is_written_to_standard_error(self, chapter):
-        assert [output.text for output in chapter.outputs if output.get("name") == "stderr"] == []
+    def test_nothing_but_progress_is_written_to_standard_error(self, chapter):
+        assert chapter.warnings == []
 
     def test_only_what_is_numbered_is_displayed(self, chapter):
         assert [output.data for output in chapter.outputs if output.output_type == "execute_result"] == []
@@ -76,6 +76,12 @@ class TestMethodology:
         n_layers, n_heads = SIZES[size]
         assert rows["layers"] == str(n_layers)
         assert rows["heads in all"] == methodology.glued["n_maps"] == str(n_layers * n_heads)
+
+    def test_the_recipe_is_that_of_the_run(self, methodology, size):
+        rows = {row[""]: row["this run"] for row in methodology.rows("table-protocol")}
+        expected = {"tiny": ("6", "8", "0.003"), "real": ("3", "32", "0.0001")}[size]
+        assert (rows["epochs"], rows["batch size"], rows["learning rate"]) == expected
+        assert methodology.glued["learning_rate"] == expected[-1]
 
     def test_numbers_in_the_prose_agree_with_the_map(self, methodology, size):
         tokens = methodology.glued["tokens"].split()

@@ -14,6 +14,10 @@ SCALES = {
         range=["#0072b2", "#d55e00", "#117733", "#882255", "#000000", "#56b4e9", "#b8860b"],
     ),
     "reading": alt.Scale(domain=["paper", "released"], range=["#0072b2", "#d55e00"]),
+    "method": alt.Scale(
+        domain=["majority", "bag of words", "with overlap", "fine-tuned"],
+        range=["#6e6e6e", "#d55e00", "#b8860b", "#0072b2"],
+    ),
 }
 STEP = 21  # pixels of a cell
 WIDTH = 12 * STEP  # of a plot: with its axes it fits a phone
@@ -90,6 +94,42 @@ def learning_rate_search(evidence: pd.DataFrame, title: str) -> alt.LayerChart:
         ],
     )
     return alt.layer(base.mark_line(opacity=0.6).encode(y="mean(value):Q"), points)
+
+
+def baselines(by_method: pd.DataFrame, title: str) -> alt.LayerChart:
+    """Show each task's score by method (`evidence.baseline_scores.by_method`): a point, and a line for its interval."""
+    base = alt.Chart(by_method.round(4), width=WIDTH, height=alt.Step(10), title=_title(title))
+    base = base.encode(
+        y=alt.Y("task:N", title=None, sort=None, scale=alt.Scale(paddingInner=0.4)),
+        yOffset=alt.YOffset("method:N", sort=SCALES["method"].domain),
+        color=alt.Color("method:N", scale=SCALES["method"], legend=alt.Legend(orient="bottom", title=None)),
+        tooltip=["task", "metric", "method", *_interval_tooltips("score")],
+    )
+    intervals = base.mark_rule(strokeWidth=2).encode(x="low:Q", x2="high:Q")
+    points = base.mark_point(filled=True, size=60, opacity=1).encode(
+        x=alt.X("mean:Q", title="score (accuracy; STS-B: Pearson correlation)"),
+        shape=alt.Shape("method:N", scale=alt.Scale(domain=SCALES["method"].domain), legend=None),
+    )
+    return alt.layer(intervals, points)
+
+
+def link_distances(distances: pd.DataFrame, title: str) -> alt.Chart:
+    """Show how far apart linked words are: a row of bars per relation (`evidence.pocket_corpus.distances`)."""
+    return (
+        alt.Chart(distances.round(4), width=WIDTH, height=80, title=_title(title))
+        .mark_bar(color=SCALES["method"].range[-1])
+        .encode(
+            x=alt.X("distance:O", title="distance in words", axis=alt.Axis(labelAngle=0)),
+            y=alt.Y("share:Q", title="share", axis=alt.Axis(format="%", tickCount=3)),
+            row=alt.Row(
+                "relation:N",
+                title=None,
+                sort=list(distances["relation"].unique()),
+                header=alt.Header(orient="top", labelAnchor="start"),
+            ),
+            tooltip=["relation", "distance", "n", alt.Tooltip("share:Q", format=".1%")],
+        )
+    )
 
 
 def _curves(by_layer: pd.DataFrame, chosen: alt.Parameter) -> alt.LayerChart:

@@ -1,0 +1,87 @@
+"""A fine-tuned model beside what its task gives away: scores of the baselines and of the model, and the gains.
+
+Explained in the appendix *The pocket corpus*.
+"""
+
+import pandas as pd
+
+from darksecrets.analyses.baselines import FINETUNED, METHODS
+from darksecrets.corpora.scores import evaluate
+from darksecrets.evidence import fine_tuning
+from darksecrets.evidence.statistics import bootstrap_interval, over_seeds
+
+JUDGED = "bag of words"  # the baseline that a task must not be solved by
+
+
+def scores(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Score each task, method and seed by the task's headline metric: `mean` as a fraction, with the bootstrap interval
+    over examples.
+    """
+    rows = []
+    for (task, method, seed), group in predictions.groupby(["task", "method", "seed"], sort=False):
+        metric, columns = fine_tuning.headline(task), (group["label"], group["prediction"])
+
+        def score(label: pd.Series, prediction: pd.Series, metric: str = metric) -> float:
+            return evaluate([metric], label, prediction)[metric]
+
+        rows.append((task, metric, method, seed, score(*columns), *bootstrap_interval(score, *columns)))
+    return pd.DataFrame(rows, columns=["task", "metric", "method", "seed", "mean", "low", "high"])
+
+
+def gains(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Per task, baseline (`over`) and seed, what the fine-tuned model scores above the baseline on the same examples.
+
+    `mean` as a fraction, with the paired bootstrap interval over examples.
+    """
+    rows = []
+    for (task, seed), tuned in predictions[predictions["method"] == FINETUNED].groupby(["task", "seed"], sort=False):
+        for over in METHODS:
+            base = predictions[(predictions["task"] == task) & (predictions["method"] == over)]
+            both = tuned.merge(base, on="example", suffixes=("", "_base"), validate="one_to_one")
+            metric, columns = fine_tuning.headline(task), (both["label"], both["prediction"], both["prediction_base"])
+
+            def gain(label: pd.Series, one: pd.Series, other: pd.Series, metric: str = metric) -> float:
+                return evaluate([metric], label, one)[metric] - evaluate([metric], label, other)[metric]
+
+            rows.append((task, metric, over, seed, gain(*columns), *bootstrap_interval(gain, *columns)))
+    return pd.DataFrame(rows, columns=["task", "metric", "over", "seed", "mean", "low", "high"])
+
+
+def by_method(scored: pd.DataFrame) -> pd.DataFrame:
+    """Average `scores` over seeds: one row per task and method, its interval over seeds where it has several."""
+    tables = [over_seeds(group, ["task", "metric", "method"]) for _, group in scored.groupby("method", sort=False)]
+    return pd.concat(tables, ignore_index=True)
+
+
+def score_table(scored: pd.DataFrame) -> pd.DataFrame:
+    """Lay `scores` out for reading: a row per task, a column per method, in per cent with intervals."""
+    table = by_method(scored)
+    return _by_task(table.assign(cell=table.apply(fine_tuning.per_cent, axis=1)), "method")
+
+
+def gain_table(gained: pd.DataFrame) -> pd.DataFrame:
+    """Lay `gains` out for reading: points over each baseline with intervals, and whether the model is ahead."""
+    table = over_seeds(gained, ["task", "metric", "over"])
+    verdicts = [fine_tuning.verdict(row.low, row.high) for row in table.itertuples()]
+    points = table.apply(fine_tuning.per_cent, axis=1)
+    sides = [
+        _by_task(table.assign(over=table["over"].map(title.format), cell=cells), "over").set_index(["task", "metric"])
+        for title, cells in (("over {}", points), ("ahead of {}?", verdicts))
+    ]
+    return pd.concat(sides, axis=1).reset_index()
+
+
+def n_ahead(gained: pd.DataFrame) -> int:
+    """Count the tasks on which the model is ahead of the bag of words beyond the interval."""
+    return fine_tuning.n_holding(gained[gained["over"] == JUDGED])
+
+
+def finding(gained: pd.DataFrame) -> str:
+    """Say in a chart's title on how many tasks fine-tuning beats the bag of words."""
+    return f"Fine-tuning beats a {JUDGED} on {n_ahead(gained)} of {gained['task'].nunique()} tasks"
+
+
+def _by_task(table: pd.DataFrame, column: str) -> pd.DataFrame:
+    order = list(dict.fromkeys(table[column]))
+    tasks = table.drop_duplicates("task")[["task", "metric"]]
+    return tasks.merge(table.pivot(index="task", columns=column, values="cell")[order], on="task")

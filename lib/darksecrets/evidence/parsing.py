@@ -1,0 +1,116 @@
+"""How far a parser agrees with gold annotation: per feature of Section 4.4, and per link.
+
+A word of the one agrees with a word of the other if both have the same characters of the text. Agreement is the F1 of
+the two sets: what both mark, over the mean of what each marks. Explained in the appendix *The pocket corpus*.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pandas as pd
+
+from darksecrets.corpora.annotation import FEATURES, Sentence
+from darksecrets.evidence import fine_tuning
+from darksecrets.evidence.statistics import bootstrap_interval
+
+LINKS = ("verb-subject", "verb-object")
+WORDS = "words"
+Marks = set[tuple[int, ...]]  # what is marked in a sentence, by characters
+
+
+def agreement(gold: Sequence[Sentence], found: Sequence[Sentence]) -> pd.DataFrame:
+    """Compare annotations of the same texts: one row per feature of `FEATURES`, per link, and for the division into
+    words.
+
+    Columns: feature; gold, found (how many); precision, recall; mean (their F1) with low and high, a bootstrap interval
+    over sentences; sentences, the share of sentences without any difference. Shares are fractions; all of them are NaN
+    for a feature that occurs in neither. Raises ValueError where the texts differ.
+    """
+    if [one.text for one in gold] != [other.text for other in found]:
+        raise ValueError("gold and found must annotate the same texts, in the same order")
+    return pd.DataFrame([_row(name, _counts(marks, gold, found)) for name, marks in MARKS.items()])
+
+
+def disagreements(gold: Sequence[Sentence], found: Sequence[Sentence], n_each: int = 2) -> pd.DataFrame:
+    """Show the first `n_each` words per feature on which the two differ: feature, word, which of them marks it, and
+    the sentence.
+    """
+    rows = []
+    for feature in FEATURES:
+        differing = [
+            (feature, one.text[start:end], "gold" if (start, end) in MARKS[feature](one) else "parser", one.text)
+            for one, other in zip(gold, found, strict=True)
+            for start, end in sorted(MARKS[feature](one) ^ MARKS[feature](other))
+        ]
+        rows += differing[:n_each]
+    return pd.DataFrame(rows, columns=["feature", "word", "marked by", "sentence"])
+
+
+def least(table: pd.DataFrame) -> pd.Series:
+    """Return the row of `agreement` of the feature on which parser and gold annotation agree least."""
+    features = table[table["feature"].isin(FEATURES)]
+    return features.loc[features["mean"].idxmin()]
+
+
+def agreement_table(table: pd.DataFrame) -> pd.DataFrame:
+    """Lay `agreement` out for reading, in per cent; an interval stands behind the F1."""
+    columns = {"in gold": table["gold"], "by parser": table["found"]}
+    shares = {"precision": "precision", "recall": "recall", "sentences": "sentences alike"}
+    columns |= {title: (100 * table[name]).map("{:.1f}".format) for name, title in shares.items()}
+    columns["agreement (F1)"] = table.apply(fine_tuning.per_cent, axis=1)
+    shown = pd.DataFrame(columns).astype(object).where(table["mean"].notna(), other=None)
+    return pd.concat([table["feature"], shown], axis=1)
+
+
+def _features(feature: str) -> Callable[[Sentence], Marks]:
+    return lambda sentence: {_span(sentence, place) for place in sentence.places(feature)}
+
+
+def _links(relation: str) -> Callable[[Sentence], Marks]:
+    return lambda sentence: {
+        _span(sentence, link.head) + _span(sentence, link.dependent)
+        for link in sentence.links
+        if link.relation == relation
+    }
+
+
+def _words(sentence: Sentence) -> Marks:
+    return {(word.start, word.end) for word in sentence.words}
+
+
+MARKS: dict[str, Callable[[Sentence], Marks]] = {
+    **{feature: _features(feature) for feature in FEATURES},
+    **{f"{relation} link": _links(relation) for relation in LINKS},
+    WORDS: _words,
+}
+
+
+def _span(sentence: Sentence, place: int) -> tuple[int, int]:
+    return sentence.words[place].start, sentence.words[place].end
+
+
+def _counts(marks: Callable[[Sentence], Marks], gold: Sequence[Sentence], found: Sequence[Sentence]) -> np.ndarray:
+    """Count per sentence: (sentence, 3) with the marks of both, of gold, and of the parser."""
+    pairs = [(marks(one), marks(other)) for one, other in zip(gold, found, strict=True)]
+    return np.array([(len(one & other), len(one), len(other)) for one, other in pairs])
+
+
+def _row(feature: str, counts: np.ndarray) -> dict[str, object]:
+    n_both, n_gold, n_found = counts.sum(axis=0)
+    row = {"feature": feature, "gold": n_gold, "found": n_found}
+    if not n_gold + n_found:
+        return row | dict.fromkeys(("precision", "recall", "mean", "low", "high", "sentences"), np.nan)
+    low, high = bootstrap_interval(_f1, *counts.T)
+    return row | {
+        "precision": n_both / n_found if n_found else np.nan,
+        "recall": n_both / n_gold if n_gold else np.nan,
+        "mean": _f1(*counts.T),
+        "low": low,
+        "high": high,
+        "sentences": (counts == counts[:, :1]).all(axis=1).mean(),
+    }
+
+
+def _f1(n_both: np.ndarray, n_gold: np.ndarray, n_found: np.ndarray) -> float:
+    n_marked = n_gold.sum() + n_found.sum()
+    return float(2 * n_both.sum() / n_marked) if n_marked else 1.0

@@ -1,0 +1,151 @@
+"""What the pocket corpus is made of, and whether it is what it claims: sizes, balance, overlap, distances.
+
+Explained in the appendix *The pocket corpus*.
+"""
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from darksecrets.corpora import glue, pocket
+from darksecrets.corpora.annotation import RELATIONS, Sentence
+from darksecrets.corpora.pocket import Item
+
+Corpus = Mapping[tuple[str, str], tuple[Item, ...]]  # by task and split
+CONTENT = ("NOUN", "PROPN", "VERB", "ADJ", "ADV", "NUM")  # parts of speech of content words
+BANDS = ("0 to 1", "1 to 2", "2 to 3", "3 to 4", "4 to 5")  # of an STS-B score; an edge belongs to the band above it
+# Share of each label in GLUE's official validation split, in the order of `glue.Task.labels`; STS-B's is that of its
+# training split, which has four times as many rows and leans to other scores.
+GLUE_SHARES = {
+    "MRPC": (0.316, 0.684),
+    "STS-B": (0.155, 0.153, 0.171, 0.276, 0.245),
+    "SST-2": (0.491, 0.509),
+    "QQP": (0.632, 0.368),
+    "RTE": (0.527, 0.473),
+    "QNLI": (0.495, 0.505),
+    "MNLI": (0.354, 0.318, 0.327),
+}
+
+
+def read(tasks: Sequence[str], corpus: str = "pocket") -> Corpus:
+    """Write out the annotated examples behind `glue.load(..., corpus)`: the same rows by the same numbers."""
+    sizes = pocket.sizes(corpus)
+    return {
+        (task, split): pocket.items(task, split, sizes[split], sizes["seed"]) for task in tasks for split in glue.SPLITS
+    }
+
+
+def sentences(corpus: Corpus) -> list[Sentence]:
+    """Return every sentence of the corpus, in order."""
+    return [sentence for examples in corpus.values() for item in examples for sentence in parts(item)]
+
+
+def parts(item: Item) -> list[Sentence]:
+    """Return the one or two sentences of an example."""
+    return [item.first] if item.second is None else [item.first, item.second]
+
+
+def sample(corpus: Corpus, n: int) -> list[Sentence]:
+    """Return `n` sentences, evenly spread over the corpus (all of them where there are not as many)."""
+    whole = sentences(corpus)
+    return [whole[place] for place in np.linspace(0, len(whole) - 1, min(n, len(whole))).round().astype(int)]
+
+
+def checks(corpus: Corpus) -> pd.DataFrame:
+    """Check each task: its rows, the share of distinct sentences, and what of its dev split is in its train split.
+
+    `repeated`: dev sentences whose text stands in train. `same words`: dev sentences whose set of content words is that
+    of a train sentence, and `same words in all`: dev examples whose content words, both sentences taken together, are
+    those of a train example. Content words are nouns, verbs, adjectives, adverbs and numbers as written, in small
+    letters.
+    """
+    rows = []
+    for task in dict.fromkeys(task for task, _ in corpus):
+        train, dev = (corpus[task, split] for split in glue.SPLITS)
+        texts = [sentence.text for item in (*train, *dev) for sentence in parts(item)]
+        rows.append(
+            {
+                "task": task,
+                "train": len(train),
+                "dev": len(dev),
+                "distinct": len(set(texts)) / len(texts),
+                "repeated": _shared(train, dev, lambda item: [sentence.text for sentence in parts(item)]),
+                "same words": _shared(train, dev, lambda item: [content_words([one]) for one in parts(item)]),
+                "same words in all": _shared(train, dev, lambda item: [content_words(parts(item))]),
+                "word types": len(word_types(corpus, task)),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def check_table(table: pd.DataFrame) -> pd.DataFrame:
+    """Lay `checks` out for reading, the share of distinct sentences in per cent."""
+    names = {"distinct": "distinct (%)", "repeated": "dev in train", "same words": "same words"}
+    shown = table.assign(distinct=(100 * table["distinct"]).map("{:.1f}".format))
+    return shown.rename(columns=names | {"same words in all": "examples with same words"})
+
+
+def content_words(group: Sequence[Sentence]) -> frozenset[str]:
+    """Return the content words of sentences, in small letters."""
+    return frozenset(word.text.lower() for one in group for word in one.words if word.pos in CONTENT)
+
+
+def word_types(corpus: Corpus, task: str | None = None) -> set[str]:
+    """Return the different words of a task, or of the whole corpus, in small letters and without punctuation."""
+    chosen = {key: examples for key, examples in corpus.items() if task in (None, key[0])}
+    return {word.text.lower() for one in sentences(chosen) for word in one.words if word.pos != "PUNCT"}
+
+
+def balance(corpus: Corpus) -> pd.DataFrame:
+    """Compare the share of each label with GLUE's: task, label, glue, train, dev, and `difference`, the larger of the
+    two distances from GLUE. All are fractions.
+    """
+    rows = []
+    for task in dict.fromkeys(task for task, _ in corpus):
+        shares = {split: _label_shares(task, corpus[task, split]) for split in glue.SPLITS}
+        table = pd.DataFrame({"task": task, "label": label_names(task), "glue": GLUE_SHARES[task], **shares})
+        rows.append(table.assign(difference=table[list(shares)].sub(table["glue"], axis=0).abs().max(axis=1)))
+    return pd.concat(rows, ignore_index=True)
+
+
+def balance_table(table: pd.DataFrame) -> pd.DataFrame:
+    """Lay `balance` out for reading, in per cent."""
+    names = {"glue": "GLUE", "train": "train here", "dev": "dev here", "difference": "largest difference"}
+    return table.assign(**{name: (100 * table[name]).map("{:.1f}".format) for name in names}).rename(columns=names)
+
+
+def label_names(task: str) -> tuple[str, ...]:
+    """Return what a task's labels are called; for STS-B the bands of its scores."""
+    return glue.TASKS[task].labels or BANDS
+
+
+def label_place(task: str, label: float) -> int:
+    """Return the place of a label in `label_names`."""
+    return min(int(label), len(BANDS) - 1) if glue.TASKS[task].is_regression else int(label)
+
+
+def distances(group: Sequence[Sentence]) -> pd.DataFrame:
+    """Count the links of each relation by the distance of their words: relation, distance, n, share of the relation."""
+    links = [(link.relation, link.distance) for one in group for link in one.links]
+    table = pd.DataFrame(links, columns=["relation", "distance"]).value_counts(sort=False).rename("n").reset_index()
+    order = table["relation"].map(RELATIONS.index)
+    table = table.assign(order=order).sort_values(["order", "distance"]).drop(columns="order").reset_index(drop=True)
+    return table.assign(share=table["n"] / table.groupby("relation")["n"].transform("sum"))
+
+
+def distance_finding(table: pd.DataFrame) -> str:
+    """Say in a chart's title how near the words of the most frequent relation mostly are."""
+    relation = table.groupby("relation", sort=False)["n"].sum().idxmax()
+    near = table[(table["relation"] == relation) & (table["distance"] <= 2)]["share"].sum()
+    return f"{near:.0%} of {relation} links are at most 2 words apart"
+
+
+def _shared(train: Sequence[Item], dev: Sequence[Item], keys: Callable[[Item], list[Hashable]]) -> int:
+    known = {key for item in train for key in keys(item)}
+    return sum(key in known for item in dev for key in keys(item))
+
+
+def _label_shares(task: str, examples: Sequence[Item]) -> np.ndarray:
+    places = [label_place(task, item.label) for item in examples]
+    return np.bincount(places, minlength=len(label_names(task))) / len(places)
