@@ -2,6 +2,7 @@
 families with real tokenizers.
 """
 
+import shutil
 from importlib import resources
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from transformers import AutoConfig, AutoModel, AutoTokenizer
 
 ROOT = Path(__file__).parents[1]
 GLUE = ROOT.parent / "shared" / "glue"
+NOT_SOURCE = shutil.ignore_patterns(".ipynb_checkpoints", "kernel-ipc-*")  # in notebooks/, while a book runs
 
 SMALL = {
     "vocab_size": 30522,

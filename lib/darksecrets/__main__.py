@@ -13,13 +13,14 @@ BOOK_EXAMPLES = """
 \b
 Examples:
   python -m darksecrets book
-  python -m darksecrets book --profile glue tasks=RTE,STS-B max_train=500
-  python -m darksecrets book --profile glue corpus=../shared/glue
+  python -m darksecrets book tasks=RTE,STS-B seeds=0,1,2
+  python -m darksecrets book --profile glue corpus=../shared/glue max_train=500
   python -m darksecrets book --profile paper seeds=0,1
 """
 CHECK_EXAMPLES = """
 \b
 Examples:
+  python -m darksecrets check
   python -m darksecrets check --profile paper
   python -m darksecrets check --profile my-run.yml seeds=0,1,2
 """
@@ -27,9 +28,17 @@ RATE_EXAMPLES = """
 \b
 Examples:
   python -m darksecrets learning-rate --corpus ../shared/glue rates.csv
+  python -m darksecrets learning-rate --corpus pocket:1000/200 --batch-size 8 rates.csv
   python -m darksecrets learning-rate --checkpoint distilbert/distilbert-base-uncased --seeds 0,1,2 rates.csv
 """
-DEFAULT_PROFILE = "glue"
+POCKET_EXAMPLES = """
+\b
+Examples:
+  python -m darksecrets pocket mine
+  python -m darksecrets pocket mine --train 2000 --dev 500 --seed 1
+  python -m darksecrets book corpus=mine
+"""
+DEFAULT_PROFILE = "pocket"
 
 
 class Group(click.Group):
@@ -143,13 +152,40 @@ def audit(directory: Path | None) -> None:
     click.echo(f"{len(contents.html_pages(html))} pages, no faults")
 
 
+@main.command(epilog=POCKET_EXAMPLES)
+@click.option("--train", default=600, show_default=True, help="Training examples per task.")
+@click.option("--dev", default=200, show_default=True, help="Validation examples per task.")
+@click.option("--seed", default=0, show_default=True, help="Another seed, another corpus.")
+@click.argument("directory", type=click.Path(path_type=Path))
+def pocket(directory: Path, train: int, dev: int, seed: int) -> None:
+    """Write the pocket corpus into DIRECTORY in the layout of the GLUE download, with its annotation.
+
+    Each task has train.tsv and dev.tsv (MNLI: dev_matched.tsv) with the columns that the book reads, and beside them
+    train.annotations.jsonl and dev.annotations.jsonl, an example a line: its index and its sentences, each with
+
+    \b
+      words   text, first character, character after the last, part of speech
+      roles   subject, object, negation: the words that are one
+      links   verb-subject, verb-object, pronoun-antecedent: two words
+      frames  a FrameNet frame, its target word, its elements: first word, word after the last
+
+    Words are counted from 0. Nothing is overwritten: DIRECTORY must be empty or not exist.
+    """
+    from darksecrets.corpora.pocket.export import export
+
+    files = export(directory, train, dev, seed)
+    click.echo(f"{len(files)} files in {click.format_filename(directory)}")
+
+
 @main.command("learning-rate", epilog=RATE_EXAMPLES)
 @click.option("--checkpoint", default="minilm", show_default=True, help="minilm, a Hub id, or a directory.")
-@click.option("--corpus", default="hub", show_default=True, help="hub, or a directory like the GLUE download.")
+@click.option("--corpus", default="hub", show_default=True, help="hub, pocket, or a directory like the GLUE download.")
 @click.option("--tasks", default="RTE,STS-B,SST-2", show_default=True, help="Tasks to average over.")
 @click.option("--rates", default="2e-5,5e-5,1e-4,2e-4", show_default=True, help="Learning rates to try.")
 @click.option("--seeds", default="0,1", show_default=True, help="Seeds of the fine-tunings.")
 @click.option("--max-train", default=2000, show_default=True, help="Training examples per task, held-out ones aside.")
+@click.option("--epochs", default=3, show_default=True, help="Passes over the training examples.")
+@click.option("--batch-size", default=32, show_default=True, help="Examples per training step.")
 @click.option("--precision", default="float32", show_default=True, help="float32 or bfloat16.")
 @click.option("--store", default="_runs", show_default=True, help="Directory that keeps what was computed.")
 @click.argument("output", type=click.Path(path_type=Path, dir_okay=False))
@@ -160,6 +196,8 @@ def learning_rate(
     rates: str,
     seeds: str,
     max_train: int,
+    epochs: int,
+    batch_size: int,
     precision: str,
     store: str,
     output: Path,
@@ -182,6 +220,8 @@ def learning_rate(
         Store(store),
         rates=[_number(float, rate, "--rates") for rate in rates.split(",")],
         max_train=max_train,
+        epochs=epochs,
+        batch_size=batch_size,
         precision=precision,
     )
     evidence.to_csv(output, index=False)

@@ -40,9 +40,18 @@ def test_check_shows_the_values_and_runs_nothing(type_in, tmp_path):
     assert not (tmp_path / "_runs").exists()
 
 
+def test_the_pocket_corpus_is_written_out_for_corpus_to_name(type_in, tmp_path):
+    result = type_in("pocket", "mine", "--train", "4", "--dev", "3", "--seed", "1")
+    assert (result.exit_code, result.stdout) == (0, "28 files in mine\n")
+    assert len((tmp_path / "mine/MNLI/dev_matched.tsv").read_text().splitlines()) == 1 + 3
+    assert "annotations.jsonl" in type_in("pocket", "--help").stdout
+
+
 @pytest.mark.parametrize(
     ("words", "line"),
     [
+        (["pocket", "notebooks"], "error: 'notebooks' is not an empty directory: name another one, or empty it\n"),
+        (["pocket", "mine", "--train", "0"], "error: train is 0; it must be at least 1\n"),
         (["book", "--profile", "nobody"], "error: profile: unknown name 'nobody'; accepted are toy\n"),
         (
             ["check", "--profile", "toy", "layer=3"],
