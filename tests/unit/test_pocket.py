@@ -67,7 +67,7 @@ class TestAnnotation:
 
     def test_sentences_begin_with_a_capital_and_end_with_one_mark(self, seed):
         for (task, _), items in corpus(seed).items():
-            for sentence in (sentence for item in items for sentence in pocket_corpus.parts(item)):
+            for sentence in (sentence for item in items for sentence in item.sentences):
                 assert sentence.text[0] == sentence.text[0].upper()
                 marks = [word.text for word in sentence.words if word.text in ".?!"]
                 assert marks == [sentence.words[-1].text] or task == "SST-2"
@@ -151,7 +151,7 @@ class TestSplits:
                 sentence.text
                 for (_, name), items in corpus(seed).items()
                 for item in items
-                for sentence in pocket_corpus.parts(item)
+                for sentence in item.sentences
                 if name == split
             }
             for split in pocket.SIZES
@@ -178,7 +178,7 @@ class TestSplits:
 def events(items):
     """Yield the target and the two heads of every frame with two elements; kinds ("vehicle") stand for many nouns."""
     kinds = {form for kind in lexicon().kinds.values() for form in (kind.word, kind.plural)}
-    for sentence in (sentence for item in items for sentence in pocket_corpus.parts(item)):
+    for sentence in (sentence for item in items for sentence in item.sentences):
         for frame in sentence.frames:
             heads = frozenset(head(sentence.words[slice(*span)]) for span in frame.elements.values())
             if len(frame.elements) == 2 and not heads & {"", *kinds}:

@@ -119,7 +119,7 @@ class TestLabels:
                 assert new_words(item) == [], (item.first.text, item.second.text)
 
     def test_questions_are_questions_and_answers_are_not(self):
-        assert all(one.text.endswith("?") for item in items("QQP") for one in pocket_corpus.parts(item))
+        assert all(one.text.endswith("?") for item in items("QQP") for one in item.sentences)
         assert all(item.first.text.endswith("?") and item.second.text.endswith(".") for item in items("QNLI"))
 
     def test_an_answer_speaks_of_the_same_and_has_what_was_asked_for(self):

@@ -16,6 +16,7 @@ from sklearn.model_selection import GridSearchCV
 from threadpoolctl import threadpool_limits
 
 from darksecrets.analyses import scores
+from darksecrets.corpora import glue
 from darksecrets.corpora.glue import SPLITS, Example, Split
 from darksecrets.errors import InputError
 from darksecrets.models.setup import Setup
@@ -51,12 +52,11 @@ def finetuned(setup: Setup) -> pd.DataFrame:
 
 
 def majority(train: Split, dev: Split) -> np.ndarray:
-    """Answer every validation example alike: with their most frequent class (the first of equals), or their mean score.
+    """Answer every validation example alike, as `glue.constant` does.
 
     It is chosen on the validation labels, so that no other constant scores higher.
     """
-    labels = np.array([example.label for example in dev.examples])
-    return np.full(len(labels), labels.mean() if dev.task.is_regression else np.bincount(labels).argmax())
+    return glue.constant(dev.task, [example.label for example in dev.examples])
 
 
 def bag_of_words(train: Split, dev: Split, with_overlap: bool = False) -> np.ndarray:

@@ -98,10 +98,10 @@ def load(task: str, split: str, corpus: str = "hub", max_examples: int = 0, seed
 
 def read_pocket(task: Task, split: str, corpus: str = "pocket") -> list[Example]:
     """Write every row of a split of the pocket corpus; their annotation is in `pocket.items`, by the same numbers."""
-    n_examples, seed = pocket.sizes(corpus)[split], pocket.sizes(corpus)["seed"]
+    sizes = pocket.sizes(corpus)
     return [
         Example(str(number), item.first.text, item.second.text if item.second else None, item.label)
-        for number, item in enumerate(pocket.items(task.name, split, n_examples, seed))
+        for number, item in enumerate(pocket.items(task.name, split, sizes[split], sizes["seed"]))
     ]
 
 
@@ -174,11 +174,15 @@ def score(task: Task, labels: Sequence[float], predictions: Sequence[float]) -> 
     return evaluate(task.metrics, labels, predictions)
 
 
-def majority(task: Task, labels: Sequence[float]) -> dict[str, float]:
-    """Score of the best constant answer: the most frequent class (the smallest of equals), or the mean score."""
+def constant(task: Task, labels: Sequence[float]) -> np.ndarray:
+    """Best constant answer to each example: the most frequent class (the smallest of equals), or the mean score."""
     truth = np.asarray(labels)
-    constant = truth.mean() if task.is_regression else np.bincount(truth.astype(int)).argmax()
-    return score(task, truth, np.full(truth.shape, constant))
+    return np.full(truth.shape, truth.mean() if task.is_regression else np.bincount(truth.astype(int)).argmax())
+
+
+def majority(task: Task, labels: Sequence[float]) -> dict[str, float]:
+    """Score of the best constant answer."""
+    return score(task, labels, constant(task, labels))
 
 
 def _places(where: str | Path, names: list[str], wanted: tuple[str, ...]) -> list[int]:

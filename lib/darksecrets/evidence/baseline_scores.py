@@ -6,9 +6,8 @@ Explained in the appendix *The pocket corpus*.
 import pandas as pd
 
 from darksecrets.analyses.baselines import FINETUNED, METHODS
-from darksecrets.corpora.scores import evaluate
 from darksecrets.evidence import fine_tuning
-from darksecrets.evidence.statistics import bootstrap_interval, over_seeds
+from darksecrets.evidence.statistics import over_seeds
 
 JUDGED = "bag of words"  # the baseline that a task must not be solved by
 
@@ -19,12 +18,8 @@ def scores(predictions: pd.DataFrame) -> pd.DataFrame:
     """
     rows = []
     for (task, method, seed), group in predictions.groupby(["task", "method", "seed"], sort=False):
-        metric, columns = fine_tuning.headline(task), (group["label"], group["prediction"])
-
-        def score(label: pd.Series, prediction: pd.Series, metric: str = metric) -> float:
-            return evaluate([metric], label, prediction)[metric]
-
-        rows.append((task, metric, method, seed, score(*columns), *bootstrap_interval(score, *columns)))
+        metric = fine_tuning.headline(task)
+        rows.append((task, metric, method, seed, *fine_tuning.scored(metric, group["label"], group["prediction"])))
     return pd.DataFrame(rows, columns=["task", "metric", "method", "seed", "mean", "low", "high"])
 
 
@@ -38,12 +33,9 @@ def gains(predictions: pd.DataFrame) -> pd.DataFrame:
         for over in METHODS:
             base = predictions[(predictions["task"] == task) & (predictions["method"] == over)]
             both = tuned.merge(base, on="example", suffixes=("", "_base"), validate="one_to_one")
-            metric, columns = fine_tuning.headline(task), (both["label"], both["prediction"], both["prediction_base"])
-
-            def gain(label: pd.Series, one: pd.Series, other: pd.Series, metric: str = metric) -> float:
-                return evaluate([metric], label, one)[metric] - evaluate([metric], label, other)[metric]
-
-            rows.append((task, metric, over, seed, gain(*columns), *bootstrap_interval(gain, *columns)))
+            metric = fine_tuning.headline(task)
+            gain = fine_tuning.gained(metric, both["label"], both["prediction"], both["prediction_base"])
+            rows.append((task, metric, over, seed, *gain))
     return pd.DataFrame(rows, columns=["task", "metric", "over", "seed", "mean", "low", "high"])
 
 

@@ -26,7 +26,7 @@ def scores(predictions: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for (task, seed, initialization, finetuned), group in predictions.groupby(["task", "seed", *SETTING], sort=False):
         for metric in glue.TASKS[task].metrics:
-            value, low, high = _scored(metric, group["label"], group["prediction"])
+            value, low, high = scored(metric, group["label"], group["prediction"])
             rows.append((task, metric, seed, initialization, finetuned, value, low, high, len(group)))
     columns = ["task", "metric", "seed", *SETTING, "mean", "low", "high", "n_examples"]
     return pd.DataFrame(rows, columns=columns)
@@ -42,13 +42,26 @@ def gains(predictions: pd.DataFrame, over: tuple[str, bool]) -> pd.DataFrame:
     for (task, seed), group in predictions.groupby(["task", "seed"], sort=False):
         metric = headline(task)
         best, base = (_setting(group, setting) for setting in (("pretrained", True), over))
-        columns = (best["label"], best["prediction"], base["prediction"])
-
-        def gain(label: pd.Series, one: pd.Series, other: pd.Series, metric: str = metric) -> float:
-            return evaluate([metric], label, one)[metric] - evaluate([metric], label, other)[metric]
-
-        rows.append((task, metric, seed, gain(*columns), *bootstrap_interval(gain, *columns)))
+        rows.append((task, metric, seed, *gained(metric, best["label"], best["prediction"], base["prediction"])))
     return pd.DataFrame(rows, columns=["task", "metric", "seed", "mean", "low", "high"])
+
+
+def scored(metric: str, label: pd.Series, prediction: pd.Series) -> tuple[float, float, float]:
+    """Return a score with its bootstrap interval over examples, as fractions: (value, low, high)."""
+
+    def statistic(label: pd.Series, prediction: pd.Series) -> float:
+        return evaluate([metric], label, prediction)[metric]
+
+    return statistic(label, prediction), *bootstrap_interval(statistic, label, prediction)
+
+
+def gained(metric: str, label: pd.Series, one: pd.Series, other: pd.Series) -> tuple[float, float, float]:
+    """Return what `one` prediction scores above the `other` on the same examples, with its paired interval."""
+
+    def statistic(label: pd.Series, one: pd.Series, other: pd.Series) -> float:
+        return evaluate([metric], label, one)[metric] - evaluate([metric], label, other)[metric]
+
+    return statistic(label, one, other), *bootstrap_interval(statistic, label, one, other)
 
 
 def headline(task: str) -> str:
@@ -206,13 +219,6 @@ def _means(table: pd.DataFrame, key: Sequence[str], value: str, level: float = 0
         for group_key, group in table.groupby(list(key), sort=False)
     ]
     return pd.DataFrame(rows, columns=[*key, "mean", "low", "high"])
-
-
-def _scored(metric: str, label: pd.Series, prediction: pd.Series) -> tuple[float, float, float]:
-    def statistic(label: pd.Series, prediction: pd.Series) -> float:
-        return evaluate([metric], label, prediction)[metric]
-
-    return statistic(label, prediction), *bootstrap_interval(statistic, label, prediction)
 
 
 def _setting(predictions: pd.DataFrame, setting: tuple[str, bool]) -> pd.DataFrame:

@@ -38,12 +38,7 @@ def read(tasks: Sequence[str], corpus: str = "pocket") -> Corpus:
 
 def sentences(corpus: Corpus) -> list[Sentence]:
     """Return every sentence of the corpus, in order."""
-    return [sentence for examples in corpus.values() for item in examples for sentence in parts(item)]
-
-
-def parts(item: Item) -> list[Sentence]:
-    """Return the one or two sentences of an example."""
-    return [item.first] if item.second is None else [item.first, item.second]
+    return [sentence for examples in corpus.values() for item in examples for sentence in item.sentences]
 
 
 def sample(corpus: Corpus, n: int) -> list[Sentence]:
@@ -63,16 +58,16 @@ def checks(corpus: Corpus) -> pd.DataFrame:
     rows = []
     for task in dict.fromkeys(task for task, _ in corpus):
         train, dev = (corpus[task, split] for split in glue.SPLITS)
-        texts = [sentence.text for item in (*train, *dev) for sentence in parts(item)]
+        texts = [sentence.text for item in (*train, *dev) for sentence in item.sentences]
         rows.append(
             {
                 "task": task,
                 "train": len(train),
                 "dev": len(dev),
                 "distinct": len(set(texts)) / len(texts),
-                "repeated": _shared(train, dev, lambda item: [sentence.text for sentence in parts(item)]),
-                "same words": _shared(train, dev, lambda item: [content_words([one]) for one in parts(item)]),
-                "same words in all": _shared(train, dev, lambda item: [content_words(parts(item))]),
+                "repeated": _shared(train, dev, lambda item: [sentence.text for sentence in item.sentences]),
+                "same words": _shared(train, dev, lambda item: [content_words([one]) for one in item.sentences]),
+                "same words in all": _shared(train, dev, lambda item: [content_words(item.sentences)]),
                 "word types": len(word_types(corpus, task)),
             }
         )

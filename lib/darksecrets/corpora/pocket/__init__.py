@@ -22,7 +22,6 @@ from darksecrets.errors import InputError
 
 SIZES = {"train": 600, "dev": 200}
 DEV_SHARE = 0.25  # of all propositions, so that a larger dev split finds enough of them
-VERSION = 1  # raise it when the same seed gives other sentences
 MOST_TRIES = 2000
 
 
@@ -33,6 +32,11 @@ class Item:
     first: Sentence
     second: Sentence | None
     label: int | float
+
+    @property
+    def sentences(self) -> tuple[Sentence, ...]:
+        """Its one or two sentences."""
+        return (self.first,) if self.second is None else (self.first, self.second)
 
 
 # How often each label occurs, as in GLUE (train); for STS-B the bands [0, 1), [1, 2) ... [4, 5] of the score.
@@ -71,7 +75,7 @@ def items(task: str, split: str, n_examples: int = 0, seed: int = 0) -> tuple[It
     """
     if task not in WRITERS or split not in SIZES:
         raise InputError(f"pocket has no {task} {split}; it has {', '.join(WRITERS)}, each with {' and '.join(SIZES)}")
-    used: set[tuple[str, ...]] = set()
+    used: set[str] = set()
     labels = _labels(task)
     return tuple(_item(task, split, seed, number, next(labels), used) for number in range(n_examples or SIZES[split]))
 
@@ -104,14 +108,14 @@ def _writer(seed: int, name: str, number: int, split: str) -> Writer:
     return Writer(np.random.default_rng([seed, digest, number]), is_mine(split))
 
 
-def _item(task: str, split: str, seed: int, number: int, label: int, used: set[tuple[str, ...]]) -> Item:
+def _item(task: str, split: str, seed: int, number: int, label: int, used: set[str]) -> Item:
     writer = _writer(seed, f"{task}/{split}", number, split)
     for _ in range(MOST_TRIES):
         found = WRITERS[task](writer, label)
         if found is None:
             continue
         item = Item(*found, *([] if len(found) == 3 else [label]))
-        texts = tuple(sentence.text for sentence in (item.first, item.second) if sentence is not None)
+        texts = [sentence.text for sentence in item.sentences]
         if used.isdisjoint(texts):
             used.update(texts)
             return item

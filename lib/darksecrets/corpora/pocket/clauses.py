@@ -10,7 +10,6 @@ from darksecrets.corpora.pocket.events import Event, Thing
 from darksecrets.corpora.pocket.lexicon import PRONOUNS, lexicon, third
 from darksecrets.corpora.pocket.tokens import Draft, Token, comma, joined
 
-FORMS = ("active", "passive", "subject cleft", "object cleft")
 SYNONYMS = ("verb", "subject", "object", "adjectives")
 
 
@@ -96,8 +95,8 @@ def said_verb(event: Event, wording: Wording) -> str:
 
 
 def tail(phrase: str, pronoun: str, antecedent: Token) -> Draft:
-    """Write a subordinate clause or a companion, with its pronouns linked to their antecedent."""
-    she, her, _ = (Token(text, "PRON") for text in PRONOUNS[pronoun])
+    """Write a subordinate clause, with its pronouns linked to their antecedent."""
+    she, her = (Token(text, "PRON") for text in PRONOUNS[pronoun])
     if pronoun == "they":
         phrase = phrase.replace("was/AUX", "were/AUX")
     draft = lexicon().phrase(phrase, she=she, her=her)
@@ -106,9 +105,9 @@ def tail(phrase: str, pronoun: str, antecedent: Token) -> Draft:
 
 
 def _adverbials(event: Event, wording: Wording) -> list[Draft]:
-    phrases = [event.manner if wording.manner_last else "", event.place, "" if wording.time_first else event.time]
-    tokens = [_adverb(phrases[0]), *(lexicon().phrase(phrase) for phrase in phrases[1:] if phrase)]
-    return tokens if phrases[0] else tokens[1:]
+    manner = [_adverb(event.manner)] if wording.manner_last else []
+    phrases = (event.place, "" if wording.time_first else event.time)
+    return manner + [lexicon().phrase(phrase) for phrase in phrases]
 
 
 def _adverb(text: str) -> Draft:

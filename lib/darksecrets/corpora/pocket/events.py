@@ -131,7 +131,7 @@ class Writer:
         if subject.name or subject.modifier or subject.relative or event.is_habit:
             return event
         if detail == "modifier" and not subject.is_plural:
-            return event.with_(subject=replace(subject, modifier=self.modifier()))
+            return event.with_(subject=replace(subject, modifier=self.filled(self.choose(phrases["modifiers"]))))
         if detail == "relative":
             return event.with_(subject=replace(subject, relative=self.choose(phrases["relatives"])))
         can_have_tail = "days" in action.times and not (action.reversible or event.negated or event.tail)
@@ -139,10 +139,9 @@ class Writer:
             return event.with_(tail=self.choose(phrases["tails"]))
         return event
 
-    def modifier(self) -> str:
-        """Choose a phrase that follows a person, such as "from Oslo"."""
-        phrases = lexicon().phrases
-        return self.choose(phrases["modifiers"]).replace("{city}", self.choose(phrases["names"]["cities"]))
+    def filled(self, modifier: str) -> str:
+        """Put a city into a phrase such as "from {city}"."""
+        return modifier.replace("{city}", self.choose(lexicon().phrases["names"]["cities"]))
 
     def person(self, noun: str) -> Thing:
         """Draw a person, sometimes by name, sometimes several."""

@@ -9,7 +9,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from darksecrets.corpora.annotation import Sentence
 from darksecrets.corpora.pocket import SIZES, Item, items
 from darksecrets.corpora.tasks import TASKS, Task
 from darksecrets.errors import InputError
@@ -57,7 +56,7 @@ def _rows(task: Task, found: Sequence[Item]) -> list[str]:
     rows = [("index", *task.file_columns, task.file_label)]
     for number, item in enumerate(found):
         label = str(item.label) if task.file_labels is None else task.file_labels[int(item.label)]
-        rows.append((str(number), *(one.text for one in _sentences(item)), label))
+        rows.append((str(number), *(one.text for one in item.sentences), label))
     return ["\t".join(row) for row in rows]
 
 
@@ -67,10 +66,6 @@ def _annotations(found: Sequence[Item]) -> list[str]:
     Places in `roles`, `links` and `frames` count the words from 0; a frame's elements end before their second place.
     """
     objects: list[dict[str, Any]] = [
-        {"index": number, "sentences": [asdict(one) for one in _sentences(item)]} for number, item in enumerate(found)
+        {"index": number, "sentences": [asdict(one) for one in item.sentences]} for number, item in enumerate(found)
     ]
     return [json.dumps(one, ensure_ascii=False) for one in objects]
-
-
-def _sentences(item: Item) -> list[Sentence]:
-    return [item.first] if item.second is None else [item.first, item.second]

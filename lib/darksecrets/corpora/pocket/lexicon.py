@@ -26,7 +26,7 @@ FUNCTION_WORDS = {
     "PUNCT": ", . ?",
 }
 _POS = {word: pos for pos, words in FUNCTION_WORDS.items() for word in words.split()}
-PRONOUNS = {"she": ("she", "her", "her"), "he": ("he", "his", "him"), "they": ("they", "their", "them")}
+PRONOUNS = {"she": ("she", "her"), "he": ("he", "his"), "they": ("they", "their")}
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from darksecrets.corpora.annotation import Sentence
 from darksecrets.corpora.pocket.clauses import CLAUSES, Wording, noun_phrase, write
 from darksecrets.corpora.pocket.events import Event, Thing, Writer
 from darksecrets.corpora.pocket.lexicon import PRONOUNS, lexicon
-from darksecrets.corpora.pocket.tokens import Draft, Token
+from darksecrets.corpora.pocket.tokens import Draft, Token, joined
 
 DISTANCES = tuple(range(1, 9))
 REFLEXIVES = {"she": "herself", "he": "himself", "they": "themselves"}
@@ -23,7 +23,7 @@ def verb_subject(writer: Writer, distance: int) -> Sentence:
     """Write "The driver from Oslo quickly repaired the truck": what stands between subject and verb is counted."""
     event = _event(writer)
     modifier, relative, adverb = writer.choose(_fillings()[distance - 1])
-    subject = replace(event.subject, modifier=_filled(writer, modifier), relative=relative)
+    subject = replace(event.subject, modifier=writer.filled(modifier), relative=relative)
     return write(event.with_(subject=subject, manner=writer.choose(event.action.manner) if adverb else "")).sentence()
 
 
@@ -34,7 +34,7 @@ def pronoun_antecedent(writer: Writer, distance: int) -> Sentence:
         return _emphatic(event)
     with_that = distance > 2 and writer.chance(0.7)
     modifier, relative, adverb = writer.choose(_fillings()[distance - 2 - with_that])
-    speaker = replace(event.subject, modifier=_filled(writer, modifier), relative=relative)
+    speaker = replace(event.subject, modifier=writer.filled(modifier), relative=relative)
     return _reported(event, speaker, writer.choose(lexicon().phrases["asides"]) if adverb else "", writer, with_that)
 
 
@@ -60,10 +60,6 @@ def _fillings() -> dict[int, list[tuple[str, str, bool]]]:
     return dict(found)
 
 
-def _filled(writer: Writer, modifier: str) -> str:
-    return modifier.replace("{city}", writer.choose(lexicon().phrases["names"]["cities"]))
-
-
 def _emphatic(event: Event) -> Sentence:
     """Write "The driver herself repaired the truck"."""
     subject, head = noun_phrase(event.subject, "subject")
@@ -86,5 +82,4 @@ def _reported(event: Event, speaker: Thing, aside: str, writer: Writer, with_tha
 
 
 def _clause(event: Event, subject: Draft, head: Token) -> Draft:
-    parts = CLAUSES["active"](event, Wording(), (subject, head), noun_phrase(event.object))
-    return sum(parts, Draft())
+    return joined(CLAUSES["active"](event, Wording(), (subject, head), noun_phrase(event.object)))

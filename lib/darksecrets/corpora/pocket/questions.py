@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from darksecrets.corpora.annotation import Sentence
 from darksecrets.corpora.pocket import wordings
-from darksecrets.corpora.pocket.clauses import Wording, noun_phrase, said_verb, write
+from darksecrets.corpora.pocket.clauses import SYNONYMS, Wording, noun_phrase, said_verb, write
 from darksecrets.corpora.pocket.edits import NEGATION, applicable
 from darksecrets.corpora.pocket.events import NEGATED, Event, Writer
 from darksecrets.corpora.pocket.lexicon import lexicon
@@ -72,7 +72,7 @@ def qqp(writer: Writer, label: int) -> tuple[Sentence, Sentence] | None:
     if second is None:
         return None
     n_synonyms = int(writer.generator.integers(0, 2)) + label
-    synonyms = frozenset(writer.some(("verb", "subject", "object", "adjectives"), n_synonyms))
+    synonyms = frozenset(writer.some(SYNONYMS, n_synonyms))
     first_form = writer.choose(INTENTS[intent])
     second_form = writer.choose([form for form in INTENTS[other] if form != first_form])
     return _asked(event, *first_form, wordings.PLAIN), _asked(second, *second_form, Wording(synonyms=synonyms))

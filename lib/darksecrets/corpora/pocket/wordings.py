@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from darksecrets.corpora.pocket.clauses import Wording, write
+from darksecrets.corpora.pocket.clauses import SYNONYMS, Wording, write
 from darksecrets.corpora.pocket.events import Event, Thing, Writer
 from darksecrets.corpora.pocket.lexicon import lexicon
 
@@ -13,13 +13,17 @@ def changes(event: Event) -> list[Wording]:
     """Return the wordings that differ from the plain one in a single respect and can be seen in this event."""
     single = [
         *(Wording(form=form) for form in ("passive", "passive", "subject cleft", "object cleft")),
-        *(Wording(synonyms=frozenset([part])) for part in ("verb", "subject", "object", "adjectives")),
+        *(Wording(synonyms=frozenset([part])) for part in SYNONYMS),
         Wording(time_first=True),
         Wording(contracted=True),
         Wording(manner_last=True),
     ]
-    plain = write(event).sentence().text
-    return [wording for wording in single if write(event, wording).sentence().text != plain]
+    plain = _words(event, PLAIN)
+    return [wording for wording in single if _words(event, wording) != plain]
+
+
+def _words(event: Event, wording: Wording) -> list[str]:
+    return [token.text for token in write(event, wording).tokens]
 
 
 def draw(event: Event, writer: Writer, n_changes: int) -> Wording:
