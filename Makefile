@@ -11,12 +11,12 @@ PROFILE ?= pocket
 # `make book TASKS=RTE,STS-B MAX_TRAIN=500`.
 SETTABLE := CORPUS TASKS CHECKPOINT SEEDS MAX_TRAIN MAX_EXAMPLES MAX_SCORED MAX_RELEASED EPOCHS BATCH_SIZE LEARNING_RATE \
             PRECISION STORE FIRST SECOND LAYER HEAD \
-            POCKET_TRAIN POCKET_DEV POCKET_SEED POCKET_SEEDS POCKET_EPOCHS POCKET_BATCH POCKET_RATE N_PARSED
+            POCKET_TRAIN POCKET_DEV POCKET_SEED POCKET_SEEDS POCKET_EPOCHS POCKET_BATCH POCKET_RATE N_PARSED ANNOTATOR OWN_LABELS
 lower = $(shell printf '%s' '$(1)' | tr 'A-Z' 'a-z')
 OVERRIDES = $(strip $(foreach name,$(SETTABLE),$(if $(filter command%,$(origin $(name))),'$(call lower,$(name))=$($(name))')))
 
 .DEFAULT_GOAL := help
-.PHONY: help book check audit lab bench lint lock clean test test-unit test-notebooks test-book test-browser
+.PHONY: help book check audit lab patterns bench lint lock clean test test-unit test-notebooks test-book test-browser
 
 help: ## show this list
 	@echo "make TARGET, where TARGET is one of:"
@@ -37,6 +37,9 @@ audit: $(READY) ## check the built book: other hosts, links, figures, sizes
 
 lab: $(READY) ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab notebooks
+
+patterns: $(READY) ## train the classifier of attention patterns on the annotated maps anew
+	$(BIN)/python -m darksecrets patterns
 
 bench: $(READY) ## measure the attention pass against a bare forward pass
 	$(BIN)/python -m tests.benchmarks.attention_pass

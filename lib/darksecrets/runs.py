@@ -63,6 +63,11 @@ def write_table(path: Path, table: pd.DataFrame) -> None:
     _replace(path, lambda temporary: table.to_parquet(temporary, index=False))
 
 
+def write_csv(path: Path, table: pd.DataFrame) -> None:
+    """Write a table as CSV in one step (see `write_json`)."""
+    _replace(path, lambda temporary: table.to_csv(temporary, index=False))
+
+
 def _replace(path: Path, write: Callable[[Path], Any]) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:

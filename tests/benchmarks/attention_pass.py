@@ -10,17 +10,22 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 
 import pandas as pd
 import torch
 
+from darksecrets.analyses.patterns import PatternsOfMaps
 from darksecrets.analyses.similarity import CosineSimilarity
 from darksecrets.corpora.glue import Example
-from darksecrets.models import attention, checkpoints
+from darksecrets.models import attention, checkpoints, pattern_classifier
 from darksecrets.models.attention import Batch
+from darksecrets.models.checkpoints import Checkpoint
 
 SIZES = (200, 2000)
+CLASSIFIED_ROUNDS = 3  # a round of 1000 examples takes most of a minute on two cores
+Reducers = Callable[[], list[attention.Reducer]]  # makes those of one pass
 WORDS = ["the", "committee", "did", "not", "accept", "a", "long", "report", "on", "prices", "that", "fell", "again"]
 
 
@@ -46,9 +51,18 @@ def sentences(n_examples: int) -> list[Example]:
     return [Example(str(row), text, text, 0) for row, text in enumerate(texts)]
 
 
-def compare(n_examples: int, repeats: int) -> None:
-    checkpoint = checkpoints.load("minilm")
-    model, before = checkpoint.encoder(), checkpoint.encoder()
+def analyses(checkpoint: Checkpoint) -> dict[str, Reducers]:
+    before = checkpoint.encoder()
+    return {
+        "attention pass, nothing analysed": list,
+        "attention pass, attention to [CLS]": lambda: [AttentionToFirst()],
+        "attention pass, similarity (two models run)": lambda: [CosineSimilarity(before)],
+    }
+
+
+def compare(checkpoint: Checkpoint, n_examples: int, repeats: int, passes: Mapping[str, Reducers]) -> list[float]:
+    """Print how long each pass takes beside a bare one; return the seconds of the last pass, a number per round."""
+    model = checkpoint.encoder()
     encoded = attention.encode(checkpoint.tokenizer, sentences(n_examples))
 
     def bare() -> None:
@@ -57,15 +71,13 @@ def compare(n_examples: int, repeats: int) -> None:
             for batch in attention.batches(encoded, checkpoint.tokenizer):
                 model(**batch.inputs)
 
-    def ride(*reducers: attention.Reducer) -> None:
+    def ride(make: Reducers) -> None:
+        reducers = make()
         attention.attention_pass(model, checkpoint.tokenizer, encoded, reducers)
+        for reducer in reducers:
+            reducer.table()
 
-    ways: dict[str, Callable[[], None]] = {
-        "bare forward pass": bare,
-        "attention pass, nothing analysed": ride,
-        "attention pass, attention to [CLS]": lambda: ride(AttentionToFirst()),
-        "attention pass, similarity (two models run)": lambda: ride(CosineSimilarity(before)),
-    }
+    ways = {"bare forward pass": bare} | {name: partial(ride, make) for name, make in passes.items()}
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     for repeat in range(repeats + 1):
         for name, way in ways.items():
@@ -78,6 +90,18 @@ def compare(n_examples: int, repeats: int) -> None:
     for name, values in seconds.items():
         ratios = [value / base for value in values]
         print(f"  {statistics.median(ratios):5.2f}  ({min(ratios):.2f} to {max(ratios):.2f})  {name}")
+    return values
+
+
+def classify(checkpoint: Checkpoint, n_examples: int, repeats: int) -> None:
+    """Compare a pass in which the pattern of every map is told, and print how many maps that is in a second."""
+    classifier = pattern_classifier.load()
+    passes = {
+        "attention pass, patterns of all maps": lambda: [PatternsOfMaps(classifier, checkpoint.tokenizer.sep_token_id)]
+    }
+    seconds = compare(checkpoint, n_examples, repeats, passes)
+    n_maps = n_examples * checkpoint.n_layers * checkpoint.n_heads
+    print(f"  {n_maps / statistics.median(seconds):,.0f} maps classified per second of that pass (median)")
 
 
 def memory(n_examples: int) -> None:
@@ -92,12 +116,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--examples", type=int, default=300)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--classified-examples", type=int, default=1000, help="examples whose maps are classified")
     parser.add_argument("--memory-of", type=int, help="print the peak memory of one pass over so many examples")
     arguments = parser.parse_args()
     if arguments.memory_of:
         memory(arguments.memory_of)
         return
-    compare(arguments.examples, arguments.rounds)
+    checkpoint = checkpoints.load("minilm")
+    compare(checkpoint, arguments.examples, arguments.rounds, analyses(checkpoint))
+    classify(checkpoint, arguments.classified_examples, CLASSIFIED_ROUNDS)
     peaks = {}
     for n_examples in SIZES:
         command = [sys.executable, "-m", "tests.benchmarks.attention_pass", "--memory-of", str(n_examples)]

@@ -32,8 +32,8 @@ OPENING = {
 }
 # Headings that end a chapter, in this order.
 CLOSING = ("Paper, reference run, this run", "What it means", "What to try next")
-WITHOUT_COMPARISON = ("01-methodology", "A1-pocket-corpus")  # the paper gives no numbers for them
-PUBLISHERS = {"figure": "figure-", "html_figure": "figure-", "table": "table-"}
+WITHOUT_COMPARISON = ("01-methodology", "A1-pocket-corpus", "A2-annotated-maps")  # the paper has no numbers for them
+PUBLISHERS = {"figure": "figure-", "html_figure": "figure-", "picture": "figure-", "table": "table-"}
 
 
 def violations(path: Path) -> list[str]:
@@ -138,7 +138,7 @@ def _references(notebook: NotebookNode, path: Path) -> Iterator[str]:
 
 
 def _published(notebook: NotebookNode) -> Iterator[tuple[str, str | None]]:
-    """Yield (helper, name) of each call of `publish.figure`, `publish.html_figure` and `publish.table`."""
+    """Yield (helper, name) of each call of `publish` that shows a figure, a picture or a table."""
     for cell in code_cells(notebook):
         for node in ast.walk(ast.parse(cell.source)):
             if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):

@@ -48,10 +48,26 @@ def test_the_pocket_corpus_is_written_out_for_corpus_to_name(type_in, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("patterns", ["--repeats INTEGER", "weights and the predictions", "[default: 5]"]),
+        ("draw-maps", ["--corpus TEXT", "--store TEXT", "OUTPUT", "python -m darksecrets draw-maps --corpus"]),
+    ],
+)
+def test_help_says_what_a_command_for_patterns_reads_and_writes(type_in, command, words):
+    result = type_in(command, "--help")
+    assert result.exit_code == 0
+    text = " ".join(result.stdout.split())
+    assert [word for word in words if word not in text] == []
+    assert command in type_in().stdout
+
+
+@pytest.mark.parametrize(
     ("words", "line"),
     [
         (["pocket", "notebooks"], "error: 'notebooks' is not an empty directory: name another one, or empty it\n"),
         (["pocket", "mine", "--train", "0"], "error: train is 0; it must be at least 1\n"),
+        (["draw-maps", "--corpus", "nowhere", "maps.parquet"], "error: corpus 'nowhere' is not a directory: "),
         (["book", "--profile", "nobody"], "error: profile: unknown name 'nobody'; accepted are toy\n"),
         (
             ["check", "--profile", "toy", "layer=3"],

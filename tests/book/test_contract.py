@@ -55,6 +55,7 @@ def test_a_good_notebook_has_no_violations(tmp_path):
         ("code", "\n".join(["layers"] * 31), "longest code cell has 31 lines"),
         ("code", "\n".join(["layers"] * 12), "words of prose per line of code"),
         ("code", 'publish.table(1, "figure-a", "One.")', "does not begin with table-"),
+        ("code", 'publish.picture(1, "table-a", "One.", alt="One.")', "does not begin with figure-"),
         ("code", 'publish.figure(1, "figure-b", "One.", alt="One.")', "figure-b is shown but the text does not refer"),
         ("code", 'publish.figure(1, f"figure-{layers}", "One.", alt="One.")', "takes its name from a variable"),
     ],

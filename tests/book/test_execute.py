@@ -62,6 +62,17 @@ def test_after_mending_the_notebook_runs_and_then_no_more(tmp_path, capsys):
     assert len(_finished(tmp_path)) == 1
 
 
+def test_a_file_of_labels_that_changed_makes_a_page_run_again_and_none_is_no_file(tmp_path, capsys):
+    toy.write(tmp_path, "own_labels", parameters='own_labels: str = ""  # labels', profile="")
+    labels = tmp_path / "notebooks" / "mine.csv"
+    for content in ("id,label\n", "id,label\n0,Block\n"):
+        labels.write_text(content)
+        for overrides in ((), (f"own_labels={labels}",)):
+            execute.execute(toy.load(tmp_path, overrides))
+    said = [line.rsplit("... ", 1)[1] for line in capsys.readouterr().out.splitlines() if "01-toy ... " in line]
+    assert ["unchanged" in line for line in said] == [False, False, True, False]
+
+
 def test_kernels_are_headless_and_in_the_notebooks_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     code = "import os, pathlib", "print(os.environ['DARKSECRETS_HEADLESS'], pathlib.Path.cwd().name, store)"

@@ -7,11 +7,27 @@ from pathlib import Path
 import pytest
 
 from darksecrets.book.execute import KERNEL_ENVIRONMENT
+from darksecrets.models.setup import Setup
 from tests.conftest import LEARNABLE, NOT_SOURCE, ROOT, write_task
 from tests.notebooks.executed import Executed, execute
 
-TINY = {"max_scored": 60, "max_examples": 50, "max_released": 10, "epochs": 6, "learning_rate": 3e-3}
-REAL = {"max_train": 64, "max_scored": 40, "max_examples": 40, "max_released": 5, "epochs": 1}
+TINY_SETUP = {
+    "max_train": 0,
+    "max_examples": 50,
+    "epochs": 6,
+    "learning_rate": 3e-3,
+}  # of the chapters that share fine-tunings
+REAL_SETUP = {"max_train": 64, "max_examples": 40, "epochs": 1}
+TINY = TINY_SETUP | {"max_scored": 60, "max_released": 10}
+REAL = REAL_SETUP | {"max_scored": 40, "max_released": 5}
+TASKS = {"tiny": ["RTE", "STS-B", "SST-2"], "real": ["RTE", "SST-2"]}
+SIZES = {"tiny": (3, 4), "real": (6, 12)}  # layers, heads
+
+
+@pytest.fixture(params=["tiny", pytest.param("real", marks=pytest.mark.glue)])
+def size(request: pytest.FixtureRequest) -> str:
+    """Both sizes in which a chapter is executed."""
+    return request.param
 
 
 @pytest.fixture(scope="session")
@@ -42,7 +58,7 @@ def small_glue(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture(scope="session")
 def tiny(tiny_bert: str, small_glue: str) -> dict[str, object]:
     """Parameters of the small run."""
-    return {"checkpoint": tiny_bert, "corpus": small_glue, "tasks": list(LEARNABLE)}
+    return {"checkpoint": tiny_bert, "corpus": small_glue, "tasks": TASKS["tiny"]}
 
 
 @pytest.fixture(scope="session")
@@ -58,9 +74,15 @@ def tiny_finetuning(notebooks: Path, tiny: dict[str, object]) -> Executed:
 
 
 @pytest.fixture(scope="session")
+def tiny_patterns(notebooks: Path, tiny: dict[str, object]) -> Executed:
+    """The chapter on Section 4.1, small, on the models of the chapter on Section 4.3."""
+    return execute(notebooks, "02-", **tiny, **TINY_SETUP, run="patterns")
+
+
+@pytest.fixture(scope="session")
 def real(glue: str) -> dict[str, object]:
     """Parameters of the run with real weights on real GLUE."""
-    return {"checkpoint": "minilm", "corpus": glue, "tasks": ["RTE", "SST-2"]}
+    return {"checkpoint": "minilm", "corpus": glue, "tasks": TASKS["real"]}
 
 
 @pytest.fixture(scope="session")
@@ -75,7 +97,26 @@ def real_finetuning(notebooks: Path, real: dict[str, object]) -> Executed:
     return execute(notebooks, "04-", **real, **REAL, run="real")
 
 
-CHAPTERS = ("tiny_methodology", "tiny_finetuning", "real_methodology", "real_finetuning")
+@pytest.fixture(scope="session")
+def real_patterns(notebooks: Path, real: dict[str, object]) -> Executed:
+    """The chapter on Section 4.1 with MiniLM on a little of real GLUE, on the models of the chapter on Section 4.3."""
+    return execute(notebooks, "02-", **real, **REAL_SETUP, run="real-patterns")
+
+
+@pytest.fixture
+def patterns_page(size: str, request: pytest.FixtureRequest) -> Executed:
+    """The chapter on Section 4.1 in both sizes."""
+    return request.getfixturevalue(f"{size}_patterns")
+
+
+@pytest.fixture
+def patterns_setup(size: str, request: pytest.FixtureRequest, notebooks: Path) -> Setup:
+    """The setup that this chapter had, by the library."""
+    chosen = {"tiny": TINY_SETUP, "real": REAL_SETUP}[size]
+    return Setup(**request.getfixturevalue(size), **chosen, store=notebooks.parent / "_runs")
+
+
+CHAPTERS = tuple(f"{size}_{name}" for size in ("tiny", "real") for name in ("methodology", "patterns", "finetuning"))
 
 
 @pytest.fixture(params=[pytest.param(name, marks=[pytest.mark.glue] * name.startswith("real")) for name in CHAPTERS])

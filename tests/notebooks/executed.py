@@ -1,11 +1,13 @@
 """Papermill runs a notebook of the book with small parameters; what it left behind is read back from the file."""
 
+import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import nbformat
+import pandas as pd
 import papermill
 from myst_nb.core.variables import format_plain_text
 
@@ -67,6 +69,15 @@ def execute(folder: Path, name: str, **parameters: Any) -> Executed:
     papermill.execute_notebook(source, target, parameters, cwd=folder, progress_bar=False, config=TRANSPORT)
     store = folder / parameters.get("store", "../_runs")
     return Executed(nbformat.read(target, as_version=4), Run(store / "runs" / parameters.get("run", "mine")))
+
+
+def classified_maps(store: Path) -> list[tuple[dict[str, Any], int, pd.DataFrame]]:
+    """Every table of patterns that a store holds: what it was made from, when it was written, and itself."""
+    found = []
+    for path in sorted(store.glob("patterns/*/table.parquet")):
+        made_from = json.loads(path.with_name("result.json").read_text())["ingredients"]
+        found.append((made_from, path.stat().st_mtime_ns, pd.read_parquet(path)))
+    return found
 
 
 def _plain(data: dict[str, str]) -> str:

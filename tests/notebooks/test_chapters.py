@@ -9,17 +9,8 @@ from papermill.exceptions import PapermillExecutionError
 
 from darksecrets.corpora import glue as tasks_of_glue
 from darksecrets.evidence import fine_tuning, reported
-from tests.notebooks.conftest import REAL, TINY
+from tests.notebooks.conftest import REAL, SIZES, TASKS, TINY
 from tests.notebooks.executed import CHART, WIDGET, execute
-
-TASKS = {"tiny": ["RTE", "STS-B", "SST-2"], "real": ["RTE", "SST-2"]}
-SIZES = {"tiny": (3, 4), "real": (6, 12)}  # layers, heads
-RUNS = ["tiny", pytest.param("real", marks=pytest.mark.glue)]
-
-
-@pytest.fixture(params=RUNS)
-def size(request):
-    return request.param
 
 
 @pytest.fixture
@@ -55,13 +46,14 @@ class TestEveryChapter:
         assert figures
         for data in figures.values():
             markdown = data["text/markdown"]
-            assert markdown.startswith("````{figure} data:image/svg+xml;base64,")
+            kind = "png" if "image/png" in data else "svg+xml"
+            assert markdown.startswith(f"````{{figure}} data:image/{kind};base64,")
             assert re.search(r'^:alt: ".{20,}"$', markdown, re.MULTILINE)
             if CHART in data:
                 assert data[CHART]["$schema"].endswith("/v5.json")
                 assert 'class="vega-spec"' in markdown
             else:
-                assert "<iframe" in data["text/html"]
+                assert "image/png" in data or "<iframe" in data["text/html"]
         assert any(CHART in data for data in figures.values())
 
     def test_the_prose_finds_its_numbers_and_figures(self, chapter):
@@ -228,7 +220,7 @@ def results_of(store):
 def test_a_second_execution_computes_nothing_and_saves_the_same(notebooks, tiny, tiny_finetuning):
     store = notebooks.parent / "_runs"
     before = results_of(store)
-    assert {path.parts[-3] for path in before} == {"finetuned", "predictions", "similarity"}
+    assert {path.parts[-3] for path in before} >= {"finetuned", "predictions", "similarity"}
     again = execute(notebooks, "04-", **tiny, **TINY, run="again")
     assert results_of(store) == before
     assert again.run.tables() == tiny_finetuning.run.tables()

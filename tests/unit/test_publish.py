@@ -1,6 +1,7 @@
 """Figures and tables as MIME bundles: what is in them, that nothing in them runs by accident, that they repeat."""
 
 import base64
+import io
 import json
 import re
 
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from markdown_it.renderer import RendererHTML
 from myst_parser.config.main import MdParserConfig
 from myst_parser.parsers.mdit import create_md_parser
+from PIL import Image
 
 from darksecrets.errors import InputError
 from darksecrets.figures import publish
@@ -52,6 +54,20 @@ def test_a_figure_holds_picture_specification_and_data(shown):
     rows = [[cell.text for cell in row.find_all(["th", "td"])] for row in page.select("details tr")]
     assert rows == [["mean value", "label"], ["0.1235", "a"], [publish.MISSING, "b"]]
     assert bundle[publish.LAB_MIME_TYPE]["$schema"].endswith("v5.json")
+
+
+def test_a_picture_is_a_numbered_figure_on_a_light_card(shown):
+    image = Image.fromarray(np.arange(48, dtype=np.uint8).reshape(4, 4, 3))
+    publish.picture(image, "figure-a", "Sixteen fields.", alt="A square.")
+    (bundle,) = shown
+    lines = bundle["text/markdown"].splitlines()
+    source = lines[0].removeprefix("````{figure} data:image/png;base64,")
+    assert source == bundle["image/png"]
+    assert Image.open(io.BytesIO(base64.b64decode(source))).tobytes() == image.tobytes()
+    assert lines[1:] == [":name: figure-a", ':alt: "A square."', ":figclass: view", "", "Sixteen fields.", "````"]
+    assert bundle["text/plain"] == "A square."
+    with pytest.raises(InputError, match="has no alt text"):
+        publish.picture(image, "figure-a", "Sixteen fields.", alt="")
 
 
 def test_a_figure_is_the_same_each_time(shown):

@@ -7,7 +7,7 @@ import pytest
 
 from darksecrets.analyses.scores import SETTINGS
 from darksecrets.corpora.glue import TASKS
-from darksecrets.evidence.reported import table_1
+from darksecrets.evidence.reported import HETEROGENEOUS, patterns, table_1
 
 PAPER = Path(__file__).parents[2].parent / "shared" / "paper.md"
 
@@ -48,3 +48,18 @@ def test_the_mean_gain_is_the_one_the_text_states():
     table = table_1().query("initialization == 'pretrained' and metric != 'f1'")
     gain = table.pivot(index="task", columns="finetuned", values="value")
     assert (gain[True] - gain[False]).mean() == pytest.approx(0.359, abs=0.0005)
+
+
+@pytest.mark.skipif(not PAPER.is_file(), reason="needs the digest ../shared/paper.md beside the repository")
+def test_every_number_on_patterns_is_the_digests():
+    section = re.search(r"## 4\.1(.*?)\n## ", PAPER.read_text(), re.DOTALL)[1].replace("\n", " ")
+    numbers = patterns().set_index(["quantity", "task"])["value"]
+    printed = {
+        ("annotated maps", ""): float(re.search(r"About (\d+) maps", section)[1]),
+        ("share of Vertical among annotated maps", ""): int(re.search(r"Vertical is (\d+) %", section)[1]) / 100,
+        ("F1 of the classifier", ""): float(re.search(r"F1 (0\.\d+)", section)[1]),
+    }
+    for share, task in re.findall(r"(\d+) % \(([A-Z]+)\)", section):
+        printed["share of Heterogeneous maps", task] = int(share) / 100
+    assert numbers.to_dict() == pytest.approx(printed)
+    assert list(HETEROGENEOUS) == sorted(HETEROGENEOUS, key=HETEROGENEOUS.get)

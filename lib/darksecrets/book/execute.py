@@ -136,7 +136,8 @@ def _ingredients(name: str, source: NotebookNode, values: dict[str, Any], folder
         "page": name,
         "code": [[cell.source, cell.metadata.get("tags", [])] for cell in executed.code_cells(source)],
         "parameters": values,
-        "files": {key: _listing(folder / values[key]) for key in PLACES if key != STORE and key in values},
+        "files": {key: _listing(folder / values[key]) for key in PLACES if key != STORE and values.get(key)},
+        "reference": _fingerprints(folder / "reference"),
         "library": library_fingerprint(),
         "packages": {package: metadata.version(package) for package in (*runs.PACKAGES, *DRAWING)},
         "before": before,
@@ -144,14 +145,15 @@ def _ingredients(name: str, source: NotebookNode, values: dict[str, Any], folder
 
 
 def library_fingerprint() -> str:
-    """Return the SHA-256 of the library's modules that a notebook can import: all but the book's machinery."""
-    package = Path(darksecrets.__file__).parent
-    modules = [
-        path
-        for path in sorted(package.rglob("*.py"))
-        if path.relative_to(package).parts[0] not in ("book", "__main__.py")
-    ]
-    return runs.fingerprint({path.relative_to(package).as_posix(): runs.file_fingerprint(path) for path in modules})
+    """Return the SHA-256 of the library's modules and data that a notebook can use: all but the book's machinery."""
+    found = _fingerprints(Path(darksecrets.__file__).parent)
+    return runs.fingerprint({name: sha for name, sha in found.items() if not name.startswith(("book/", "__main__.py"))})
+
+
+def _fingerprints(folder: Path) -> dict[str, str]:
+    """Map the files below a folder to their SHA-256; Python's compiled modules are left out."""
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.parent.name != "__pycache__"]
+    return {path.relative_to(folder).as_posix(): runs.file_fingerprint(path) for path in files}
 
 
 def _listing(place: Path) -> list[list[Any]]:

@@ -23,7 +23,8 @@ FOLDER = Path("notebooks")
 PROFILES = FOLDER / "profiles"
 RUN = "run"  # set by the machinery, derived from all the others
 STORE = "store"
-PLACES = ("corpus", "checkpoint", STORE)  # parameters that may name a file or directory
+OWN_LABELS = "own_labels"
+PLACES = ("corpus", "checkpoint", OWN_LABELS, STORE)  # parameters that may name a file or directory
 AT_LEAST = {
     "batch_size": 1,
     "epochs": 1,
@@ -192,8 +193,8 @@ def _known(name: Any, known: dict[str, Parameter], where: str) -> Parameter:
 
 def _moved(name: str, value: Any, start: Path, target: Path) -> Any:
     """Make a path that is relative to `start` relative to `target`; leave names such as `hub` alone."""
-    if name not in PLACES:
+    if name not in PLACES or (name == OWN_LABELS and not value):
         return value
     path = Path(start, value).expanduser() if not value.startswith("~") else Path(value).expanduser()
-    is_path = name == STORE or value.startswith((".", "/", "~")) or path.exists()
+    is_path = name in (OWN_LABELS, STORE) or value.startswith((".", "/", "~")) or path.exists()
     return os.path.relpath(path, target) if is_path else value

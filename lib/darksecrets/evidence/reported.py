@@ -5,6 +5,7 @@ import pandas as pd
 from darksecrets.analyses.scores import SETTINGS
 
 SOURCE = "Kovaleva et al. (2019), Table 1"
+SOURCE_PATTERNS = "Kovaleva et al. (2019), Section 4.1"
 CORRELATION_NOTE = "the paper prints 'Acc'; STS-B is scored by correlation"
 
 # task, metric, per cent in each of `SETTINGS`, in the paper's order.
@@ -19,6 +20,22 @@ _TABLE_1 = (
     ("QNLI", "accuracy", (52.8, 49.5, 84.4)),
     ("MNLI", "accuracy", (31.7, 61.0, 78.6)),
 )
+# What Section 4.1 says of patterns; shares and F1 are fractions.
+N_ANNOTATED = 400
+VERTICAL_SHARE = 0.30
+CLASSIFIER_F1 = 0.86
+HETEROGENEOUS = {"MRPC": 0.32, "QQP": 0.61}  # the task with the smallest share, and that with the largest
+
+
+def patterns() -> pd.DataFrame:
+    """Numbers of Section 4.1: columns quantity, task ("" where it is of no one task), value, note, source."""
+    rows = [
+        ("annotated maps", "", N_ANNOTATED, "about this many; the maps were not released"),
+        ("share of Vertical among annotated maps", "", VERTICAL_SHARE, ""),
+        ("F1 of the classifier", "", CLASSIFIER_F1, "how it averages over patterns is not said"),
+    ]
+    rows += [("share of Heterogeneous maps", task, share, "") for task, share in HETEROGENEOUS.items()]
+    return pd.DataFrame(rows, columns=["quantity", "task", "value", "note"]).assign(source=SOURCE_PATTERNS)
 
 
 def table_1() -> pd.DataFrame:

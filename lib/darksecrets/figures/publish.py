@@ -8,6 +8,7 @@ to replace it by the interactive chart.
 
 import base64
 import html
+import io
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -18,6 +19,7 @@ import numpy as np
 import pandas as pd
 import vl_convert
 from IPython.display import display
+from PIL import Image
 
 from darksecrets.errors import InputError
 
@@ -39,7 +41,7 @@ def figure(chart: altair.TopLevelMixin | Mapping[str, Any], name: str, caption: 
     legend = (
         f'<script type="application/json" class="vega-spec">{_inert(payload)}</script>\n{_data_table(specification)}'
     )
-    markdown = _figure_directive(_picture(specification), name, caption, alt, "chart", legend)
+    markdown = _figure_directive(_svg_source(_svg(specification)), name, caption, alt, "chart", legend)
     _show({LAB_MIME_TYPE: specification | {"$schema": LAB_SCHEMA}}, markdown, alt)
 
 
@@ -55,13 +57,26 @@ def html_figure(
 
     `fallback` is a chart or SVG text: the static picture for readers without JavaScript; the rest is as in `figure`.
     """
-    svg = fallback if isinstance(fallback, str) else _picture(_specification(fallback, alt))
+    svg = fallback if isinstance(fallback, str) else _svg(_specification(fallback, alt))
     frame = (
         f'<iframe class="html-view" title="{_attribute(alt)}" height="{int(height)}" width="100%" loading="lazy" '
         f'srcdoc="{_attribute(content)}"'
     )
-    markdown = _figure_directive(svg, name, caption, alt, "view", f"{frame} hidden></iframe>")
+    markdown = _figure_directive(_svg_source(svg), name, caption, alt, "view", f"{frame} hidden></iframe>")
     _show({"text/html": f"{frame}></iframe>"}, markdown, alt)
+
+
+def picture(image: Image.Image, name: str, caption: str, alt: str) -> None:
+    """Show a picture as a numbered figure, on a light card in both themes; the rest is as in `figure`."""
+    data = base64.b64encode(png(image)).decode()
+    _show({"image/png": data}, _figure_directive(f"data:image/png;base64,{data}", name, caption, alt, "view"), alt)
+
+
+def png(image: Image.Image) -> bytes:
+    """Return a picture as the content of a PNG file."""
+    stream = io.BytesIO()
+    image.save(stream, "PNG", optimize=True)
+    return stream.getvalue()
 
 
 def table(frame: pd.DataFrame, name: str, caption: str, decimals: int = 3) -> None:
@@ -101,22 +116,26 @@ def _specification(chart: altair.TopLevelMixin | Mapping[str, Any], description:
     return specification | {"description": description}
 
 
-def _picture(specification: Mapping[str, Any]) -> str:
+def _svg(specification: Mapping[str, Any]) -> str:
     version = re.search(r"v(\d+\.\d+)", specification.get("$schema", ""))
     return vl_convert.vegalite_to_svg(dict(specification), vl_version=version.group(1) if version else None)
 
 
-def _figure_directive(svg: str, name: str, caption: str, alt: str, kind: str, legend: str) -> str:
-    picture = base64.b64encode(svg.encode()).decode()
+def _svg_source(svg: str) -> str:
+    return f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"
+
+
+def _figure_directive(source: str, name: str, caption: str, alt: str, kind: str, legend: str = "") -> str:
     if not alt.strip():
         raise InputError(f"figure {name!r} has no alt text; say in words what the picture shows")
     return (
-        f"````{{figure}} data:image/svg+xml;base64,{picture}\n"
+        f"````{{figure}} {source}\n"
         f":name: {_checked(name)}\n"
         f":alt: {json.dumps(' '.join(alt.split()), ensure_ascii=False)}\n"
         f":figclass: {kind}\n\n"
-        f"{_paragraph(caption)}\n\n"
-        f"```{{raw}} html\n{legend.replace('`', '&#96;')}\n```\n````\n"
+        f"{_paragraph(caption)}\n"
+        + (f"\n```{{raw}} html\n{legend.replace('`', '&#96;')}\n```\n" if legend else "")
+        + "````\n"
     )
 
 

@@ -5,7 +5,6 @@ Layers and heads are counted from 0 in arguments and from 1 in what a reader see
 
 import base64
 import importlib.util
-import io
 import json
 import os
 import re
@@ -24,7 +23,7 @@ from numpy.typing import ArrayLike
 from PIL import Image
 
 from darksecrets.errors import InputError
-from darksecrets.figures.publish import LAB_MIME_TYPE, LAB_SCHEMA
+from darksecrets.figures.publish import LAB_MIME_TYPE, LAB_SCHEMA, png
 
 MAX_TOKENS = 64
 MAX_WEIGHTS = 300_000  # weights of one BertViz page: about 2 MB as text
@@ -238,9 +237,7 @@ def _png(weights: np.ndarray, zoom: int = 4) -> str:
     shades = np.clip(weights, 0, 1) ** ATTENTION_SCALE["exponent"] * 255
     image = Image.fromarray(np.kron(shades.round().astype(np.uint8), np.ones((zoom, zoom), np.uint8)))
     image.putpalette(palette.tobytes())
-    stream = io.BytesIO()
-    image.save(stream, "PNG", optimize=True)
-    return base64.b64encode(stream.getvalue()).decode()
+    return base64.b64encode(png(image)).decode()
 
 
 def _places(what: str, places: Sequence[int], count: int) -> list[int]:

@@ -22,6 +22,7 @@
 
   // Panels that stand one below the other on a phone stand side by side where there is room.
   function arranged(chart, width) {
+    if (chart.concat) return { ...chart, columns: Math.max(1, Math.floor(width / 340)) };
     const { vconcat, ...rest } = chart;
     return vconcat && width >= 340 * vconcat.length ? { ...rest, hconcat: vconcat } : chart;
   }

@@ -1,0 +1,138 @@
+"""Section 4.1, Figures 1 and 2: the pattern of every map, told by the pattern classifier while the model runs.
+
+Explained in the chapter *What patterns attention shows*.
+"""
+
+from functools import partial
+
+import numpy as np
+import pandas as pd
+import torch
+
+from darksecrets.corpora.annotated_maps import PATTERNS
+from darksecrets.models import attention, pattern_classifier, side_by_side
+from darksecrets.models.attention import Batch
+from darksecrets.models.pattern_classifier import PatternClassifier
+from darksecrets.models.setup import Setup
+from darksecrets.models.side_by_side import Job
+from darksecrets.runs import file_fingerprint
+
+CHECKPOINTS = ("pre-trained", "fine-tuned")
+MAPS_AT_ONCE = 1152  # pictures that are classified together
+VERSION = 1  # part of a table's key: raise it when something else is computed
+KIND = "patterns"  # in the store
+
+
+class PatternsOfMaps:
+    """Reducer: per example and head, the pattern that the classifier sees in the map, and how sure it is."""
+
+    def __init__(self, classifier: PatternClassifier, sep_id: int) -> None:
+        self.classifier, self.sep_id = classifier, sep_id
+        self.rows: list[int] = []
+        self.found: list[torch.Tensor] = []  # (map, 2): confidence and pattern
+        self.waiting: list[torch.Tensor] = []
+        self.shape: tuple[int, int] = (0, 0)  # layers, heads
+
+    def __call__(self, maps: torch.Tensor, batch: Batch) -> None:
+        """Classify `maps` (batch, layer, head, query, key), each without its padding."""
+        self.shape = tuple(maps.shape[1:3])
+        for of_example, example in zip(maps.cpu(), batch.examples, strict=True):
+            real = of_example[..., : len(example), : len(example)].flatten(0, 1)
+            separators = [at for at, token in enumerate(example.input_ids) if token == self.sep_id]
+            self.waiting.append(pattern_classifier.pictures(real, separators))
+            self.rows.append(example.row)
+            if sum(map(len, self.waiting)) >= MAPS_AT_ONCE:
+                self._classify()
+
+    def table(self) -> pd.DataFrame:
+        """One row per example, layer and head (both from 0), ordered so: `pattern` and `confidence` (0 to 1)."""
+        self._classify()
+        order = np.argsort(self.rows)
+        found = torch.cat(self.found).unflatten(0, (len(order), -1))[order].flatten(0, 1).numpy()
+        sizes = (len(order), *self.shape)
+        index = pd.MultiIndex.from_product([range(size) for size in sizes], names=["example", "layer", "head"])
+        patterns = pd.Categorical.from_codes(found[:, 1].astype(int), PATTERNS)
+        return pd.DataFrame({"pattern": patterns, "confidence": found[:, 0]}, index=index).reset_index()
+
+    def _classify(self) -> None:
+        if self.waiting:
+            with torch.inference_mode():
+                confidence, pattern = self.classifier(torch.cat(self.waiting)).softmax(-1).max(-1)
+            self.found.append(torch.stack([confidence, pattern.float()], dim=1))
+            self.waiting = []
+
+
+def classified(setup: Setup) -> pd.DataFrame:
+    """Return one row per task, checkpoint, seed, example, layer and head: the `pattern` of the map and `confidence`.
+
+    Over the setup's validation examples (at most 1000 in the paper). `checkpoint` is `pre-trained` (once per task,
+    under the first seed) or `fine-tuned` (once per seed). Models that the store does not have are fine-tuned side by
+    side.
+    """
+    cases = [(task, "pre-trained", setup.seeds[0]) for task in setup.tasks]
+    cases += [(task, "fine-tuned", seed) for task in setup.tasks for seed in setup.seeds]
+    made_from = {case: _ingredients(setup, *case) for case in cases}
+    missing = [case for case in cases if not setup.results.has(KIND, made_from[case])]
+    jobs = [Job("pretrained", task, seed) for task, checkpoint, seed in missing if checkpoint == "fine-tuned"]
+    side_by_side.finetune(setup, jobs, n_models=len(setup.tasks) * len(setup.seeds))
+    tables = []
+    for case in cases:
+        task, checkpoint, seed = case
+        table = setup.results.table(KIND, made_from[case], partial(_classify, setup, *case))
+        tables.append(table.assign(task=task, checkpoint=checkpoint, seed=seed))
+    whole = pd.concat(tables, ignore_index=True)
+    return whole.assign(task=whole["task"].astype("category"), checkpoint=whole["checkpoint"].astype("category"))
+
+
+def _ingredients(setup: Setup, task: str, checkpoint: str, seed: int) -> dict[str, object]:
+    finetuned = checkpoint == "fine-tuned"
+    return {
+        "version": VERSION,
+        "classifier": file_fingerprint(pattern_classifier.WEIGHTS),
+        "checkpoint": setup.load().fingerprint,
+        "training": [setup.split(task, "train").fingerprint, vars(setup.recipe), seed] if finetuned else None,
+        "dev": setup.split(task, "dev", setup.max_examples).fingerprint,
+    }
+
+
+def _classify(setup: Setup, task: str, checkpoint: str, seed: int) -> pd.DataFrame:
+    tokenizer, dev = setup.load().tokenizer, setup.split(task, "dev", setup.max_examples)
+    model = setup.finetuned(task, seed) if checkpoint == "fine-tuned" else setup.load().encoder()
+    reducer = PatternsOfMaps(pattern_classifier.load(), tokenizer.sep_token_id)
+    encoded = attention.encode(tokenizer, dev.examples)
+    attention.attention_pass(model, tokenizer, encoded, [reducer], progress=f"patterns of {task}, {checkpoint}")
+    table = reducer.table()
+    return table.assign(example=table["example"].map(lambda row: dev.examples[row].id))
+
+
+def typical(setup: Setup, found: pd.DataFrame, max_tokens: int = 24) -> list[dict[str, object]]:
+    """Return, for each pattern that occurs, the map of which the classifier is most sure among short inputs.
+
+    Each is a dictionary: task, layer, head (from 0), pattern, confidence, place (in words, counted from 1), tokens, map
+    (query, key). `found` comes from
+    `classified`; only fine-tuned models and inputs of at most `max_tokens` tokens are looked at.
+    """
+    short = pd.concat([_short(setup, task, max_tokens) for task in setup.tasks])
+    found = found[found["checkpoint"] == "fine-tuned"].merge(short, on=["task", "example"])
+    best = found.loc[found.groupby("pattern", observed=True)["confidence"].idxmax()]
+    return [_case(setup, row) for row in best.to_dict("records")]
+
+
+def _short(setup: Setup, task: str, max_tokens: int) -> pd.DataFrame:
+    dev = setup.split(task, "dev", setup.max_examples)
+    encoded = attention.encode(setup.load().tokenizer, dev.examples)
+    kept = [dev.examples[one.row].id for one in encoded if len(one) <= max_tokens]
+    return pd.DataFrame({"task": task, "example": kept})
+
+
+def _case(setup: Setup, row: dict[str, object]) -> dict[str, object]:
+    dev = setup.split(row["task"], "dev", setup.max_examples)
+    example = next(one for one in dev.examples if one.id == row["example"])
+    tokenizer, model = setup.load().tokenizer, setup.finetuned(row["task"], row["seed"])
+    encoded = attention.encode(tokenizer, [example])
+    maps = attention.read_maps(model, attention.collate(encoded, tokenizer, len(encoded[0])))[0].cpu().numpy()
+    tokens = tokenizer.convert_ids_to_tokens(encoded[0].input_ids)
+    kept = ("task", "layer", "head", "pattern", "confidence")
+    place = f"{row['task']}, layer {row['layer'] + 1}, head {row['head'] + 1}"
+    found = {"place": place, "tokens": tokens, "map": maps[row["layer"], row["head"]]}
+    return {name: row[name] for name in kept} | found

@@ -1,0 +1,259 @@
+"""Section 4.1 summed up: Figure 2 for reading, and which of the paper's statements on patterns hold, with intervals.
+
+Explained in the chapter *What patterns attention shows*.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from darksecrets.corpora.annotated_maps import PATTERNS
+from darksecrets.evidence import pattern_shares, reported
+from darksecrets.evidence.fine_tuning import per_cent, verdict
+from darksecrets.evidence.pattern_shares import AFTER, MEDIAN_PURITY, Estimate, over_fine_tunings
+from darksecrets.evidence.statistics import over_seeds
+from darksecrets.runs import Run
+
+VERTICAL, HETEROGENEOUS = "Vertical", "Heterogeneous"
+NAMED = tuple(pattern for pattern in PATTERNS if pattern != HETEROGENEOUS)  # the patterns that could be repeated
+FEWEST = "MRPC has the smallest share of Heterogeneous maps"
+MOST = "QQP has the largest share of Heterogeneous maps"
+COMMON = "Vertical is the most common pattern (every task)"
+COMMON_NAMED = "Vertical is more common than Diagonal, Vertical+Diagonal and Block (every task)"
+LIMITED = "A limited set of patterns is repeated across heads (every task)"
+BETWEEN = "Heterogeneous maps are between 32 % and 61 % (every task)"
+ANNOTATED = "Vertical is 30 % of the annotated maps, within five points"
+TYPICAL_PURITY = 0.8  # what a head that keeps to its pattern shows it on, at least
+SHARED_LAYERS, SHARED_PATTERNS = 2, 2
+TOLERANCE = 0.05  # within which a share that the paper gives without interval is the same
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What one run measured: `pattern_shares.shares`, `gaps`, and `pattern_shares.by_head`."""
+
+    shares: pd.DataFrame
+    gaps: pd.DataFrame
+    heads: pd.DataFrame
+
+    def save(self, run: Run, **made_from: Any) -> None:
+        """Save the three tables in a run, with what they were made from."""
+        for field in fields(self):
+            run.save(f"pattern_{field.name}", getattr(self, field.name), **made_from)
+
+    @classmethod
+    def find(cls, run: Run) -> "Measured | None":
+        """Read the three tables of a run, or give None where it does not have them."""
+        tables = [run.find(f"pattern_{field.name}") for field in fields(cls)]
+        return None if any(table is None for table in tables) else cls(*tables)
+
+
+def measured(classified: pd.DataFrame, predictions: pd.DataFrame, labels: pd.DataFrame) -> Measured:
+    """Compute the tables that the claims rest on, from those described in `pattern_shares`."""
+    found = pattern_shares.estimates(classified, predictions, labels)
+    return Measured(pattern_shares.share_table(found), gaps(found), pattern_shares.by_head(classified))
+
+
+def gaps(found: Sequence[Estimate]) -> pd.DataFrame:
+    """Measure the differences on which claims of order rest, after fine-tuning: claim, task, seed, mean, low, high.
+
+    Each is the distance of corrected shares to the closest rival, positive where the claim is right: to the next task
+    (`FEWEST`, `MOST`; only where the run has the task and another one), or to the next pattern of a task (`COMMON`, and
+    `COMMON_NAMED` without Heterogeneous). The closest rival is looked for anew in each resample.
+    """
+    rows = []
+    tuned = [one for one in found if one.checkpoint == AFTER]
+    for seed in dict.fromkeys(one.seed for one in tuned):
+        of_seed = {one.task: one for one in tuned if one.seed == seed}
+        for claim, task, sign in ((FEWEST, "MRPC", -1), (MOST, "QQP", 1)):
+            rivals = [one for name, one in of_seed.items() if name != task]
+            if task in of_seed and rivals:
+                rows.append((claim, task, seed, *_task_gap(of_seed[task], rivals, sign)))
+        for task, one in of_seed.items():
+            rows += [
+                (claim, task, seed, *_pattern_gap(one, rivals))
+                for claim, rivals in ((COMMON, PATTERNS), (COMMON_NAMED, NAMED))
+            ]
+    return pd.DataFrame(rows, columns=["claim", "task", "seed", "mean", "low", "high"])
+
+
+def _task_gap(one: Estimate, rivals: Iterable[Estimate], sign: int) -> tuple[float, float, float]:
+    place = PATTERNS.index(HETEROGENEOUS)
+    mean = min(sign * (one.mean - rival.mean)[place] for rival in rivals)
+    draws = np.min([sign * (one.draws - rival.draws)[:, place] for rival in rivals], axis=0)
+    return float(mean), *map(float, pattern_shares.bounds(draws))
+
+
+def _pattern_gap(one: Estimate, rivals: Sequence[str]) -> tuple[float, float, float]:
+    own = PATTERNS.index(VERTICAL)
+    others = [PATTERNS.index(rival) for rival in rivals if rival != VERTICAL]
+    mean, draws = (shares[..., own] - shares[..., others].max(-1) for shares in (one.mean, one.draws))
+    return float(mean), *map(float, pattern_shares.bounds(draws))
+
+
+def by_task(run: Measured) -> pd.DataFrame:
+    """Judge each task after fine-tuning: one row per task, with the verdicts `limited`, `between`, `common` and
+    `common_named`, and the numbers they rest on as text, in per cent or points.
+
+    `limited` holds where heads keep to a pattern and share it: the median head shows its main pattern on at least 80 %
+    of its inputs (the interval over heads decides), and at least two of the patterns other than Heterogeneous, which is
+    no pattern to repeat, are each the main one of heads in at least two layers. It does not hold where either fails.
+    `between` holds where the whole interval of the share of Heterogeneous maps is inside 32 % to 61 %, and does not
+    hold where it is outside; `common` and `common_named` compare Vertical with the next pattern.
+    """
+    purity = pattern_shares.purity_summary(run.heads[run.heads["checkpoint"] == AFTER])
+    purity = over_seeds(purity[purity["quantity"] == MEDIAN_PURITY], ["task"]).set_index("task")
+    heterogeneous = _tuned_shares(run.shares).set_index(["pattern", "task"]).loc[HETEROGENEOUS]
+    ahead = _averaged_gaps(run.gaps).set_index(["claim", "task"])
+    shared = shared_patterns(run.heads)
+    rows = []
+    for task in purity.index:
+        keeps = verdict(purity["low"][task] - TYPICAL_PURITY, purity["high"][task] - TYPICAL_PURITY)
+        common, common_named = (ahead.loc[(claim, task)] for claim in (COMMON, COMMON_NAMED))
+        rows.append(
+            {
+                "task": task,
+                "median purity": per_cent(purity.loc[task]),
+                "shared patterns": shared[task],
+                "limited": keeps if shared[task] >= SHARED_PATTERNS else "does not hold",
+                "Heterogeneous": per_cent(heterogeneous.loc[task]),
+                "between": _inside(heterogeneous.loc[task], *sorted(reported.HETEROGENEOUS.values())),
+                "Vertical ahead": per_cent(common),
+                "common": verdict(common["low"], common["high"]),
+                "Vertical ahead of named": per_cent(common_named),
+                "common_named": verdict(common_named["low"], common_named["high"]),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def shared_patterns(heads: pd.DataFrame) -> pd.Series:
+    """Count per task the patterns, Heterogeneous apart, that are the main one of heads in two layers or more.
+
+    After fine-tuning; with several seeds the fewest of any.
+    """
+    tuned = heads[heads["checkpoint"] == AFTER]
+    layers = tuned.groupby(["task", "seed", "main"], sort=False)["layer"].nunique().unstack("main", fill_value=0)
+    layers = layers.reindex(columns=list(NAMED), fill_value=0)
+    return (layers >= SHARED_LAYERS).sum(axis=1).groupby("task", sort=False).min()
+
+
+def claims(
+    this_run: Measured, scores: pd.DataFrame, annotated: pd.DataFrame, reference: Measured | None = None
+) -> pd.DataFrame:
+    """Sum Section 4.1 up: paper, reference run, this run.
+
+    On statements of every task a cell counts the tasks on which they hold, do not hold, or are undecided (see
+    `by_task`); on others it gives the verdict and the number behind it. `scores` comes from `pattern_agreement.scores`
+    and `annotated` from `pattern_shares.annotated_shares`; both describe the annotated maps, which no run changes.
+    """
+    middle = {} if reference is None else _of_run(reference)
+    of_maps = _of_maps(scores, annotated)
+    rows = [(sentence, middle.get(sentence), text) for sentence, text in _of_run(this_run).items()]
+    rows += [(sentence, text if middle else None, text) for sentence, text in of_maps.items()]
+    return pd.DataFrame(rows, columns=["paper", "reference run", "this run"]).astype(object)
+
+
+def _of_run(run: Measured) -> dict[str, str]:
+    tasks = by_task(run)
+    columns = {LIMITED: "limited", BETWEEN: "between", COMMON: "common", COMMON_NAMED: "common_named"}
+    cells = {sentence: _counted(tasks[column]) for sentence, column in columns.items()}
+    ahead = _averaged_gaps(run.gaps).set_index("claim")
+    for claim in (FEWEST, MOST):
+        if claim in ahead.index:
+            row = ahead.loc[claim]
+            cells[claim] = f"{verdict(row['low'], row['high'])} (by {per_cent(row)} points)"
+    return cells
+
+
+def _of_maps(scores: pd.DataFrame, annotated: pd.DataFrame) -> dict[str, str]:
+    vertical = annotated.set_index(["checkpoint", "pattern"]).loc[(AFTER, VERTICAL)]
+    near = _inside(vertical, reported.VERTICAL_SHARE - TOLERANCE, reported.VERTICAL_SHARE + TOLERANCE)
+    cells = {ANNOTATED: f"{near} ({per_cent(vertical)} %)"}
+    of_network = scores.set_index(["method", "metric"]).loc["network"]
+    for metric in ("macro F1", "weighted F1"):
+        row, printed = of_network.loc[metric], reported.CLASSIFIER_F1
+        found = f"{row['mean']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
+        sentence = f"A classifier reaches F1 {printed:.2f} on annotated maps ({metric})"
+        cells[sentence] = f"{verdict(row['low'] - printed, row['high'] - printed)} ({found})"
+    return cells
+
+
+def figure_2(this_run: pd.DataFrame, reference: pd.DataFrame | None = None) -> pd.DataFrame:
+    """Lay Figure 2 out for reading: task, pattern, and the corrected share after fine-tuning in per cent.
+
+    Columns paper (which gives two of the shares in its text), reference run, this run; the runs from
+    `pattern_shares.shares`.
+    """
+    key = ["task", "pattern"]
+    table = _tuned_shares(this_run).assign(**{"this run": lambda rows: rows.apply(per_cent, axis=1)})
+    printed = [(task, HETEROGENEOUS, f"{100 * share:.0f}") for task, share in reported.HETEROGENEOUS.items()]
+    table = table.merge(pd.DataFrame(printed, columns=[*key, "paper"]), on=key, how="left")
+    if reference is not None:
+        middle = _tuned_shares(reference).assign(**{"reference run": lambda rows: rows.apply(per_cent, axis=1)})
+        table = table.merge(middle[[*key, "reference run"]], on=key, how="left")
+    else:
+        table["reference run"] = None
+    table = table[[*key, "paper", "reference run", "this run"]].astype(object)
+    return table.where(table.notna(), None)
+
+
+def side_by_side(this_run: Measured, reference: Measured | None = None) -> pd.DataFrame:
+    """Return the shares of both runs in one table, with a column `run`; the reference run is left out where None."""
+    runs = {"this run": this_run, "reference run": reference}
+    return pd.concat([one.shares.assign(run=name) for name, one in runs.items() if one is not None], ignore_index=True)
+
+
+def widening(shares: pd.DataFrame) -> float:
+    """Say how many times as wide as by sampling examples alone the intervals of shares are, in the median."""
+    sampling = shares["sampling_high"] - shares["sampling_low"]
+    return float(((shares["high"] - shares["low"])[sampling > 0] / sampling[sampling > 0]).median())
+
+
+def purity(heads: pd.DataFrame) -> tuple[str, str]:
+    """Return the median purity of heads after fine-tuning, and the share of pure ones, in per cent as text."""
+    tuned = heads.loc[heads["checkpoint"] == AFTER, "purity"]
+    return f"{100 * tuned.median():.0f} %", f"{100 * (tuned >= pattern_shares.PURE).mean():.0f} %"
+
+
+def heterogeneous_range(shares: pd.DataFrame) -> str:
+    """Return the lowest and the highest share of Heterogeneous maps over tasks, after fine-tuning, as text."""
+    of_task = _tuned_shares(shares).query("pattern == @HETEROGENEOUS")["mean"]
+    ends = dict.fromkeys(f"{100 * share:.0f}" for share in (of_task.min(), of_task.max()))
+    return f"{' to '.join(ends)} %"
+
+
+def layer_finding(layers: pd.DataFrame) -> str:
+    """Say in a chart's title in which layer, over all tasks, Heterogeneous maps are most common after fine-tuning."""
+    tuned = layers[(layers["checkpoint"] == AFTER) & (layers["pattern"] == HETEROGENEOUS)]
+    by_layer = tuned.groupby("layer")["mean"].mean()
+    return f"Heterogeneous maps are most common in layer {by_layer.idxmax() + 1}: {100 * by_layer.max():.0f} %"
+
+
+def finding(shares: pd.DataFrame) -> str:
+    """Say in a chart's title where the share of Heterogeneous maps is lowest and highest, beside the paper's range."""
+    of_task = _tuned_shares(shares).query("pattern == @HETEROGENEOUS").set_index("task")["mean"]
+    ends = [of_task.idxmin(), of_task.idxmax()]
+    here = " to ".join(dict.fromkeys(f"{100 * of_task[task]:.0f} % ({task})" for task in ends))
+    paper = " to ".join(f"{100 * share:.0f} % ({task})" for task, share in reported.HETEROGENEOUS.items())
+    return f"Heterogeneous maps: {here}; the paper has {paper}"
+
+
+def _tuned_shares(shares: pd.DataFrame) -> pd.DataFrame:
+    return over_fine_tunings(shares[shares["checkpoint"] == AFTER], ["task", "pattern"])
+
+
+def _averaged_gaps(differences: pd.DataFrame) -> pd.DataFrame:
+    return over_fine_tunings(differences, ["claim", "task"])
+
+
+def _inside(row: pd.Series, lowest: float, highest: float) -> str:
+    """Say whether a number is in a range, given its interval."""
+    return verdict(min(row["low"] - lowest, highest - row["high"]), min(row["high"] - lowest, highest - row["low"]))
+
+
+def _counted(verdicts: pd.Series) -> str:
+    return ", ".join(f"{name}: {(verdicts == name).sum()}" for name in ("holds", "does not hold", "cannot tell"))
