@@ -64,3 +64,21 @@ def test_the_corpus_is_what_it_claims(run: Run):
 def test_a_parser_takes_the_sentences_for_english(run: Run):
     agreement = run.table("pocket_agreement").set_index("feature")["mean"]
     assert (agreement > 0.9).all()
+
+
+@pytest.mark.parametrize("tables", ["this run", "reference run"])
+def test_patterns_are_counted_for_every_task_before_and_after_fine_tuning(run: Run, tables: str):
+    counted = run if tables == "this run" else Run(ROOT / "notebooks" / "reference")
+    shares = counted.table("pattern_shares")
+    assert shares.groupby("task")["checkpoint"].nunique().to_dict() == dict.fromkeys(glue.TASKS, 2)
+    sums = shares.groupby(["task", "checkpoint", "seed"])["mean"].sum()
+    assert sums.to_numpy() == pytest.approx(1)
+    assert (shares["low"] <= shares["mean"] + 1e-9).all()
+    assert (shares["mean"] <= shares["high"] + 1e-9).all()
+
+
+def test_the_reference_run_is_real_glue():
+    made_from = Run(ROOT / "notebooks" / "reference").provenance["tables"]["pattern_shares"]["made_from"]
+    assert made_from["checkpoint"] == "minilm"
+    assert set(made_from["tasks"]) == set(glue.TASKS)
+    assert made_from["max_examples"] == 1000

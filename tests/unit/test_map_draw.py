@@ -3,6 +3,7 @@
 from collections import Counter
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import given, settings
@@ -88,7 +89,7 @@ class TestPlans:
         assert sorted(orders[0]) == sorted(orders[1]) != orders[0]
 
     def test_the_annotated_maps_are_those_that_were_planned(self, setup):
-        table = annotated_maps.load()
+        table = pd.read_parquet(annotated_maps.MAPS)
         plans = (map_draw._first_sitting, map_draw._second_sitting, map_draw._third_sitting)
         for number, plan in enumerate(plans):
             rows = table[table["sitting"] == number + 1]
@@ -121,7 +122,7 @@ def table(setup):
 
 class TestDraw:
     def test_it_has_the_columns_and_sizes_of_the_annotated_maps(self, table):
-        annotated = annotated_maps.load()
+        annotated = pd.read_parquet(annotated_maps.MAPS)
         assert list(table.columns) == [name for name in annotated.columns if name in table.columns]
         assert table["id"].tolist() == list(range(len(annotated)))
         for columns in (["sitting", "draw", "checkpoint"], ["sitting", "task"], ["layer", "head"]):

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import cohen_kappa_score
 
+from darksecrets.analyses import pattern_validation
 from darksecrets.corpora import annotated_maps
 from darksecrets.corpora.annotated_maps import PATTERNS
 from darksecrets.evidence import map_labels, pattern_agreement, pattern_claims, pattern_shares
@@ -42,14 +43,19 @@ def test_runs_stand_side_by_side_and_a_missing_reference_is_left_out():
     assert both["run"].value_counts().to_dict() == {"this run": len(alone), "reference run": len(alone)}
 
 
-def test_widening_is_the_median_ratio_of_widths():
-    ratios = [
-        (row.high - row.low) / (row.sampling_high - row.sampling_low)
-        for row in MEASURED.shares.itertuples()
-        if row.sampling_high > row.sampling_low
-    ]
-    assert pattern_claims.widening(MEASURED.shares) == pytest.approx(np.median(ratios))
-    assert np.median(ratios) > 1
+def test_widening_compares_the_widths_of_all_intervals():
+    rows = list(MEASURED.shares.itertuples())
+    whole, sampling = sum(row.high - row.low for row in rows), sum(row.sampling_high - row.sampling_low for row in rows)
+    assert pattern_claims.widening(MEASURED.shares) == pytest.approx(whole / sampling)
+    assert whole > sampling
+    without_width = MEASURED.shares.assign(low=0, high=1e-9, sampling_low=0, sampling_high=1e-11)
+    assert pattern_claims.widening(without_width) == 1
+
+
+def test_no_pattern_is_ahead_where_all_maps_are_heterogeneous():
+    classified = classified_of({("RTE", AFTER): [0, 0, 0, 0, 1]})
+    run = pattern_claims.measured(classified, PREDICTIONS, LABELS)
+    assert pattern_claims.by_task(run)["common_named"].tolist() == ["cannot tell"]
 
 
 def test_purity_in_words_counts_heads_after_fine_tuning_only():
@@ -92,3 +98,8 @@ def test_the_annotator_who_labelled_twice_is_compared_with_itself():
     assert set(twice["id"]) == set(labels.loc[labels["sitting"] == 3, "id"])
     assert value == pytest.approx(cohen_kappa_score(twice["first"], twice["again"]))
     assert low < value < high
+
+
+def test_the_published_classifier_keeps_its_mind_when_maps_are_rescaled():
+    table = pattern_agreement.rescaled(pattern_validation.published(), annotated_maps.load()).set_index("brought to")
+    assert (table.loc[["24 tokens", "48 tokens"], "mean"] < 0.05).all()

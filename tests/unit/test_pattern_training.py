@@ -49,11 +49,10 @@ class TestVaried:
             assert (found.weights * near).sum(-1).min() > 0.7
             assert np.abs(found.weights.argmax(-1) - places).max() <= 3
             lengths.add(found.n_tokens)
-        assert len(lengths) > 10
+        assert len(lengths) > 6
 
     @pytest.mark.parametrize("layout", [ONE_SENTENCE, PAIR])
-    def test_stretches_are_left_out_of_each_sentence_up_to_the_limit(self, layout, monkeypatch):
-        monkeypatch.setattr(pattern_training, "RESCALED", (0.0, (20, 64)))  # variants keep their size
+    def test_stretches_are_left_out_of_each_sentence_up_to_the_limit(self, layout):
         n_tokens, seps = layout
         weights = np.tile(np.arange(1.0, n_tokens + 1, dtype=np.float32), (n_tokens, 1))  # a token's weight is its name
         one = AttentionMap(weights / weights.sum(-1, keepdims=True), seps)

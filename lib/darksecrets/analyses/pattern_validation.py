@@ -3,11 +3,12 @@
 Explained in the chapter *What patterns attention shows*.
 """
 
-import sys
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
+import torch
+from joblib import Parallel, delayed
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.pipeline import make_pipeline
@@ -39,22 +40,31 @@ def cross_validated(table: pd.DataFrame, repeats: int = 3, epochs: int = pattern
     """
     if table.duplicated(["task", "example"]).any():
         raise ValueError("some maps share an input: divide them by input too")
-    maps = np.array([*attention_maps(table), None], dtype=object)[:-1]  # an array of objects, whatever their shapes
-    patterns = table["pattern"].to_numpy()
-    tables = []
-    for repeat in range(repeats):
-        for fold, (train, test) in enumerate(_folds(table, repeat)):
-            classifier = pattern_training.fit(maps[train], patterns[train], repeat, epochs)
-            shown = {("network", 0): maps[test]}
-            shown |= {("network", n): [rescaled(one, n) for one in maps[test]] for n in RESCALED_TO}
-            found = {key: pattern_classifier.probabilities(classifier, these) for key, these in shown.items()}
-            found[("baseline", 0)] = _baseline(maps[train], patterns[train], maps[test])
-            for (method, n_tokens), chances in found.items():
-                part = pd.DataFrame(chances.round(4), columns=list(PATTERNS)).assign(id=table["id"].to_numpy()[test])
-                tables.append(part.assign(method=method, repeat=repeat, rescaled_to=n_tokens))
-            print(f"cross-validation: fold {fold + 1} of {N_FOLDS}, repeat {repeat + 1} of {repeats}", file=sys.stderr)
+    cases = [(repeat, *fold) for repeat in range(repeats) for fold in _folds(table, repeat)]
+    fold = delayed(_predict_fold)
+    # One thread each: so small a network gains nothing from more, and its weights depend on their number.
+    tables = Parallel(n_jobs=-1, verbose=10)(fold(table, *case, epochs) for case in cases)
     key = ["method", "repeat", "rescaled_to", "id"]
     return pd.concat(tables)[[*key, *PATTERNS]].sort_values(key, ignore_index=True)
+
+
+def _predict_fold(table: pd.DataFrame, repeat: int, train: np.ndarray, test: np.ndarray, epochs: int) -> pd.DataFrame:
+    """Train on some rows of the table and predict others, by both methods."""
+    torch.set_num_threads(1)
+    learned, asked = table.iloc[train], table.iloc[test]
+    maps, patterns = attention_maps(learned), learned["pattern"]
+    shown = {0: attention_maps(asked)}
+    shown |= {n_tokens: [rescaled(one, n_tokens) for one in shown[0]] for n_tokens in RESCALED_TO}
+    classifier = pattern_training.fit(maps, patterns, repeat, epochs)
+    found = {("network", n): pattern_classifier.probabilities(classifier, these) for n, these in shown.items()}
+    found[("baseline", 0)] = _baseline(maps, patterns, shown[0])
+    parts = [
+        pd.DataFrame(chances.round(4), columns=list(PATTERNS)).assign(
+            id=asked["id"].to_numpy(), method=method, rescaled_to=n_tokens
+        )
+        for (method, n_tokens), chances in found.items()
+    ]
+    return pd.concat(parts).assign(repeat=repeat)
 
 
 def _folds(table: pd.DataFrame, repeat: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -28,6 +28,7 @@ BETWEEN = "Heterogeneous maps are between 32 % and 61 % (every task)"
 ANNOTATED = "Vertical is 30 % of the annotated maps, within five points"
 TYPICAL_PURITY = 0.8  # what a head that keeps to its pattern shows it on, at least
 SHARED_LAYERS, SHARED_PATTERNS = 2, 2
+SMALLEST = 1e-6  # of widths: less is what the correction leaves of a share that is 0
 TOLERANCE = 0.05  # within which a share that the paper gives without interval is the same
 
 
@@ -84,14 +85,19 @@ def _task_gap(one: Estimate, rivals: Iterable[Estimate], sign: int) -> tuple[flo
     place = PATTERNS.index(HETEROGENEOUS)
     mean = min(sign * (one.mean - rival.mean)[place] for rival in rivals)
     draws = np.min([sign * (one.draws - rival.draws)[:, place] for rival in rivals], axis=0)
-    return float(mean), *map(float, pattern_shares.bounds(draws))
+    return _rounded(mean, draws)
 
 
 def _pattern_gap(one: Estimate, rivals: Sequence[str]) -> tuple[float, float, float]:
     own = PATTERNS.index(VERTICAL)
     others = [PATTERNS.index(rival) for rival in rivals if rival != VERTICAL]
     mean, draws = (shares[..., own] - shares[..., others].max(-1) for shares in (one.mean, one.draws))
-    return float(mean), *map(float, pattern_shares.bounds(draws))
+    return _rounded(mean, draws)
+
+
+def _rounded(mean: float, draws: np.ndarray) -> tuple[float, float, float]:
+    """A difference with its interval; what the correction leaves of a share that is 0 is rounded away."""
+    return tuple(round(float(value), 8) + 0.0 for value in (mean, *pattern_shares.bounds(draws)))
 
 
 def by_task(run: Measured) -> pd.DataFrame:
@@ -152,7 +158,8 @@ def claims(
     """
     middle = {} if reference is None else _of_run(reference)
     of_maps = _of_maps(scores, annotated)
-    rows = [(sentence, middle.get(sentence), text) for sentence, text in _of_run(this_run).items()]
+    mine = _of_run(this_run)
+    rows = [(sentence, middle.get(sentence), mine.get(sentence)) for sentence in dict.fromkeys([*mine, *middle])]
     rows += [(sentence, text if middle else None, text) for sentence, text in of_maps.items()]
     return pd.DataFrame(rows, columns=["paper", "reference run", "this run"]).astype(object)
 
@@ -208,9 +215,12 @@ def side_by_side(this_run: Measured, reference: Measured | None = None) -> pd.Da
 
 
 def widening(shares: pd.DataFrame) -> float:
-    """Say how many times as wide as by sampling examples alone the intervals of shares are, in the median."""
-    sampling = shares["sampling_high"] - shares["sampling_low"]
-    return float(((shares["high"] - shares["low"])[sampling > 0] / sampling[sampling > 0]).median())
+    """Say how many times as wide as by sampling examples alone the intervals of all shares are, added up.
+
+    1 where neither has a width.
+    """
+    sampling = (shares["sampling_high"] - shares["sampling_low"]).sum()
+    return float((shares["high"] - shares["low"]).sum() / sampling) if sampling > SMALLEST else 1.0
 
 
 def purity(heads: pd.DataFrame) -> tuple[str, str]:

@@ -21,6 +21,7 @@ PURE = 0.9  # share of its inputs in one pattern from which a head counts as pur
 MEDIAN_PURITY, SHARE_PURE = "median purity", f"share of heads with a purity of {PURE} or more"
 CHANGED, DISTANCE = "share of heads with another main pattern", "mean distance of pattern shares"
 HEADS, EXAMPLES = 1, 2  # streams of random numbers
+ADDED_MAPS = 5  # to each pattern of a resampled confusion matrix
 
 
 @dataclass(frozen=True)
@@ -115,8 +116,9 @@ def estimates(classified: pd.DataFrame, predictions: pd.DataFrame, labels: pd.Da
 def confusions(predictions: pd.DataFrame, labels: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     """Return the network's confusion matrix (true, predicted), and resamples of it, each of one repeat's predictions.
 
-    To a resample is added half a map of each pattern, mistaken as often as among all, so that a pattern that none of
-    its heads has is no gap. A pattern that no annotated map has is taken as always recognized.
+    To a resample are added `ADDED_MAPS` of each pattern, mistaken as often as among all. Without them, a resample that
+    has only the odd one of a rare pattern's few heads would turn one pattern's share into another's. A pattern that no
+    annotated map has is taken as always recognized.
     """
     tables = prediction_tables(predictions, labels, "network")  # repeat, head, true, predicted
     whole = tables.sum((0, 1))
@@ -124,7 +126,7 @@ def confusions(predictions: pd.DataFrame, labels: pd.DataFrame) -> tuple[np.ndar
     whole /= whole.sum(1, keepdims=True)
     repeats, n_heads = tables.shape[:2]
     repeat = np.random.default_rng((HEADS, repeats)).integers(repeats, size=N_RESAMPLES)
-    drawn = np.einsum("dh,dhtp->dtp", resampled(n_heads, (HEADS, 0)), tables[repeat]) + whole / 2
+    drawn = np.einsum("dh,dhtp->dtp", resampled(n_heads, (HEADS, 0)), tables[repeat]) + ADDED_MAPS * whole
     return whole, drawn / drawn.sum(-1, keepdims=True)
 
 
