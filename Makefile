@@ -1,4 +1,4 @@
-# Everything the project does, from a machine that has nothing but Python 3.11 or newer: each target sets up what it needs.
+# Everything the project does, from a machine that has nothing but Python 3.11.5 or newer: each target sets up what it needs.
 # Run `make` for the list.
 
 PYTHON ?= python3
@@ -76,8 +76,8 @@ clean: ## remove what was built and computed; the environment stays
 
 # The stamp is newer than what it was made from exactly while nothing has to be installed.
 $(READY): requirements.txt lib/constraints.txt pyproject.toml
-	@command -v $(PYTHON) >/dev/null || { echo "error: there is no $(PYTHON); install Python 3.11 or newer, or name it: make PYTHON=python3.11" >&2; exit 1; }
-	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 11) else "error: Python %d.%d is too old; 3.11 or newer is needed (make PYTHON=python3.11)" % v[:2])'
+	@command -v $(PYTHON) >/dev/null || { echo "error: there is no $(PYTHON); install Python 3.11.5 or newer, or name it: make PYTHON=python3.11" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 11, 5) else "error: Python %d.%d.%d is too old; 3.11.5 or newer is needed (make PYTHON=python3.11)" % v[:3])'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
