@@ -68,6 +68,8 @@ def test_the_range_of_heterogeneous_maps_is_over_tasks_after_fine_tuning():
     tuned = MEASURED.shares.query("checkpoint == 'fine-tuned' and pattern == 'Heterogeneous'")["mean"]
     assert (float(low), float(high)) == pytest.approx((100 * tuned.min(), 100 * tuned.max()), abs=0.5)
     assert float(low) < 35 < float(high)
+    before = MEASURED.shares.query("checkpoint == 'pre-trained' and pattern == 'Heterogeneous'")["mean"]
+    assert pattern_claims.heterogeneous_range(MEASURED.shares, BEFORE) == f"{100 * before.item():.0f} %"
 
 
 def test_the_layer_with_most_heterogeneous_maps_is_counted_from_one():

@@ -229,9 +229,9 @@ def purity(heads: pd.DataFrame) -> tuple[str, str]:
     return f"{100 * tuned.median():.0f} %", f"{100 * (tuned >= pattern_shares.PURE).mean():.0f} %"
 
 
-def heterogeneous_range(shares: pd.DataFrame) -> str:
-    """Return the lowest and the highest share of Heterogeneous maps over tasks, after fine-tuning, as text."""
-    of_task = _tuned_shares(shares).query("pattern == @HETEROGENEOUS")["mean"]
+def heterogeneous_range(shares: pd.DataFrame, checkpoint: str = AFTER) -> str:
+    """Return the lowest and the highest share of Heterogeneous maps over tasks, in one checkpoint, as text."""
+    of_task = _shares_of(shares, checkpoint).query("pattern == @HETEROGENEOUS")["mean"]
     ends = dict.fromkeys(f"{100 * share:.0f}" for share in (of_task.min(), of_task.max()))
     return f"{' to '.join(ends)} %"
 
@@ -253,7 +253,11 @@ def finding(shares: pd.DataFrame) -> str:
 
 
 def _tuned_shares(shares: pd.DataFrame) -> pd.DataFrame:
-    return over_fine_tunings(shares[shares["checkpoint"] == AFTER], ["task", "pattern"])
+    return _shares_of(shares, AFTER)
+
+
+def _shares_of(shares: pd.DataFrame, checkpoint: str) -> pd.DataFrame:
+    return over_fine_tunings(shares[shares["checkpoint"] == checkpoint], ["task", "pattern"])
 
 
 def _averaged_gaps(differences: pd.DataFrame) -> pd.DataFrame:
