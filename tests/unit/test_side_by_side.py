@@ -191,6 +191,7 @@ def test_no_worker_outlives_the_process_that_started_it(number, tiny_bert, tmp_p
         stderr=subprocess.PIPE,
         text=True,
         process_group=0,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background job ignores it
     )
     wait_for(lambda: len(list(store.glob("finetuned/*.partial"))) == 2)
     workers = children(parent.pid)
