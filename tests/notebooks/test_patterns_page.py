@@ -56,7 +56,9 @@ def shown(table):
 
 
 def without(rows, column="reference run"):
-    return [{name: cell for name, cell in row.items() if name != column} for row in rows]
+    """Rows without a column, and without those that only the other run can fill."""
+    kept = [{name: cell for name, cell in row.items() if name != column} for row in rows]
+    return [row for row in kept if row.get("this run") != MISSING]
 
 
 def shares_drawn(page):
