@@ -50,7 +50,7 @@ def test_the_pocket_corpus_is_written_out_for_corpus_to_name(type_in, tmp_path):
 @pytest.mark.parametrize(
     ("command", "words"),
     [
-        ("patterns", ["--repeats INTEGER", "weights and the predictions", "[default: 5]"]),
+        ("patterns", ["--repeats INTEGER", "weights and the predictions", "[default: 3]"]),
         ("draw-maps", ["--corpus TEXT", "--store TEXT", "OUTPUT", "python -m darksecrets draw-maps --corpus"]),
     ],
 )
