@@ -80,6 +80,21 @@ def classified_maps(store: Path) -> list[tuple[dict[str, Any], int, pd.DataFrame
     return found
 
 
+def check_ran_clean(page: Executed) -> None:
+    """Fail unless every cell ran, and none warned."""
+    assert all(cell.execution_count for cell in page.notebook.cells if cell.cell_type == "code")
+    assert page.warnings == []
+
+
+def check_shown_and_referred_to(page: Executed) -> None:
+    """Fail unless only what is numbered is displayed, and the prose refers to all of it."""
+    shown = [output for output in page.outputs if output.output_type in ("display_data", "execute_result")]
+    assert len(shown) == len(page.published) + len(page.glued)
+    text = "\n".join(cell.source for cell in page.notebook.cells if cell.cell_type == "markdown")
+    assert set(re.findall(r"\{glue:text\}`([^`]+)`", text)) == set(page.glued)
+    assert set(re.findall(r"\{numref\}`([^`]+)`", text)) == set(page.published)
+
+
 def _plain(data: dict[str, str]) -> str:
     (text,) = (text for kind, text in data.items() if kind.endswith("text/plain"))
     return format_plain_text(text, "s")  # as the page will show it

@@ -17,7 +17,7 @@ from darksecrets.corpora.annotated_maps import PATTERNS
 from darksecrets.evidence import pattern_agreement
 from darksecrets.figures import map_pictures
 from darksecrets.figures.publish import MISSING
-from tests.notebooks.executed import WIDGET, Executed, execute
+from tests.notebooks.executed import WIDGET, Executed, check_ran_clean, check_shown_and_referred_to, execute
 
 STORE = "../_annotated"
 FIGURES = ("figure-clear", "figure-borderline-columns", "figure-borderline-lines", "figure-differences")
@@ -36,16 +36,11 @@ def labels() -> pd.DataFrame:
 
 
 def test_every_cell_ran_without_a_warning(page):
-    assert all(cell.execution_count for cell in page.notebook.cells if cell.cell_type == "code")
-    assert page.warnings == []
+    check_ran_clean(page)
 
 
 def test_only_what_is_numbered_is_displayed_and_the_prose_refers_to_all_of_it(page):
-    shown = [output for output in page.outputs if output.output_type in ("display_data", "execute_result")]
-    assert len(shown) == len(page.published) + len(page.glued)
-    text = "\n".join(cell.source for cell in page.notebook.cells if cell.cell_type == "markdown")
-    assert set(re.findall(r"\{glue:text\}`([^`]+)`", text)) == set(page.glued)
-    assert set(re.findall(r"\{numref\}`([^`]+)`", text)) == set(page.published)
+    check_shown_and_referred_to(page)
 
 
 def test_the_annotator_leaves_no_widget_and_no_file(page, notebooks):

@@ -1,11 +1,9 @@
 """The appendix on the pocket corpus executed small: a tiny BERT, few rows, one seed."""
 
-import re
-
 import pytest
 
 from darksecrets.corpora import glue
-from tests.notebooks.executed import CHART, Executed, execute
+from tests.notebooks.executed import CHART, Executed, check_ran_clean, check_shown_and_referred_to, execute
 
 TASKS = ["SST-2", "STS-B", "RTE"]
 SMALL = {
@@ -26,16 +24,11 @@ def page(notebooks, tiny_bert) -> Executed:
 
 
 def test_every_cell_ran_without_a_warning(page):
-    assert all(cell.execution_count for cell in page.notebook.cells if cell.cell_type == "code")
-    assert page.warnings == []
+    check_ran_clean(page)
 
 
 def test_only_what_is_numbered_is_displayed_and_the_prose_refers_to_all_of_it(page):
-    shown = [output for output in page.outputs if output.output_type in ("display_data", "execute_result")]
-    assert len(shown) == len(page.published) + len(page.glued)
-    text = "\n".join(cell.source for cell in page.notebook.cells if cell.cell_type == "markdown")
-    assert set(re.findall(r"\{glue:text\}`([^`]+)`", text)) == set(page.glued)
-    assert set(re.findall(r"\{numref\}`([^`]+)`", text)) == set(page.published)
+    check_shown_and_referred_to(page)
 
 
 def test_sizes_are_those_that_were_asked_for(page):

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from darksecrets.corpora.annotated_maps import AFTER, BEFORE
 from darksecrets.corpora.glue import TASKS
 from darksecrets.errors import InputError
 from darksecrets.models import attention
@@ -43,7 +44,7 @@ class ChosenMaps:
             layer, head = self.chosen[example.row]
             weights = maps[place, layer, head, : len(example), : len(example)]
             row = {"row": example.row, "layer": layer, "head": head, "n_tokens": len(example)}
-            row["sep_positions"] = [at for at, token in enumerate(example.input_ids) if token == self.sep_id]
+            row["sep_positions"] = example.positions(self.sep_id)
             self.rows.append(row | {"map": weights.flatten().half().cpu().numpy()})
 
     def table(self) -> pd.DataFrame:
@@ -80,7 +81,7 @@ class _Part:
     """Some maps that a sitting takes of one task: of which heads, from which checkpoint, for which draw."""
 
     heads: list[Head]
-    checkpoint: str = "fine-tuned"
+    checkpoint: str = AFTER
     draw: str = "main"
 
 
@@ -91,7 +92,7 @@ def _first_sitting(setup: Setup, random: np.random.Generator) -> Plan:
     heads = _heads(setup)
     before = np.array_split(random.permutation(heads * PRETRAINED_PER_HEAD), len(setup.tasks))
     return {
-        task: [_Part(heads), _Part([tuple(map(int, head)) for head in of_task], "pre-trained")]
+        task: [_Part(heads), _Part([tuple(map(int, head)) for head in of_task], BEFORE)]
         for task, of_task in zip(setup.tasks, before, strict=True)
     }
 
@@ -140,8 +141,7 @@ def _short_inputs(setup: Setup, task: str, n: int, random: np.random.Generator, 
 
 def _maps(setup: Setup, task: str, part: _Part, examples: Sequence[Encoded]) -> pd.DataFrame:
     tokenizer = setup.load().tokenizer
-    before = part.checkpoint == "pre-trained"
-    model = setup.load().encoder() if before else setup.finetuned(task, setup.seeds[0])
+    model = setup.load().encoder() if part.checkpoint == BEFORE else setup.finetuned(task, setup.seeds[0])
     reducer = ChosenMaps(
         {example.row: head for example, head in zip(examples, part.heads, strict=True)}, tokenizer.sep_token_id
     )

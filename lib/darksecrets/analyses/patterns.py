@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from darksecrets.corpora.annotated_maps import PATTERNS
+from darksecrets.corpora.annotated_maps import AFTER, BEFORE, PATTERNS
 from darksecrets.models import attention, pattern_classifier, side_by_side
 from darksecrets.models.attention import Batch
 from darksecrets.models.pattern_classifier import PatternClassifier
@@ -17,7 +17,6 @@ from darksecrets.models.setup import Setup
 from darksecrets.models.side_by_side import Job
 from darksecrets.runs import file_fingerprint
 
-CHECKPOINTS = ("pre-trained", "fine-tuned")
 MAPS_AT_ONCE = 1152  # pictures that are classified together
 VERSION = 1  # part of a table's key: raise it when something else is computed
 KIND = "patterns"  # in the store
@@ -38,8 +37,7 @@ class PatternsOfMaps:
         self.shape = tuple(maps.shape[1:3])
         for of_example, example in zip(maps.cpu(), batch.examples, strict=True):
             real = of_example[..., : len(example), : len(example)].flatten(0, 1)
-            separators = [at for at, token in enumerate(example.input_ids) if token == self.sep_id]
-            self.waiting.append(pattern_classifier.pictures(real, separators))
+            self.waiting.append(pattern_classifier.pictures(real, example.positions(self.sep_id)))
             self.rows.append(example.row)
             if sum(map(len, self.waiting)) >= MAPS_AT_ONCE:
                 self._classify()
@@ -69,11 +67,11 @@ def classified(setup: Setup) -> pd.DataFrame:
     under the first seed) or `fine-tuned` (once per seed). Models that the store does not have are fine-tuned side by
     side.
     """
-    cases = [(task, "pre-trained", setup.seeds[0]) for task in setup.tasks]
-    cases += [(task, "fine-tuned", seed) for task in setup.tasks for seed in setup.seeds]
+    cases = [(task, BEFORE, setup.seeds[0]) for task in setup.tasks]
+    cases += [(task, AFTER, seed) for task in setup.tasks for seed in setup.seeds]
     made_from = {case: _ingredients(setup, *case) for case in cases}
     missing = [case for case in cases if not setup.results.has(KIND, made_from[case])]
-    jobs = [Job("pretrained", task, seed) for task, checkpoint, seed in missing if checkpoint == "fine-tuned"]
+    jobs = [Job("pretrained", task, seed) for task, checkpoint, seed in missing if checkpoint == AFTER]
     side_by_side.finetune(setup, jobs, n_models=len(setup.tasks) * len(setup.seeds))
     tables = []
     for case in cases:
@@ -85,7 +83,7 @@ def classified(setup: Setup) -> pd.DataFrame:
 
 
 def _ingredients(setup: Setup, task: str, checkpoint: str, seed: int) -> dict[str, object]:
-    finetuned = checkpoint == "fine-tuned"
+    finetuned = checkpoint == AFTER
     return {
         "version": VERSION,
         "classifier": file_fingerprint(pattern_classifier.WEIGHTS),
@@ -97,7 +95,7 @@ def _ingredients(setup: Setup, task: str, checkpoint: str, seed: int) -> dict[st
 
 def _classify(setup: Setup, task: str, checkpoint: str, seed: int) -> pd.DataFrame:
     tokenizer, dev = setup.load().tokenizer, setup.split(task, "dev", setup.max_examples)
-    model = setup.finetuned(task, seed) if checkpoint == "fine-tuned" else setup.load().encoder()
+    model = setup.finetuned(task, seed) if checkpoint == AFTER else setup.load().encoder()
     reducer = PatternsOfMaps(pattern_classifier.load(), tokenizer.sep_token_id)
     encoded = attention.encode(tokenizer, dev.examples)
     attention.attention_pass(model, tokenizer, encoded, [reducer], progress=f"patterns of {task}, {checkpoint}")
@@ -109,11 +107,11 @@ def typical(setup: Setup, found: pd.DataFrame, max_tokens: int = 24) -> list[dic
     """Return, for each pattern that occurs, the map of which the classifier is most sure among short inputs.
 
     Each is a dictionary: task, layer, head (from 0), pattern, confidence, place (in words, counted from 1), tokens, map
-    (query, key). `found` comes from
-    `classified`; only fine-tuned models and inputs of at most `max_tokens` tokens are looked at.
+    (query, key). `found` comes from `classified`; only fine-tuned models and inputs of at most `max_tokens` tokens are
+    looked at.
     """
     short = pd.concat([_short(setup, task, max_tokens) for task in setup.tasks])
-    found = found[found["checkpoint"] == "fine-tuned"].merge(short, on=["task", "example"])
+    found = found[found["checkpoint"] == AFTER].merge(short, on=["task", "example"])
     best = found.loc[found.groupby("pattern", observed=True)["confidence"].idxmax()]
     return [_case(setup, row) for row in best.to_dict("records")]
 

@@ -11,11 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from darksecrets.corpora.annotated_maps import PATTERNS
+from darksecrets.corpora.annotated_maps import AFTER, BEFORE, PATTERNS
 from darksecrets.evidence.pattern_agreement import N_RESAMPLES, bounds, head_tables, prediction_tables, resampled
 from darksecrets.evidence.statistics import bootstrap_interval, interval_of_mean, over_seeds
 
-BEFORE, AFTER = "pre-trained", "fine-tuned"
 KEY = ["task", "seed", "checkpoint"]
 PURE = 0.9  # share of its inputs in one pattern from which a head counts as pure
 MEDIAN_PURITY, SHARE_PURE = "median purity", f"share of heads with a purity of {PURE} or more"

@@ -10,7 +10,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from darksecrets.corpora.annotated_maps import PATTERNS
+from darksecrets.corpora.annotated_maps import AFTER, BEFORE, PATTERNS
 from darksecrets.errors import InputError
 from darksecrets.evidence.pattern_shares import over_fine_tunings
 from darksecrets.figures.charts import SCALES, STEP, WIDTH, counted_from_one, interval_tooltips, menu, wrapped
@@ -19,7 +19,7 @@ from darksecrets.figures.views import map_heatmap
 MOST_TOKENS = 24  # of a typical map: more, and their names could not be read on a phone
 ALL_TASKS = "all tasks"
 BIN = 0.05  # width of a bar of purities
-CHECKPOINTS = ("fine-tuned", "pre-trained")
+CHECKPOINTS = (AFTER, BEFORE)
 _PER_CENT = ".1%"
 _LEGEND = alt.Legend(orient="bottom", columns=2, title=None, symbolOpacity=1)
 _COLOUR = alt.Color("pattern:N", scale=SCALES["pattern"], legend=_LEGEND)

@@ -35,6 +35,10 @@ class Encoded:
     def __len__(self) -> int:
         return len(self.input_ids)
 
+    def positions(self, token_id: int) -> list[int]:
+        """Return the places at which a token stands, counted from 0."""
+        return [place for place, token in enumerate(self.input_ids) if token == token_id]
+
 
 @dataclass(frozen=True)
 class Batch:

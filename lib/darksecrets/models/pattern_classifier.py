@@ -6,7 +6,7 @@ sees: the weights, and where [CLS] and [SEP] stand. Explained in the chapter *Wh
 
 import itertools
 from collections.abc import Sequence
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +27,7 @@ CHANNELS = (
     "same sentence",
 )
 LAYERS = ((16, 2), (16, 1), (32, 1), (32, 2), (48, 1), (48, 2), (64, 1), (64, 1))  # (output channels, stride) of each
+KEPT_LAYOUTS = 1024  # lengths and places of separators whose matrices are kept, so that memory has a bound
 WEIGHTS = Path(__file__).parent / "pattern_classifier.safetensors"
 
 
@@ -109,7 +110,7 @@ def rescaled(attention_map: AttentionMap, n_tokens: int) -> AttentionMap:
     return AttentionMap(weights / weights.sum(-1, keepdims=True), tuple(places))
 
 
-@cache
+@lru_cache(maxsize=KEPT_LAYOUTS)
 def resampling(n_tokens: int, sep_positions: tuple[int, ...], size: int) -> torch.Tensor:
     """Matrix (size, n_tokens) that brings a map's side to `size` places.
 
@@ -148,7 +149,7 @@ def _averages(n_before: int, n_after: int) -> torch.Tensor:
     return ((ends - torch.maximum(after, before)).clamp(min=0) * n_after).float()
 
 
-@cache
+@lru_cache(maxsize=KEPT_LAYOUTS)
 def _marks(n_tokens: int, sep_positions: tuple[int, ...]) -> torch.Tensor:
     """The channels that depend on the input alone: (channel, SIZE, SIZE)."""
     resize = resampling(n_tokens, sep_positions, SIZE)

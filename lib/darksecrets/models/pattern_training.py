@@ -48,10 +48,9 @@ def fit(
             shown, wanted = _batch([maps[row] for row in rows], [patterns[row] for row in rows], random)
             scores = classifier(shown.flatten(0, 1)).unflatten(0, (2, -1))  # (own length or another, map, pattern)
             one, other = scores.softmax(-1)
+            inconsistency = (one - other).square().sum(1).mean()
             optimizer.zero_grad()
-            (
-                loss(scores[0], wanted) + loss(scores[1], wanted) + CONSISTENCY * (one - other).square().sum(1).mean()
-            ).backward()
+            (loss(scores[0], wanted) + loss(scores[1], wanted) + CONSISTENCY * inconsistency).backward()
             optimizer.step()
             schedule.step()
     return classifier.plain()

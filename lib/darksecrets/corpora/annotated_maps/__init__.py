@@ -13,6 +13,7 @@ import pandas as pd
 from darksecrets.errors import InputError
 
 PATTERNS = ("Vertical", "Diagonal", "Vertical+Diagonal", "Block", "Heterogeneous")  # in the paper's order
+BEFORE, AFTER = "pre-trained", "fine-tuned"  # the two kinds of checkpoint that maps come from
 ANNOTATORS = ("first", "second")
 DIRECTORY = Path(__file__).parent
 MAPS, EXAMPLES = DIRECTORY / "maps.parquet", DIRECTORY / "examples.parquet"
