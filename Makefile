@@ -11,7 +11,7 @@ PROFILE ?= pocket
 # `make book TASKS=RTE,STS-B MAX_TRAIN=500`.
 SETTABLE := CORPUS TASKS CHECKPOINT SEEDS MAX_TRAIN MAX_EXAMPLES MAX_SCORED MAX_RELEASED EPOCHS BATCH_SIZE LEARNING_RATE \
             PRECISION STORE FIRST SECOND LAYER HEAD \
-            POCKET_TRAIN POCKET_DEV POCKET_SEED POCKET_SEEDS POCKET_EPOCHS POCKET_BATCH POCKET_RATE N_PARSED ANNOTATOR OWN_LABELS
+            POCKET_TRAIN POCKET_DEV POCKET_SEED POCKET_SEEDS POCKET_EPOCHS POCKET_BATCH POCKET_RATE N_PARSED N_LINKED FRAMES READING GOLD ANNOTATOR OWN_LABELS
 lower = $(shell printf '%s' '$(1)' | tr 'A-Z' 'a-z')
 OVERRIDES = $(strip $(foreach name,$(SETTABLE),$(if $(filter command%,$(origin $(name))),'$(call lower,$(name))=$($(name))')))
 
@@ -41,8 +41,9 @@ lab: $(READY) ## open the notebooks in JupyterLab
 patterns: $(READY) ## train the classifier of attention patterns on the annotated maps anew
 	$(BIN)/python -m darksecrets patterns
 
-bench: $(READY) ## measure the attention pass against a bare forward pass
+bench: $(READY) ## measure the attention pass, and its analyses, against a bare forward pass
 	$(BIN)/python -m tests.benchmarks.attention_pass
+	$(BIN)/python -m tests.benchmarks.attended
 
 test: lint test-unit test-notebooks test-book test-browser ## run all tests, and look at style
 

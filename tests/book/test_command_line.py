@@ -52,9 +52,10 @@ def test_the_pocket_corpus_is_written_out_for_corpus_to_name(type_in, tmp_path):
     [
         ("patterns", ["--repeats INTEGER", "weights and the predictions", "[default: 3]"]),
         ("draw-maps", ["--corpus TEXT", "--store TEXT", "OUTPUT", "python -m darksecrets draw-maps --corpus"]),
+        ("framenet", ["--reading TEXT", "--source DIRECTORY", "OUTPUT", "released notebook", "darksecrets framenet"]),
     ],
 )
-def test_help_says_what_a_command_for_patterns_reads_and_writes(type_in, command, words):
+def test_help_says_what_a_command_reads_and_writes(type_in, command, words):
     result = type_in(command, "--help")
     assert result.exit_code == 0
     text = " ".join(result.stdout.split())
@@ -68,6 +69,12 @@ def test_help_says_what_a_command_for_patterns_reads_and_writes(type_in, command
         (["pocket", "notebooks"], "error: 'notebooks' is not an empty directory: name another one, or empty it\n"),
         (["pocket", "mine", "--train", "0"], "error: train is 0; it must be at least 1\n"),
         (["draw-maps", "--corpus", "nowhere", "maps.parquet"], "error: corpus 'nowhere' is not a directory: "),
+        (["draw-maps", "nowhere/maps.parquet"], "error: nowhere is not a directory: make it, or name another file\n"),
+        (["framenet", "--source", "nowhere", "list.csv"], "error: 'nowhere' has no luIndex.xml: run `python -m nltk"),
+        (
+            ["framenet", "--reading", "both", "list.csv"],
+            "error: reading 'both' is unknown; accepted are paper, released\n",
+        ),
         (["book", "--profile", "nobody"], "error: profile: unknown name 'nobody'; accepted are toy\n"),
         (
             ["check", "--profile", "toy", "layer=3"],

@@ -27,6 +27,8 @@ SMALL = {
     "pocket_seeds": 0,
     "pocket_epochs": 1,
     "n_parsed": 40,
+    "n_linked": 12,
+    "frames": "pocket",
 }
 IN_CI = os.environ.get("CI") == "true"
 

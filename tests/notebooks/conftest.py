@@ -20,11 +20,12 @@ TINY_SETUP = {
 REAL_SETUP = {"max_train": 64, "max_examples": 40, "epochs": 1}
 TINY = TINY_SETUP | {"max_scored": 60, "max_released": 10}
 REAL = REAL_SETUP | {"max_scored": 40, "max_released": 5}
+N_LINKED = 12  # pocket sentences for each link and distance
 TASKS = {"tiny": ["RTE", "STS-B", "SST-2"], "real": ["RTE", "SST-2"]}
 SIZES = {"tiny": (3, 4), "real": (6, 12)}  # layers, heads
 
 
-@pytest.fixture(params=["tiny", pytest.param("real", marks=pytest.mark.glue)])
+@pytest.fixture(scope="module", params=["tiny", pytest.param("real", marks=pytest.mark.glue)])
 def size(request: pytest.FixtureRequest) -> str:
     """Both sizes in which a chapter is executed."""
     return request.param
@@ -80,6 +81,24 @@ def tiny_patterns(notebooks: Path, tiny: dict[str, object]) -> Executed:
 
 
 @pytest.fixture(scope="session")
+def tiny_relations(notebooks: Path, tiny_bert: str) -> Executed:
+    """The chapter on Section 4.2, with a tiny model, on frames of the pocket corpus."""
+    return execute(notebooks, "03-", checkpoint=tiny_bert, frames="pocket", run="relations")
+
+
+@pytest.fixture(scope="session")
+def tiny_features(notebooks: Path, tiny: dict[str, object]) -> Executed:
+    """The chapter on Section 4.4, small, on the models of the chapter on Section 4.3."""
+    return execute(notebooks, "05-", **tiny, **TINY_SETUP, run="features")
+
+
+@pytest.fixture(scope="session")
+def tiny_links(notebooks: Path, tiny: dict[str, object]) -> Executed:
+    """The chapter on Section 4.5, small, on the models of the chapter on Section 4.3."""
+    return execute(notebooks, "06-", **tiny, **TINY_SETUP, n_linked=N_LINKED, run="links")
+
+
+@pytest.fixture(scope="session")
 def real(glue: str) -> dict[str, object]:
     """Parameters of the run with real weights on real GLUE."""
     return {"checkpoint": "minilm", "corpus": glue, "tasks": TASKS["real"]}
@@ -103,20 +122,57 @@ def real_patterns(notebooks: Path, real: dict[str, object]) -> Executed:
     return execute(notebooks, "02-", **real, **REAL_SETUP, run="real-patterns")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
+def real_relations(notebooks: Path) -> Executed:
+    """The chapter on Section 4.2 with MiniLM, on frames of the pocket corpus."""
+    return execute(notebooks, "03-", checkpoint="minilm", frames="pocket", run="real-relations")
+
+
+@pytest.fixture(scope="session")
+def real_features(notebooks: Path, real: dict[str, object]) -> Executed:
+    """The chapter on Section 4.4 with MiniLM on a little of real GLUE, on the models of the chapter on Section 4.3."""
+    return execute(notebooks, "05-", **real, **REAL_SETUP, run="real-features")
+
+
+@pytest.fixture(scope="session")
+def real_links(notebooks: Path, real: dict[str, object]) -> Executed:
+    """The chapter on Section 4.5 with MiniLM on a little of real GLUE, on the models of the chapter on Section 4.3."""
+    return execute(notebooks, "06-", **real, **REAL_SETUP, n_linked=N_LINKED, run="real-links")
+
+
+@pytest.fixture(scope="module")
 def patterns_page(size: str, request: pytest.FixtureRequest) -> Executed:
     """The chapter on Section 4.1 in both sizes."""
     return request.getfixturevalue(f"{size}_patterns")
 
 
-@pytest.fixture
-def patterns_setup(size: str, request: pytest.FixtureRequest, notebooks: Path) -> Setup:
-    """The setup that this chapter had, by the library."""
+@pytest.fixture(scope="module")
+def relations_page(size: str, request: pytest.FixtureRequest) -> Executed:
+    """The chapter on Section 4.2 in both sizes."""
+    return request.getfixturevalue(f"{size}_relations")
+
+
+@pytest.fixture(scope="module")
+def features_page(size: str, request: pytest.FixtureRequest) -> Executed:
+    """The chapter on Section 4.4 in both sizes."""
+    return request.getfixturevalue(f"{size}_features")
+
+
+@pytest.fixture(scope="module")
+def links_page(size: str, request: pytest.FixtureRequest) -> Executed:
+    """The chapter on Section 4.5 in both sizes."""
+    return request.getfixturevalue(f"{size}_links")
+
+
+@pytest.fixture(scope="module")
+def shared_setup(size: str, request: pytest.FixtureRequest, notebooks: Path) -> Setup:
+    """The setup of the chapters that share fine-tunings, by the library."""
     chosen = {"tiny": TINY_SETUP, "real": REAL_SETUP}[size]
     return Setup(**request.getfixturevalue(size), **chosen, store=notebooks.parent / "_runs")
 
 
-CHAPTERS = tuple(f"{size}_{name}" for size in ("tiny", "real") for name in ("methodology", "patterns", "finetuning"))
+NAMES = ("methodology", "patterns", "relations", "finetuning", "features", "links")
+CHAPTERS = tuple(f"{size}_{name}" for size in ("tiny", "real") for name in NAMES)
 
 
 @pytest.fixture(params=[pytest.param(name, marks=[pytest.mark.glue] * name.startswith("real")) for name in CHAPTERS])

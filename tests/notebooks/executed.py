@@ -12,6 +12,7 @@ import papermill
 from myst_nb.core.variables import format_plain_text
 
 from darksecrets.book.execute import TRANSPORT
+from darksecrets.figures.publish import MISSING
 from darksecrets.runs import Run
 
 CHART = "application/vnd.vegalite.v5+json"
@@ -71,13 +72,43 @@ def execute(folder: Path, name: str, **parameters: Any) -> Executed:
     return Executed(nbformat.read(target, as_version=4), Run(store / "runs" / parameters.get("run", "mine")))
 
 
+def results(store: Path, kind: str) -> list[tuple[dict[str, Any], int, Path]]:
+    """Every result of a kind that a store holds: what it was made from, when it was written, and its directory."""
+    found = []
+    for path in sorted(store.glob(f"{kind}/*/result.json")):
+        found.append((json.loads(path.read_text())["ingredients"], path.stat().st_mtime_ns, path.parent))
+    return found
+
+
 def classified_maps(store: Path) -> list[tuple[dict[str, Any], int, pd.DataFrame]]:
     """Every table of patterns that a store holds: what it was made from, when it was written, and itself."""
-    found = []
-    for path in sorted(store.glob("patterns/*/table.parquet")):
-        made_from = json.loads(path.with_name("result.json").read_text())["ingredients"]
-        found.append((made_from, path.stat().st_mtime_ns, pd.read_parquet(path)))
-    return found
+    return [
+        (made_from, at, pd.read_parquet(directory / "table.parquet"))
+        for made_from, at, directory in results(store, "patterns")
+    ]
+
+
+def per_head(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    """Open the rows of a chart that holds the heads of a layer in lists: a row per head, counted from 0 again.
+
+    An empty list stands for heads of which nothing is known.
+    """
+    filled = [{name: cell if cell != [] else [None] * len(row["head"]) for name, cell in row.items()} for row in rows]
+    table = pd.DataFrame(filled)
+    lists = [name for name in table if isinstance(table[name].iloc[0], list)]
+    table = table.explode(lists, ignore_index=True)
+    return table.assign(layer=table["layer"] - 1, head=table["head"].astype(int) - 1)
+
+
+def shown(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the rows of a table of words as a page shows them."""
+    return table.astype(object).where(table.notna(), MISSING).astype(str).to_dict("records")
+
+
+def without(rows: list[dict[str, str]], column: str = "reference run") -> list[dict[str, str]]:
+    """Return rows without a column, and without those that only the other run can fill."""
+    kept = [{name: cell for name, cell in row.items() if name != column} for row in rows]
+    return [row for row in kept if row.get("this run") != MISSING]
 
 
 def check_ran_clean(page: Executed) -> None:

@@ -20,7 +20,7 @@ from darksecrets.figures import pattern_charts
 from darksecrets.figures.publish import MISSING
 from darksecrets.runs import Run
 from tests.notebooks.conftest import SIZES, TASKS, TINY_SETUP
-from tests.notebooks.executed import CHART, classified_maps, execute
+from tests.notebooks.executed import CHART, classified_maps, execute, shown, without
 
 NUMBERED = [
     *("table-annotated", "table-kappa", "table-scores-patterns", "figure-confusion", "table-per-pattern"),
@@ -48,17 +48,6 @@ def sentences(patterns_page, labels, predictions):
         return shown(pattern_claims.claims(Measured.find(patterns_page.run), *maps, reference))
 
     return of
-
-
-def shown(table):
-    """A table as a page shows it."""
-    return table.fillna(MISSING).to_dict("records")
-
-
-def without(rows, column="reference run"):
-    """Rows without a column, and without those that only the other run can fill."""
-    kept = [{name: cell for name, cell in row.items() if name != column} for row in rows]
-    return [row for row in kept if row.get("this run") != MISSING]
 
 
 def shares_drawn(page):
@@ -138,8 +127,8 @@ class TestFiguresAndTables:
         assert set(sums.index) == set(PATTERNS)
         assert sums.to_numpy() == pytest.approx(1, abs=3e-4)
 
-    def test_typical_maps_are_of_heads_that_show_the_pattern(self, patterns_page, patterns_setup):
-        found = patterns.classified(patterns_setup)
+    def test_typical_maps_are_of_heads_that_show_the_pattern(self, patterns_page, shared_setup):
+        found = patterns.classified(shared_setup)
         found = found[found["checkpoint"] == AFTER].set_index(["task", "layer", "head"]).sort_index()
         charts = patterns_page.published["figure-typical"][CHART]["concat"]
         named = [chart["title"]["text"] for chart in charts]

@@ -16,10 +16,10 @@ KEY = ["task", "seed", "checkpoint"]
 
 
 class TestTables:
-    def test_four_are_saved_with_what_they_were_made_from(self, patterns_page, patterns_setup):
+    def test_four_are_saved_with_what_they_were_made_from(self, patterns_page, shared_setup):
         assert patterns_page.run.tables() == SAVED == sorted(patterns_page.run.provenance["tables"])
         for record in patterns_page.run.provenance["tables"].values():
-            assert record["made_from"] == json.loads(json.dumps(patterns_setup.described()))
+            assert record["made_from"] == json.loads(json.dumps(shared_setup.described()))
 
     def test_shares_sum_to_one_in_every_group(self, patterns_page, size):
         n_layers, n_heads = SIZES[size]
@@ -65,31 +65,31 @@ class TestTables:
 
 
 class TestStore:
-    def test_every_map_of_every_example_was_classified_once(self, patterns_page, patterns_setup, size, notebooks):
+    def test_every_map_of_every_example_was_classified_once(self, patterns_page, shared_setup, size, notebooks):
         before = classified_maps(notebooks.parent / "_runs")
-        own = [table for made_from, _, table in before if made_from["checkpoint"] == patterns_setup.load().fingerprint]
+        own = [table for made_from, _, table in before if made_from["checkpoint"] == shared_setup.load().fingerprint]
         n_layers, n_heads = SIZES[size]
-        n_examples = patterns_setup.max_examples
+        n_examples = shared_setup.max_examples
         assert len(own) == 2 * len(TASKS[size])
         for table in own:
             assert table["example"].nunique() == n_examples
             assert len(table) == len(table.drop_duplicates(["example", "layer", "head"]))
             assert len(table) == n_examples * n_layers * n_heads
-        found = patterns.classified(patterns_setup)
+        found = patterns.classified(shared_setup)
         assert len(found) == sum(map(len, own))
         assert [at for _, at, _ in classified_maps(notebooks.parent / "_runs")] == [at for _, at, _ in before]
 
     def test_models_are_those_of_the_chapter_on_fine_tuning(
-        self, patterns_page, patterns_setup, size, request, notebooks
+        self, patterns_page, shared_setup, size, request, notebooks
     ):
         request.getfixturevalue(f"{size}_finetuning")
         records = (json.loads(path.read_text()) for path in notebooks.parent.glob("_runs/finetuned/*/result.json"))
         made_from = [record["ingredients"] for record in records]
-        own = [one for one in made_from if one["checkpoint"] == patterns_setup.load().fingerprint]
+        own = [one for one in made_from if one["checkpoint"] == shared_setup.load().fingerprint]
         assert sorted(one["task"] for one in own) == sorted(TASKS[size])
 
-    def test_saved_shares_are_the_counts_of_the_classified_maps(self, patterns_page, patterns_setup):
-        found = patterns.classified(patterns_setup)
+    def test_saved_shares_are_the_counts_of_the_classified_maps(self, patterns_page, shared_setup):
+        found = patterns.classified(shared_setup)
         counted = found.groupby(KEY, observed=True)["pattern"].value_counts(normalize=True)
         observed = patterns_page.run.table("pattern_shares").set_index([*KEY, "pattern"])["observed"]
         assert observed.to_dict() == pytest.approx(counted.reindex(observed.index, fill_value=0).to_dict())

@@ -171,6 +171,11 @@ class TestVerdicts:
     def test_verdict(self, low, high, said):
         assert fine_tuning.verdict(low, high) == said
 
+    def test_verdicts_are_counted_in_their_order(self):
+        found = (verdict for verdict in ["cannot tell", "holds", "holds"])
+        assert fine_tuning.counted(found) == "holds: 2, does not hold: 0, cannot tell: 1"
+        assert fine_tuning.counted(pd.Series(dtype=str)) == "holds: 0, does not hold: 0, cannot tell: 0"
+
     over_random = pd.DataFrame(
         [
             ("RTE", 0, 0.2, 0.1, 0.3),

@@ -1,10 +1,16 @@
-"""spaCy's analysis in the form of the gold annotation, on sentences analysed by hand."""
+"""spaCy's analysis in the form of the gold annotation, on sentences analysed by hand and on any text, and kept."""
 
+import numpy as np
 import pytest
 import spacy
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from darksecrets.corpora import linguistics
+from darksecrets.corpora import certainty, glue, linguistics, pocket
+from darksecrets.corpora.annotation import FEATURES, READINGS, released_negations
 from darksecrets.errors import InputError
+from darksecrets.runs import Store
+from tests.conftest import write_task
 
 # text: words by part of speech and role, links as (relation, head, dependent), all analysed by hand
 SENTENCES = {
@@ -30,6 +36,7 @@ SENTENCES = {
             ("verb-object", "gave", "book"),
             ("verb-subject", "want", "they"),
             ("verb-object", "want", "it"),
+            ("pronoun-antecedent", "it", "book"),
         ],
     ),
     "There were no letters.": ({"noun": "letters", "verb": "were", "pronoun": "There"}, []),
@@ -48,7 +55,30 @@ def test_sentences_analysed_by_hand(text):
     for feature in ("noun", "verb", "pronoun", "subject", "object", "negation"):
         assert " ".join(words[place] for place in found.places(feature)) == features.get(feature, ""), feature
     assert [(link.relation, words[link.head], words[link.dependent]) for link in found.links] == links
+    assert [words[place] for place in found.places("punctuation")] == ["."]
     assert [link.head for link in found.links] == sorted(link.head for link in found.links)
+
+
+def test_the_released_reading_has_the_notebooks_definitions():
+    (found,) = linguistics.annotate(
+        ["There must be something, but what he wrote was a lie, and Anna gave us the book."]
+    )
+    words = [word.text for word in found.words]
+
+    def marked(feature, reading):
+        return " ".join(words[place] for place in found.places(feature, reading))
+
+    # In the paper's reading modals are verbs, "something" is a pronoun, and "there" is one, but no subject.
+    assert marked("verb", "paper") == "must be wrote was gave"
+    assert marked("verb", "released") == "be wrote was gave"
+    assert marked("noun", "paper") == "lie Anna book"
+    assert marked("noun", "released") == "something lie Anna book"
+    assert marked("pronoun", "paper") == "There something what he us"
+    assert marked("pronoun", "released") == "he us"
+    assert marked("subject", "paper") == "he Anna"
+    assert marked("subject", "released") == "There he wrote Anna"  # an expletive, and a clause
+    assert marked("object", "paper") == "what book"
+    assert marked("object", "released") == "something what lie us book"  # predicates, and an indirect object
 
 
 def test_every_word_lies_on_its_span_and_spaces_are_no_words():
@@ -74,6 +104,99 @@ def test_many_texts_are_analysed_as_one_by_one_and_an_empty_one_has_no_words():
     assert linguistics.annotate(texts) == [linguistics.annotate([text])[0] for text in texts]
     assert linguistics.annotate([""])[0].words == ()
     assert linguistics.annotate([]) == []
+
+
+ODD_TEXTS = [
+    "",
+    " ",
+    "\n\t ",
+    "😀",
+    "naïve 🤷\u200d♀️ café",
+    "He can\N{RIGHT SINGLE QUOTATION MARK}t, can't he?",
+    "word " * 500,
+]
+
+
+@given(st.sampled_from(ODD_TEXTS) | st.text(st.characters(exclude_categories=["Cs"]), max_size=40))
+@settings(max_examples=60, deadline=None)
+def test_any_text_has_words_on_its_characters_and_places_within_its_words(text):
+    (found,) = linguistics.annotate([text])
+    assert found.text == text
+    assert [text[word.start : word.end] for word in found.words] == [word.text for word in found.words]
+    assert all(one.end <= other.start for one, other in zip(found.words, found.words[1:], strict=False))
+    assert not any(word.text.isspace() for word in found.words)
+    places = {place for feature in FEATURES for reading in READINGS for place in found.places(feature, reading)}
+    places |= {place for link in found.links for place in (link.head, link.dependent)}
+    assert places <= set(range(len(found.words)))
+
+
+def test_negations_of_the_released_notebook_are_strings_and_not_words():
+    assert released_negations("Not another one: she can't, and nor do I.") == ["nor", "not", "can't"]
+    assert released_negations("NEVER! She can\N{RIGHT SINGLE QUOTATION MARK}t, and wouldn't.") == []
+
+
+class TestCertainty:
+    TEXTS = ("The driver repaired the pump.", "fit fast back up run like it light do", "", "Anna left and we stayed.")
+
+    def test_it_is_that_of_each_text_whatever_the_batch(self):
+        analyses = list(linguistics.parser().pipe(self.TEXTS))
+        together = certainty.certainties(linguistics.parser(), analyses)
+        alone = [certainty.certainties(linguistics.parser(), [analysis])[0] for analysis in analyses]
+        assert together == pytest.approx(alone, abs=1e-5)
+        assert together[2] == 0
+        assert (np.delete(together, 2) < 0).all()
+
+    def test_a_plain_sentence_is_sure_and_a_heap_of_words_is_not(self):
+        assert [found.sure for found in linguistics.annotate(self.TEXTS)] == [True, False, True, True]
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory):
+    """A GLUE directory of one task with pairs and one with single sentences."""
+    root = tmp_path_factory.mktemp("glue")
+    write_task(root, "SST-2", 30)
+    return write_task(root, "RTE", 30)
+
+
+class TestAnnotated:
+    @pytest.mark.parametrize(("task", "n_texts"), [("RTE", 2), ("SST-2", 1)])
+    def test_texts_are_parsed_once_and_read_back_equal(self, directory, tmp_path, monkeypatch, task, n_texts):
+        split = glue.load(task, "dev", directory, 20)
+        found = linguistics.annotated(split, directory, Store(tmp_path))
+        texts = [text for example in split.examples for text in linguistics.texts_of(example)]
+        assert [sentence for sentences in found for sentence in sentences] == linguistics.annotate(texts)
+        assert [len(sentences) for sentences in found] == [n_texts] * 20
+        monkeypatch.setattr(linguistics, "annotate", lambda *_: pytest.fail("parsed again"))
+        assert linguistics.annotated(split, directory, Store(tmp_path)) == found
+
+    def test_other_examples_are_other_results(self, directory, tmp_path):
+        store = Store(tmp_path)
+        for n_examples in (5, 8):
+            split = glue.load("RTE", "dev", directory, n_examples)
+            found = linguistics.annotated(split, directory, store)
+            assert [one.text for one, _ in found] == [example.first for example in split.examples]
+
+    @pytest.mark.parametrize("corpus", ["pocket", "pocket:30/20/3"])
+    def test_the_pocket_corpus_has_its_gold_annotation(self, tmp_path, corpus):
+        split = glue.load("MNLI", "dev", corpus, 10, seed=1)
+        found = linguistics.annotated(split, corpus, Store(tmp_path))
+        sizes = pocket.sizes(corpus)
+        gold = pocket.items("MNLI", "dev", sizes["dev"], sizes["seed"])
+        assert found == [gold[int(example.id)].sentences for example in split.examples]
+        assert not any(tmp_path.iterdir())
+
+    @pytest.mark.parametrize("other", ["pocket:30/20/4", "pocket:30/5/3"])
+    def test_the_annotation_of_another_corpus_is_refused(self, tmp_path, other):
+        split = glue.load("MNLI", "dev", "pocket:30/20/3")
+        with pytest.raises(InputError, match="is not where MNLI dev was loaded from"):
+            linguistics.annotated(split, other, Store(tmp_path))
+
+    def test_progress_is_said_on_standard_error(self, monkeypatch, capsys):
+        monkeypatch.setattr(linguistics, "HEARTBEAT", 0)
+        linguistics.annotate(["One."] * (linguistics.BATCH + 1), "RTE dev")
+        said = capsys.readouterr()
+        assert said.err.splitlines() == ["parsing RTE dev: 256 of 257 texts", "parsing RTE dev: 257 of 257 texts"]
+        assert said.out == ""
 
 
 @pytest.fixture

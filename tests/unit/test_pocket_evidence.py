@@ -129,7 +129,7 @@ class TestAgreement:
         table = parsing.agreement([COOK, LEFT], [COOK, LEFT]).set_index("feature")
         assert table.index.tolist() == [*FEATURES, "verb-subject link", "verb-object link", "words"]
         assert table[["precision", "recall", "mean", "low", "high", "sentences"]].eq(1).all(axis=None)
-        assert table["gold"].tolist() == table["found"].tolist() == [2, 3, 1, 2, 1, 1, 2, 1, 9]
+        assert table["gold"].tolist() == table["found"].tolist() == [2, 3, 1, 2, 1, 1, 1, 2, 1, 9]
 
     def test_precision_recall_and_f1_count_words_with_the_same_characters(self):
         other = sentence(

@@ -130,13 +130,14 @@ def test_paths_from_the_command_line_start_here_and_end_at_the_notebooks(tmp_pat
         assert profile.store == root / "cache"
 
 
-def test_a_file_of_labels_need_not_be_there_yet_and_none_stays_none(tmp_path, monkeypatch):
-    root = _book(tmp_path / "book", parameters=f'{BOOK}\nown_labels: str = ""  # labels')
+@pytest.mark.parametrize("name", ["own_labels", "gold"])
+def test_an_optional_file_need_not_be_there_yet_and_none_stays_none(tmp_path, monkeypatch, name):
+    root = _book(tmp_path / "book", parameters=f'{BOOK}\n{name}: str = ""  # a file')
     monkeypatch.chdir(root)
-    assert _load(root).values["own_labels"] == ""
-    assert _load(root, "own_labels=").values["own_labels"] == ""
+    assert _load(root).values[name] == ""
+    assert _load(root, f"{name}=").values[name] == ""
     for typed in ("cache/mine.csv", str(root / "cache" / "mine.csv")):
-        assert _load(root, f"own_labels={typed}").values["own_labels"] == "../cache/mine.csv"
+        assert _load(root, f"{name}={typed}").values[name] == "../cache/mine.csv"
 
 
 @pytest.mark.parametrize("corpus", ["hub", "pocket", "pocket:40/20", "pocket:40/20/1"])

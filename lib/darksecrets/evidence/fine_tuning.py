@@ -3,7 +3,7 @@
 Explained in the chapter *What fine-tuning changes*.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
@@ -17,6 +17,7 @@ from darksecrets.evidence.statistics import bootstrap_interval, interval_of_mean
 NAMES = ("pre-trained, not fine-tuned", "random weights, fine-tuned", "pre-trained, fine-tuned")
 SETTING_NAMES = dict(zip(SETTINGS, NAMES, strict=True))
 SETTING = ["initialization", "finetuned"]
+VERDICTS = ("holds", "does not hold", "cannot tell")
 
 
 def scores(predictions: pd.DataFrame) -> pd.DataFrame:
@@ -138,7 +139,14 @@ def _closest_pair(similarities: pd.DataFrame, n_layers: int, level: float) -> pd
 
 def verdict(low: float, high: float) -> str:
     """Say whether a claimed positive difference holds, given its interval."""
-    return "holds" if low > 0 else "does not hold" if high < 0 else "cannot tell"
+    holds, fails, undecided = VERDICTS
+    return holds if low > 0 else fails if high < 0 else undecided
+
+
+def counted(verdicts: Iterable[str]) -> str:
+    """Count verdicts: `holds: 5, does not hold: 1, cannot tell: 1`."""
+    found = list(verdicts)
+    return ", ".join(f"{name}: {found.count(name)}" for name in VERDICTS)
 
 
 def n_holding(differences: pd.DataFrame) -> int:
@@ -200,11 +208,10 @@ def claims(over_random: pd.DataFrame, last_two: pd.DataFrame) -> pd.DataFrame:
         "Pre-trained weights beat random ones after fine-tuning (Table 1, every task)": over_random,
         "The last two layers change most (Figure 5, every task but QQP)": last_two,
     }
-    rows = []
-    for sentence, table in sentences.items():
-        verdicts = [verdict(*bounds) for bounds in _bounds(table)]
-        counts = [f"{name}: {verdicts.count(name)}" for name in ("holds", "does not hold", "cannot tell")]
-        rows.append((sentence, None, ", ".join(counts)))
+    rows = [
+        (sentence, None, counted(verdict(*bounds) for bounds in _bounds(table)))
+        for sentence, table in sentences.items()
+    ]
     return pd.DataFrame(rows, columns=["paper", "reference run", "this run, tasks on which it"])
 
 

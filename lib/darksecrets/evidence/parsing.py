@@ -1,26 +1,29 @@
 """How far a parser agrees with gold annotation: per feature of Section 4.4, and per link.
 
 A word of the one agrees with a word of the other if both have the same characters of the text. Agreement is the F1 of
-the two sets: what both mark, over the mean of what each marks. Explained in the appendix *The pocket corpus*.
+the two sets: what both mark, over the mean of what each marks. The gold annotation is that of the pocket corpus, in the
+appendix *The pocket corpus*, or a treebank's, in the chapter on linguistic features.
 """
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from darksecrets.corpora.annotation import FEATURES, Sentence
+from darksecrets.corpora import linguistics, universal_dependencies
+from darksecrets.corpora.annotation import FEATURES, RELATIONS, Sentence
 from darksecrets.evidence import fine_tuning
 from darksecrets.evidence.statistics import bootstrap_interval
 
-LINKS = ("verb-subject", "verb-object")
+KEPT = ("all", "sure")  # sentences
 WORDS = "words"
 Marks = set[tuple[int, ...]]  # what is marked in a sentence, by characters
 
 
 def agreement(gold: Sequence[Sentence], found: Sequence[Sentence]) -> pd.DataFrame:
     """Compare annotations of the same texts: one row per feature of `FEATURES`, per link, and for the division into
-    words.
+    words; a link from pronouns has one only where gold has such links, as a treebank of syntax does not.
 
     Columns: feature; gold, found (how many); precision, recall; mean (their F1) with low and high, a bootstrap interval
     over sentences; sentences, the share of sentences without any difference. Shares are fractions; all of them are NaN
@@ -28,7 +31,41 @@ def agreement(gold: Sequence[Sentence], found: Sequence[Sentence]) -> pd.DataFra
     """
     if [one.text for one in gold] != [other.text for other in found]:
         raise ValueError("gold and found must annotate the same texts, in the same order")
-    return pd.DataFrame([_row(name, _counts(marks, gold, found)) for name, marks in MARKS.items()])
+    rows = [_row(name, _counts(marks, gold, found)) for name, marks in MARKS.items()]
+    return pd.DataFrame([row for row in rows if row["gold"] or row["feature"] != LINK["pronoun-antecedent"]])
+
+
+def agreement_by_certainty(gold: Sequence[Sentence], found: Sequence[Sentence]) -> pd.DataFrame:
+    """Compare as `agreement` does, in all sentences and in those of which the parser was sure (`Sentence.sure`).
+
+    Columns before those of `agreement`: kept ("all" or "sure"), compared (how many sentences).
+    """
+    pairs = {
+        "all": list(zip(gold, found, strict=True)),
+        "sure": [(one, other) for one, other in zip(gold, found, strict=True) if other.sure],
+    }
+    tables = []
+    for kept in KEPT:
+        table = agreement([one for one, _ in pairs[kept]], [other for _, other in pairs[kept]])
+        table.insert(0, "kept", kept)
+        table.insert(1, "compared", len(pairs[kept]))
+        tables.append(table)
+    return pd.concat(tables, ignore_index=True)
+
+
+def against_file(path: str | Path) -> pd.DataFrame:
+    """Parse the sentences of a CoNLL-U file and compare with its annotation: the table of `agreement_by_certainty`.
+
+    Raises InputError where the file cannot be read (see `universal_dependencies.read`).
+    """
+    gold = universal_dependencies.read(path)
+    return agreement_by_certainty(gold, linguistics.annotate([sentence.text for sentence in gold]))
+
+
+def share_sure(table: pd.DataFrame) -> float:
+    """Return the share of sentences in `agreement_by_certainty` of which the parser was sure."""
+    compared = table.groupby("kept")["compared"].first()
+    return float(compared["sure"] / compared["all"])
 
 
 def disagreements(gold: Sequence[Sentence], found: Sequence[Sentence], n_each: int = 2) -> pd.DataFrame:
@@ -62,6 +99,17 @@ def agreement_table(table: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([table["feature"], shown], axis=1)
 
 
+def ud_table(table: pd.DataFrame) -> pd.DataFrame:
+    """Lay `agreement_by_certainty` out for reading, in per cent: a row per feature, all sentences beside sure ones."""
+    by_kept = {kept: agreement_table(part).set_index("feature") for kept, part in table.groupby("kept")}
+    shown = by_kept["all"][["in gold"]]
+    for kept, note in (("all", ""), ("sure", ", sure")):
+        columns = {"precision": "precision", "recall": "recall", "agreement (F1)": "F1"}
+        part = by_kept[kept][list(columns)].rename(columns=columns)
+        shown = shown.join(part.add_suffix(note))
+    return shown.reset_index()
+
+
 def _features(feature: str) -> Callable[[Sentence], Marks]:
     return lambda sentence: {_span(sentence, place) for place in sentence.places(feature)}
 
@@ -78,9 +126,10 @@ def _words(sentence: Sentence) -> Marks:
     return {(word.start, word.end) for word in sentence.words}
 
 
+LINK = {relation: f"{relation} link" for relation in RELATIONS}
 MARKS: dict[str, Callable[[Sentence], Marks]] = {
     **{feature: _features(feature) for feature in FEATURES},
-    **{f"{relation} link": _links(relation) for relation in LINKS},
+    **{name: _links(relation) for relation, name in LINK.items()},
     WORDS: _words,
 }
 
@@ -92,7 +141,7 @@ def _span(sentence: Sentence, place: int) -> tuple[int, int]:
 def _counts(marks: Callable[[Sentence], Marks], gold: Sequence[Sentence], found: Sequence[Sentence]) -> np.ndarray:
     """Count per sentence: (sentence, 3) with the marks of both, of gold, and of the parser."""
     pairs = [(marks(one), marks(other)) for one, other in zip(gold, found, strict=True)]
-    return np.array([(len(one & other), len(one), len(other)) for one, other in pairs])
+    return np.array([(len(one & other), len(one), len(other)) for one, other in pairs], dtype=int).reshape(-1, 3)
 
 
 def _row(feature: str, counts: np.ndarray) -> dict[str, object]:

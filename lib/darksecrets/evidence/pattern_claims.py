@@ -12,7 +12,7 @@ import pandas as pd
 
 from darksecrets.corpora.annotated_maps import PATTERNS
 from darksecrets.evidence import pattern_shares, reported
-from darksecrets.evidence.fine_tuning import per_cent, verdict
+from darksecrets.evidence.fine_tuning import counted, per_cent, verdict
 from darksecrets.evidence.pattern_shares import AFTER, MEDIAN_PURITY, Estimate, over_fine_tunings
 from darksecrets.evidence.statistics import over_seeds
 from darksecrets.runs import Run
@@ -167,7 +167,7 @@ def claims(
 def _of_run(run: Measured) -> dict[str, str]:
     tasks = by_task(run)
     columns = {LIMITED: "limited", BETWEEN: "between", COMMON: "common", COMMON_NAMED: "common_named"}
-    cells = {sentence: _counted(tasks[column]) for sentence, column in columns.items()}
+    cells = {sentence: counted(tasks[column]) for sentence, column in columns.items()}
     ahead = _averaged_gaps(run.gaps).set_index("claim")
     for claim in (FEWEST, MOST):
         if claim in ahead.index:
@@ -267,7 +267,3 @@ def _averaged_gaps(differences: pd.DataFrame) -> pd.DataFrame:
 def _inside(row: pd.Series, lowest: float, highest: float) -> str:
     """Say whether a number is in a range, given its interval."""
     return verdict(min(row["low"] - lowest, highest - row["high"]), min(row["high"] - lowest, highest - row["low"]))
-
-
-def _counted(verdicts: pd.Series) -> str:
-    return ", ".join(f"{name}: {(verdicts == name).sum()}" for name in ("holds", "does not hold", "cannot tell"))

@@ -31,6 +31,46 @@ def interval_of_mean(
     return mean, mean - half, mean + half
 
 
+def interval_of_present(
+    values: ArrayLike, axis: int = 0, level: float = 0.95
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Mean over `axis` of the values that are not NaN, with its t-interval and their number: (mean, low, high, n).
+
+    For examples of which some lack what is measured. Without any value the mean is NaN too; one has no interval.
+    """
+    _check_level(level)
+    values = np.asarray(values, dtype=float)
+    present = ~np.isnan(values)
+    n = present.sum(axis=axis)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = np.where(present, values, 0).sum(axis=axis) / n
+        deviations = np.where(present, values - np.expand_dims(mean, axis), 0)
+        error = np.sqrt((deviations**2).sum(axis=axis) / (n - 1) / n)
+        half = stats.t.ppf((1 + level) / 2, n - 1) * error
+    return mean, mean - half, mean + half, n
+
+
+def p_of_interval(mean: ArrayLike, low: ArrayLike, high: ArrayLike, n: ArrayLike, level: float = 0.95) -> np.ndarray:
+    """Two-sided p of the t-test of a mean against 0, from the t-interval of its `n` values; NaN where there is none."""
+    _check_level(level)
+    mean, low, high, n = (np.asarray(values, dtype=float) for values in (mean, low, high, n))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        error = (high - low) / 2 / stats.t.ppf((1 + level) / 2, n - 1)
+        t = np.where(mean == 0, 0 * error, np.abs(mean) / error)
+        p = 2 * stats.t.sf(t, n - 1)
+    return np.where((mean == 0) & (low == high), 1.0, p)
+
+
+def holm(p: ArrayLike) -> np.ndarray:
+    """Correct p-values for their number (Holm's step-down); NaN stays NaN and does not count as a test."""
+    p = np.asarray(p, dtype=float)
+    tests = np.flatnonzero(~np.isnan(p))
+    tests = tests[np.argsort(p[tests], kind="stable")]
+    corrected = np.full_like(p, np.nan)
+    corrected[tests] = np.minimum(np.maximum.accumulate(p[tests] * np.arange(len(tests), 0, -1)), 1)
+    return corrected
+
+
 def bootstrap_interval(
     statistic: Callable[..., float], *arrays: ArrayLike, level: float = 0.95, n_resamples: int = 1000, seed: int = 0
 ) -> tuple[float, float]:

@@ -10,16 +10,26 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from darksecrets.corpora.annotated_maps import AFTER, BEFORE, PATTERNS
+from darksecrets.corpora.annotated_maps import AFTER, PATTERNS
 from darksecrets.errors import InputError
 from darksecrets.evidence.pattern_shares import over_fine_tunings
-from darksecrets.figures.charts import SCALES, STEP, WIDTH, counted_from_one, interval_tooltips, menu, wrapped
+from darksecrets.figures.charts import (
+    SCALES,
+    STEP,
+    WIDTH,
+    averaged,
+    counted_from_one,
+    filtered,
+    head_grid,
+    interval_tooltips,
+    menus_of,
+    wrapped,
+)
 from darksecrets.figures.views import map_heatmap
 
 MOST_TOKENS = 24  # of a typical map: more, and their names could not be read on a phone
 ALL_TASKS = "all tasks"
 BIN = 0.05  # width of a bar of purities
-CHECKPOINTS = (AFTER, BEFORE)
 _PER_CENT = ".1%"
 _LEGEND = alt.Legend(orient="bottom", columns=2, title=None, symbolOpacity=1)
 _COLOUR = alt.Color("pattern:N", scale=SCALES["pattern"], legend=_LEGEND)
@@ -55,11 +65,11 @@ def figure_2(shares: pd.DataFrame, title: str) -> alt.VConcatChart:
     """
     key = ["run", "task", "checkpoint", "pattern"]
     counted = shares.groupby(key, sort=False)["observed"].mean().reset_index()
-    shares = _over_seeds(shares, key).merge(counted, on=key, validate="one_to_one").round(4)
+    shares = averaged(shares, key, over_fine_tunings).merge(counted, on=key, validate="one_to_one").round(4)
     shares = shares.assign(place=shares["pattern"].map(PATTERNS.index))
-    menus = _menus(shares, "run", "checkpoint")
+    menus = menus_of(shares, "run", "checkpoint")
     columns = ["task", "pattern", *interval_tooltips("share", _PER_CENT)]
-    base = _filtered(alt.Chart(shares, width=WIDTH), menus).encode(
+    base = filtered(alt.Chart(shares, width=WIDTH), menus).encode(
         y=alt.Y("task:N", title=None, sort=None, scale=alt.Scale(paddingInner=0.25)),
         color=_COLOUR,
         tooltip=[*columns, alt.Tooltip("observed:Q", title="as counted", format=_PER_CENT)],
@@ -86,14 +96,12 @@ def by_head(table: pd.DataFrame, title: str) -> alt.Chart:
     share of the head's inputs that shows each pattern; purity is the share of its main pattern.
     """
     heads = counted_from_one(_heads(table))
-    menus = _menus(heads, "task", "checkpoint")
+    menus = menus_of(heads, "task", "checkpoint")
     purity = alt.Scale(domain=[0, 1], range=[0, (STEP - 1) ** 2])
     return (
-        _filtered(alt.Chart(heads, width=WIDTH, height=alt.Step(STEP), title=wrapped(title)), menus)
+        filtered(head_grid(heads, title), menus)
         .mark_square(opacity=1)
         .encode(
-            x=alt.X("head:O", title="head", axis=alt.Axis(labelAngle=0)),
-            y=alt.Y("layer:O", title="layer"),
             color=alt.Color(
                 "main:N",
                 scale=SCALES["pattern"],
@@ -130,21 +138,22 @@ def by_layer(table: pd.DataFrame, title: str) -> alt.LayerChart:
     """Show each pattern's share over layers (`evidence.pattern_shares.by_layer`): fine-tuned as a line with its
     interval, pre-trained dashed; a menu chooses the task.
     """
-    layers = counted_from_one(_over_seeds(table, ["task", "checkpoint", "layer", "pattern"]))
-    menus, top = _menus(layers, "task"), float(np.ceil(10 * layers[["mean", "high"]].max().max()) / 10)
+    layers = counted_from_one(averaged(table, ["task", "checkpoint", "layer", "pattern"], over_fine_tunings))
+    menus, top = menus_of(layers, "task"), float(np.ceil(10 * layers[["mean", "high"]].max().max()) / 10)
     share = "share of maps, as counted"
-    base = _filtered(alt.Chart(layers, width=WIDTH, height=260, title=wrapped(title)), menus).encode(
+    base = filtered(alt.Chart(layers, width=WIDTH, height=260, title=wrapped(title)), menus).encode(
         x=alt.X("layer:O", title="layer", axis=alt.Axis(labelAngle=0)), color=_COLOUR
     )
     band = (
-        base.transform_filter(alt.datum.checkpoint == CHECKPOINTS[0])
+        base.transform_filter(alt.datum.checkpoint == AFTER)
         .mark_area(opacity=0.2)
         .encode(y=_share_axis(alt.Y, "low", share, top), y2="high:Q")
     )
-    dashes = alt.Scale(domain=list(CHECKPOINTS), range=[[1, 0], [4, 3]])
     legend = alt.Legend(orient="top", title=None, symbolType="stroke", symbolStrokeWidth=2, symbolSize=300)
     means = base.encode(y=_share_axis(alt.Y, "mean", share, top))
-    lines = means.mark_line().encode(strokeDash=alt.StrokeDash("checkpoint:N", scale=dashes, legend=legend))
+    lines = means.mark_line().encode(
+        strokeDash=alt.StrokeDash("checkpoint:N", scale=SCALES["checkpoint"], legend=legend)
+    )
     points = means.mark_point(filled=True, size=25, opacity=1).encode(
         tooltip=["task", "checkpoint", "pattern", "layer", *interval_tooltips("share", _PER_CENT)]
     )
@@ -177,7 +186,7 @@ def purity(table: pd.DataFrame, title: str) -> alt.Chart:
     key = ["task", "checkpoint", "main"]
     counts = heads.assign(low=bins * BIN, high=(bins + 1) * BIN).groupby([*key, "low", "high"], sort=False)
     counts = counts.size().rename("heads").reset_index().round(4)
-    menus = _menus(counts, "task", "checkpoint")
+    menus = menus_of(counts, "task", "checkpoint")
     bars = (
         alt.Chart(counts)
         .mark_bar(stroke="white", strokeWidth=0.5)
@@ -203,14 +212,8 @@ def purity(table: pd.DataFrame, title: str) -> alt.Chart:
         header=alt.Header(orient="top", labelAnchor="start"),
         spacing=8,
     )
-    chart = _filtered(bars, menus).properties(width=WIDTH, height=60, title=wrapped(title)).encode(row=rows)
+    chart = filtered(bars, menus).properties(width=WIDTH, height=60, title=wrapped(title)).encode(row=rows)
     return chart.add_params(*menus.values())
-
-
-def _over_seeds(table: pd.DataFrame, key: Sequence[str]) -> pd.DataFrame:
-    """Average over seeds, each checkpoint of a run by itself: the pre-trained one has a single seed."""
-    groups = table.groupby([name for name in ("run", "checkpoint") if name in key], sort=False)
-    return pd.concat([over_fine_tunings(group, key) for _, group in groups], ignore_index=True)
 
 
 def _heads(table: pd.DataFrame) -> pd.DataFrame:
@@ -218,17 +221,6 @@ def _heads(table: pd.DataFrame) -> pd.DataFrame:
     key, patterns = ["task", "checkpoint", "layer", "head"], list(PATTERNS)
     heads = table.groupby(key, sort=False)[patterns].mean().reset_index()
     return heads.assign(main=heads[patterns].idxmax(axis=1), purity=heads[patterns].max(axis=1))
-
-
-def _menus(table: pd.DataFrame, *columns: str) -> dict[str, alt.Parameter]:
-    """A menu for each column that offers a choice; the fine-tuned checkpoint is shown first."""
-    return {name: menu(table, name, CHECKPOINTS[0]) for name in columns if table[name].nunique() > 1}
-
-
-def _filtered(chart: alt.Chart, menus: dict[str, alt.Parameter]) -> alt.Chart:
-    for column, chosen in menus.items():
-        chart = chart.transform_filter(alt.datum[column] == chosen)
-    return chart
 
 
 def _share_axis(

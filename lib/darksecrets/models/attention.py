@@ -26,11 +26,16 @@ MAX_CELLS = 2**24  # numbers in one batch's maps: 64 MB in float32, whatever the
 
 @dataclass(frozen=True)
 class Encoded:
-    """One example as the model reads it, without padding: `row` is its place in the corpus."""
+    """One example as the model reads it, without padding: `row` is its place in the corpus.
+
+    `spans` says where each token comes from: (sentence, first character, character after the last), with sentence 0 or
+    1, and -1 for a special token.
+    """
 
     row: int
     input_ids: tuple[int, ...]
     token_type_ids: tuple[int, ...]
+    spans: tuple[tuple[int, int, int], ...] = ()
 
     def __len__(self) -> int:
         return len(self.input_ids)
@@ -75,11 +80,19 @@ def encode(tokenizer: Tokenizer, examples: Sequence[Example], max_length: int = 
     """Turn examples into token ids, the longer sentence of a pair cut first where both exceed `max_length`."""
     firsts = [example.first for example in examples]
     seconds = [example.second for example in examples] if examples and examples[0].second is not None else None
-    tokens = tokenizer(firsts, seconds, truncation=True, max_length=max_length, return_token_type_ids=True)
+    asked = {"return_token_type_ids": True, "return_offsets_mapping": True}
+    tokens = tokenizer(firsts, seconds, truncation=True, max_length=max_length, **asked)
+    columns = zip(tokens["input_ids"], tokens["token_type_ids"], tokens["offset_mapping"], strict=True)
     return [
-        Encoded(row, tuple(ids), tuple(types))
-        for row, (ids, types) in enumerate(zip(tokens["input_ids"], tokens["token_type_ids"], strict=True))
+        Encoded(row, tuple(ids), tuple(types), _spans(tokens.sequence_ids(row), offsets))
+        for row, (ids, types, offsets) in enumerate(columns)
     ]
+
+
+def _spans(sentences: list[int | None], offsets: list[tuple[int, int]]) -> tuple[tuple[int, int, int], ...]:
+    return tuple(
+        (-1, 0, 0) if sentence is None else (sentence, *span) for sentence, span in zip(sentences, offsets, strict=True)
+    )
 
 
 def batches(

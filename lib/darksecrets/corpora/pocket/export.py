@@ -5,10 +5,10 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from darksecrets.corpora.annotation import to_dict
 from darksecrets.corpora.pocket import SIZES, Item, items
 from darksecrets.corpora.tasks import TASKS, Task
 from darksecrets.errors import InputError
@@ -61,11 +61,11 @@ def _rows(task: Task, found: Sequence[Item]) -> list[str]:
 
 
 def _annotations(found: Sequence[Item]) -> list[str]:
-    """One object per example: its index and its sentences, as `annotation.Sentence` has them.
+    """One object per example: its index and its sentences, as `annotation.to_dict` writes them.
 
     Places in `roles`, `links` and `frames` count the words from 0; a frame's elements end before their second place.
     """
     objects: list[dict[str, Any]] = [
-        {"index": number, "sentences": [asdict(one) for one in item.sentences]} for number, item in enumerate(found)
+        {"index": number, "sentences": [to_dict(one) for one in item.sentences]} for number, item in enumerate(found)
     ]
     return [json.dumps(one, ensure_ascii=False) for one in objects]

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from darksecrets.corpora.linguistics import NEGATIONS
+from darksecrets.corpora.annotation import NEGATIONS
 from darksecrets.corpora.pocket.lexicon import FUNCTION_WORDS, regular_past, third
 from darksecrets.corpora.pocket.tokens import Token
 

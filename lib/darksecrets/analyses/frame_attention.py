@@ -1,0 +1,143 @@
+"""Relations in sentences that are no task's: FrameNet frames (Section 4.2), and pocket sentences whose linked words
+stand a chosen number of words apart (the question that Section 4.5 leaves open). The pre-trained model reads them.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from darksecrets.analyses.attended import RELATIONS, Text, described_links
+from darksecrets.analyses.link_attention import LINK, LinkAttention, Pairs, Shape, shapes
+from darksecrets.corpora import pocket
+from darksecrets.corpora.annotation import Frame, Sentence, Word
+from darksecrets.corpora.glue import Example
+from darksecrets.corpora.pocket.links import DISTANCES
+from darksecrets.models import attention
+from darksecrets.models.alignment import word_pieces
+from darksecrets.models.setup import Setup
+
+DIRECTIONS = {"to_element": "to_dependent", "to_target": "to_head"}
+# The sentence of the paper's Figure 4, with its frame.
+EXAMPLE = Sentence(
+    "He was becoming agitated.",
+    (Word("He", 0, 2, ""), Word("was", 3, 6, ""), Word("becoming", 7, 15, ""), Word("agitated", 16, 24, "")),
+    {},
+    frames=(Frame("Emotion_directed", 3, {"Experiencer": (0, 1)}),),
+)
+
+
+def frames(setup: Setup, sentences: Sequence[Sentence]) -> pd.DataFrame:
+    """Measure the attention between a frame's target and each of its core elements (Section 4.2, Figure 3).
+
+    One row per sentence, pair (target and element, numbered within the sentence), kind, shift, layer and head: frame,
+    element, distance in words, and float32 columns to_element (the target attends to the element), to_target (the
+    element to the target) and either, the larger of the two. `kind` and `shift` are those of `link_attention.Shape`:
+    "link" is the link itself; "moved" the same shape of words elsewhere; in "other head", another word stands for the
+    target, and to_element is what the element gets from it; in "other dependent", other words stand for the element,
+    and to_target is what the target gets from them. Raises ValueError for an element that holds its target.
+    """
+    texts = _texts(setup, sentences)
+    pairs = [[one for frame in sentence.frames for one in _pairs(frame)] for sentence in sentences]
+    shapes_of = [_frame_shapes(text, found) for text, found in zip(texts, pairs, strict=True)]
+    reducer = LinkAttention([text.words for text in texts], shapes_of, keep_moved=True, keep_others=True)
+    names = {"example": "sentence", "link": "pair"} | {old: new for new, old in DIRECTIONS.items()}
+    table = _passed(setup, texts, reducer, "frames").table().rename(columns=names)
+    found = [pairs[sentence][pair] for sentence, pair in zip(table["sentence"], table["pair"], strict=True)]
+    return table.assign(
+        kind=pd.Categorical(table["kind"]),
+        frame=pd.Categorical([name for name, _, _ in found]),
+        element=pd.Categorical([element for _, element, _ in found]),
+        distance=[min(abs(head - dependent) for head, dependent in places) for _, _, places in found],
+        either=table[list(DIRECTIONS)].max(axis=1),
+    )
+
+
+def example(setup: Setup, sentence: Sentence = EXAMPLE) -> tuple[list[str], np.ndarray, set[tuple[int, int]]]:
+    """Return a sentence's tokens, the pre-trained model's maps (layer, head, query, key), and the cells (query, key) in
+    which the tokens of its frames' targets and elements meet.
+    """
+    checkpoint = setup.load()
+    tokens, maps = attention.maps_of(checkpoint.encoder(), checkpoint.tokenizer, sentence.text)
+    (text,) = _texts(setup, [sentence])
+    pairs = [pair for frame in sentence.frames for _, _, places in _pairs(frame) for pair in places]
+    forth = {(q, k) for target, place in pairs for q in text.words[target] for k in text.words[place]}
+    return tokens, maps, forth | {(k, q) for q, k in forth}
+
+
+def pocket_links(setup: Setup, n_sentences: int = 100, seed: int = 0) -> pd.DataFrame:
+    """Measure links whose words stand 1 to 8 words apart, `n_sentences` for each relation and distance.
+
+    One row per example, layer and head: relation, distance, to_dependent and to_head with their nulls, and float32
+    columns to_previous and to_next: the attention that the link's head word pays to the words beside it, and
+    dependent_to_previous and dependent_to_next, the same of its dependent (NaN where there is no such word).
+    """
+    sentences, wanted = [], []
+    for relation in RELATIONS:
+        for distance in DISTANCES:
+            for sentence in pocket.linked(relation, distance, n_sentences, seed):
+                sentences.append(sentence)
+                wanted.append(next(link for link in sentence.links if _is(link, relation, distance)))
+    texts = _texts(setup, sentences)
+    shapes_of = []
+    for text, link in zip(texts, wanted, strict=True):
+        (sentence,), pieces = text.sentences, text.words
+        taken = {((one.head, one.dependent),) for one in sentence.links if one.relation == link.relation}
+        of_link = shapes(0, ((link.head, link.dependent),), sentence, pieces, taken)
+        shapes_of.append([*of_link, *_neighbours(link.head, link.dependent, len(pieces))])
+    reducer = _passed(setup, texts, LinkAttention([text.words for text in texts], shapes_of), "pocket links")
+    table = reducer.against_null()
+    is_link = table["link"] == 0
+    links = described_links(table[is_link], [[(link.relation, link.distance)] for link in wanted])
+    key = ["example", "layer", "head"]
+    for number, name in enumerate(NEIGHBOURS, start=1):
+        beside = table[table["link"] == number].rename(columns={"to_dependent": name})
+        links = links.merge(beside[[*key, name]], on=key, how="left", validate="one_to_one")
+    return links.drop(columns="link")
+
+
+NEIGHBOURS = ("to_previous", "to_next", "dependent_to_previous", "dependent_to_next")
+
+
+def _neighbours(head: int, dependent: int, n_words: int) -> list[Shape]:
+    """Return the pairs of a link's words with the words beside them, numbered as in `NEIGHBOURS` from 1."""
+    pairs = [(place, place + step) for place in (head, dependent) for step in (-1, 1)]
+    return [Shape(number, LINK, (pair,)) for number, pair in enumerate(pairs, start=1) if 0 <= pair[1] < n_words]
+
+
+def _is(link: object, relation: str, distance: int) -> bool:
+    return (link.relation, link.distance) == (relation, distance)
+
+
+def _pairs(frame: Frame) -> list[tuple[str, str, Pairs]]:
+    """Return for each element of a frame: the frame's name, the element's, and the pairs (target, word)."""
+    for element, span in frame.elements.items():
+        if frame.target in range(*span):
+            raise ValueError(f"{frame.name}: the element {element} holds the target itself")
+    return [
+        (frame.name, element, tuple((frame.target, place) for place in range(*span)))
+        for element, span in frame.elements.items()
+    ]
+
+
+def _frame_shapes(text: Text, pairs: Sequence[tuple[str, str, Pairs]]) -> list[Shape]:
+    (sentence,), (pieces,) = text.sentences, word_pieces(text.encoded, text.sentences)
+    taken = {places for _, _, places in pairs}
+    return [
+        shape
+        for number, (_, _, places) in enumerate(pairs)
+        for shape in shapes(number, places, sentence, pieces, taken)
+    ]
+
+
+def _texts(setup: Setup, sentences: Sequence[Sentence]) -> list[Text]:
+    examples = [Example(str(row), sentence.text, None, 0) for row, sentence in enumerate(sentences)]
+    encoded = attention.encode(setup.load().tokenizer, examples)
+    return [Text(one, (sentence,)) for one, sentence in zip(encoded, sentences, strict=True)]
+
+
+def _passed(setup: Setup, texts: Sequence[Text], reducer: LinkAttention, what: str) -> LinkAttention:
+    checkpoint = setup.load()
+    encoded = [text.encoded for text in texts]
+    attention.attention_pass(checkpoint.encoder(), checkpoint.tokenizer, encoded, [reducer], progress=what)
+    return reducer

@@ -1,0 +1,198 @@
+"""Commands that make what the book is made from: corpora, lists of examples, learning rates, annotated maps."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from darksecrets.errors import InputError
+
+# Commands import what they need when they run: `--help` answers at once.
+RATE_EXAMPLES = """
+\b
+Examples:
+  python -m darksecrets learning-rate --corpus ../shared/glue rates.csv
+  python -m darksecrets learning-rate --corpus pocket:1000/200 --batch-size 8 rates.csv
+  python -m darksecrets learning-rate --checkpoint distilbert/distilbert-base-uncased --seeds 0,1,2 rates.csv
+"""
+POCKET_EXAMPLES = """
+\b
+Examples:
+  python -m darksecrets pocket mine
+  python -m darksecrets pocket mine --train 2000 --dev 500 --seed 1
+  python -m darksecrets book corpus=mine
+"""
+DRAW_EXAMPLES = """
+\b
+Examples:
+  python -m darksecrets draw-maps --corpus ../shared/glue maps.parquet
+"""
+FRAMENET_EXAMPLES = """
+\b
+Examples:
+  python -m darksecrets framenet released.csv
+  python -m darksecrets framenet --reading paper --source ../framenet_v17 paper.csv
+"""
+
+
+def _checked(context: click.Context, parameter: click.Parameter, output: Path) -> Path:
+    if not output.parent.is_dir():
+        raise InputError(f"{click.format_filename(output.parent)} is not a directory: make it, or name another file")
+    return output
+
+
+output_argument = click.argument("output", type=click.Path(path_type=Path, dir_okay=False), callback=_checked)
+
+
+@click.command(epilog=POCKET_EXAMPLES)
+@click.option("--train", default=600, show_default=True, help="Training examples per task.")
+@click.option("--dev", default=200, show_default=True, help="Validation examples per task.")
+@click.option("--seed", default=0, show_default=True, help="Another seed, another corpus.")
+@click.argument("directory", type=click.Path(path_type=Path))
+def pocket(directory: Path, train: int, dev: int, seed: int) -> None:
+    """Write the pocket corpus into DIRECTORY in the layout of the GLUE download, with its annotation.
+
+    Each task has train.tsv and dev.tsv (MNLI: dev_matched.tsv) with the columns that the book reads, and beside them
+    train.annotations.jsonl and dev.annotations.jsonl, an example a line: its index and its sentences, each with
+
+    \b
+      words   text, first character, character after the last, part of speech
+      roles   subject, object, negation: the words that are one
+      links   verb-subject, verb-object, pronoun-antecedent: two words
+      frames  a FrameNet frame, its target word, its elements: first word, word after the last
+
+    Words are counted from 0. Nothing is overwritten: DIRECTORY must be empty or not exist.
+    """
+    from darksecrets.corpora.pocket.export import export
+
+    files = export(directory, train, dev, seed)
+    click.echo(f"{len(files)} files in {click.format_filename(directory)}")
+
+
+@click.command("learning-rate", epilog=RATE_EXAMPLES)
+@click.option("--checkpoint", default="minilm", show_default=True, help="minilm, a Hub id, or a directory.")
+@click.option("--corpus", default="hub", show_default=True, help="hub, pocket, or a directory like the GLUE download.")
+@click.option("--tasks", default="RTE,STS-B,SST-2", show_default=True, help="Tasks to average over.")
+@click.option("--rates", default="2e-5,5e-5,1e-4,2e-4", show_default=True, help="Learning rates to try.")
+@click.option("--seeds", default="0,1", show_default=True, help="Seeds of the fine-tunings.")
+@click.option("--max-train", default=2000, show_default=True, help="Training examples per task, held-out ones aside.")
+@click.option("--epochs", default=3, show_default=True, help="Passes over the training examples.")
+@click.option("--batch-size", default=32, show_default=True, help="Examples per training step.")
+@click.option("--precision", default="float32", show_default=True, help="float32 or bfloat16.")
+@click.option("--store", default="_runs", show_default=True, help="Directory that keeps what was computed.")
+@output_argument
+def learning_rate(
+    checkpoint: str,
+    corpus: str,
+    tasks: str,
+    rates: str,
+    seeds: str,
+    max_train: int,
+    epochs: int,
+    batch_size: int,
+    precision: str,
+    store: str,
+    output: Path,
+) -> None:
+    """Search the learning rate of a checkpoint on held-out training examples; write the evidence to OUTPUT, a CSV file.
+
+    Validation examples are not read. An interrupted search continues.
+    """
+    from darksecrets.corpora import glue
+    from darksecrets.models import checkpoints, learning_rates
+    from darksecrets.runs import Store
+
+    names = tasks.split(",")
+    glue.check_corpus(corpus, names, ["train"])
+    evidence = learning_rates.search(
+        checkpoints.load(checkpoint),
+        corpus,
+        names,
+        [_number(int, seed, "--seeds") for seed in seeds.split(",")],
+        Store(store),
+        rates=[_number(float, rate, "--rates") for rate in rates.split(",")],
+        max_train=max_train,
+        epochs=epochs,
+        batch_size=batch_size,
+        precision=precision,
+    )
+    evidence.to_csv(output, index=False)
+    click.echo(f"best on average: {learning_rates.best(evidence):g} (evidence in {click.format_filename(output)})")
+
+
+@click.command()
+@click.option("--repeats", default=3, show_default=True, help="Divisions into folds that are cross-validated.")
+def patterns(repeats: int) -> None:
+    """Train the pattern classifier on the annotated maps, and cross-validate it.
+
+    Writes the weights and the predictions of the cross-validation into the library, where the chapters find them. The
+    printed scores are those of maps whose head and input were not trained on.
+    """
+    import torch
+
+    from darksecrets.analyses import pattern_validation
+    from darksecrets.corpora import annotated_maps
+    from darksecrets.evidence import pattern_agreement
+    from darksecrets.models import pattern_training
+    from darksecrets.runs import write_table
+
+    torch.set_num_threads(1)  # the weights depend on the number of threads
+    labels = annotated_maps.load()
+    predictions = pattern_validation.cross_validated(labels, repeats)
+    pattern_training.save(pattern_training.fit(annotated_maps.attention_maps(labels), labels["pattern"]))
+    write_table(pattern_validation.PUBLISHED, predictions)
+    as_they_are = predictions[predictions["rescaled_to"] == 0]
+    click.echo(pattern_agreement.scores(as_they_are, labels).round(3).to_string(index=False))
+
+
+@click.command("draw-maps", epilog=DRAW_EXAMPLES)
+@click.option("--corpus", default="hub", show_default=True, help="hub, or a directory like the GLUE download.")
+@click.option("--store", default="_runs", show_default=True, help="Directory that keeps the fine-tuned models.")
+@output_argument
+def draw_maps(corpus: str, store: str, output: Path) -> None:
+    """Draw the attention maps that were annotated, anew: MiniLM on seven tasks of GLUE, into OUTPUT, a Parquet file.
+
+    Fine-tunes the seven models first, in bfloat16 on 2500 examples each, as was done for the maps of the book.
+    """
+    from darksecrets.analyses import map_draw
+    from darksecrets.models import side_by_side
+    from darksecrets.models.setup import Setup
+    from darksecrets.models.side_by_side import Job
+    from darksecrets.runs import write_table
+
+    setup = Setup(corpus=corpus, max_train=2500, precision="bfloat16", store=store)
+    side_by_side.finetune(setup, [Job("pretrained", task, 0) for task in setup.tasks])
+    maps = map_draw.draw(setup)
+    write_table(output, maps)
+    click.echo(f"{len(maps)} maps in {click.format_filename(output)}")
+
+
+@click.command(epilog=FRAMENET_EXAMPLES)
+@click.option("--reading", default="released", show_default=True, help="released, or paper.")
+@click.option("--source", default="", metavar="DIRECTORY", help="FrameNet 1.7's files. [default: NLTK's data path]")
+@click.option("--store", default="_runs", show_default=True, help="Directory that keeps the examples.")
+@output_argument
+def framenet(reading: str, source: str, store: str, output: Path) -> None:
+    """List the FrameNet examples of Section 4.2 in OUTPUT, a CSV file, and count what two readings select.
+
+    Reading released is what the released notebook selects, paper what the paper's text says. There is a line per
+    linked element: FrameNet's ids of the sentence and of the lexical unit, the frame, its target and the element, with
+    their places among the words, from 0, and the sentence.
+    """
+    from darksecrets.corpora import framenet as examples
+    from darksecrets.runs import Store, write_csv
+
+    found = examples.links(reading, Store(store), source)
+    write_csv(output, found)
+    click.echo(examples.counts(Store(store), source).to_string(index=False))
+    click.echo(f"{len(found)} links of reading {reading} in {click.format_filename(output)}")
+
+
+COMMANDS = (pocket, framenet, learning_rate, patterns, draw_maps)
+
+
+def _number(kind: type, text: str, option: str) -> Any:
+    try:
+        return kind(text)
+    except ValueError:
+        raise InputError(f"{option}: {text!r} is not a number; write a list such as 0,1 or 5e-5,1e-4") from None

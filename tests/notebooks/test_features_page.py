@@ -1,0 +1,316 @@
+"""The chapter on linguistic features executed: it shows what its tables hold, and these hold what heads attend to."""
+
+import json
+import re
+import shutil
+from dataclasses import fields
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from darksecrets.analyses import attended
+from darksecrets.analyses.feature_attention import CLS, FEATURE_COLUMNS, NORM, SEP, SEP_SUM, WEIGHT
+from darksecrets.corpora.annotated_maps import AFTER, BEFORE
+from darksecrets.evidence import feature_claims, feature_gaps, feature_summaries, parsing
+from darksecrets.evidence.feature_claims import OF_CLS, Measured
+from darksecrets.evidence.feature_gaps import ALL
+from darksecrets.evidence.fine_tuning import per_cent
+from darksecrets.evidence.side_by_side import REFERENCE_RUN, THIS_RUN
+from darksecrets.figures import feature_charts
+from darksecrets.figures.publish import MISSING
+from darksecrets.runs import Run
+from tests.notebooks.conftest import SIZES, TASKS, TINY_SETUP
+from tests.notebooks.executed import check_ran_clean, execute, per_head, results, shown, without
+
+NUMBERED = [
+    *("figure-features", "figure-stripes", "table-by-task", "figure-increases", "table-increases", "figure-norms"),
+    *("figure-readings", "table-parser", "table-sure", "table-claims"),
+]
+SAVED = sorted(f"feature_{field.name}" for field in fields(Measured))
+CASE = ["task", "checkpoint"]
+# The verb "left" is called a noun, to be counted as a mistake.
+GOLD = """# text = She fed the dogs.
+1	She	she	PRON	PRP	_	2	nsubj	_	_
+2	fed	feed	VERB	VBD	_	0	root	_	_
+3	the	the	DET	DT	_	4	det	_	_
+4	dogs	dog	NOUN	NNS	_	2	obj	_	SpaceAfter=No
+5	.	.	PUNCT	.	_	2	punct	_	_
+
+# text = They never left.
+1	They	they	PRON	PRP	_	3	nsubj	_	_
+2	never	never	ADV	RB	_	3	advmod	_	_
+3	left	left	NOUN	NN	_	0	root	_	SpaceAfter=No
+4	.	.	PUNCT	.	_	3	punct	_	_
+
+"""
+
+
+@pytest.fixture(scope="module")
+def features(features_page, shared_setup):
+    """What the store holds for the page's setup: a row per example, reading, measure, layer and head."""
+    return attended.measured(shared_setup).features
+
+
+@pytest.fixture(scope="module")
+def mine(features_page):
+    """The tables that the page saved."""
+    return Measured.find(features_page.run)
+
+
+@pytest.fixture(scope="module")
+def reference(notebooks):
+    """The tables that a reader's copy of the book comes with, if it does."""
+    return Measured.find(Run(notebooks / "reference"))
+
+
+def of_measure(table, reading="paper", measure=WEIGHT):
+    return table[(table["reading"] == reading) & (table["measure"] == measure)]
+
+
+def claims_of(mine, reference):
+    """What the library says of the claims that are of this chapter."""
+    table = feature_claims.claims_table(mine, reference)
+    return shown(table[~table["claim"].isin(OF_CLS)])
+
+
+def drawn(page, name, *columns):
+    """The row of this run behind a figure, and which runs there are."""
+    rows = pd.DataFrame(max(page.data(name), key=len))
+    own = rows[rows["run"] == THIS_RUN]
+    assert not own.duplicated(list(columns)).any()
+    return own.set_index(list(columns)).sort_index(), set(rows["run"])
+
+
+class TestTables:
+    def test_six_are_saved_with_what_they_were_made_from(self, features_page, shared_setup):
+        assert features_page.run.tables() == SAVED == sorted(features_page.run.provenance["tables"])
+        for record in features_page.run.provenance["tables"].values():
+            assert record["made_from"] == json.loads(json.dumps(shared_setup.described()))
+
+    def test_they_are_those_of_the_library(self, features, mine):
+        expected = feature_claims.measured(feature_summaries.by_example(features))
+        for field in fields(Measured):
+            computed = getattr(expected, field.name).reset_index(drop=True)
+            pd.testing.assert_frame_equal(getattr(mine, field.name), computed, check_dtype=False)
+
+    def test_heads_have_the_mean_over_the_examples_with_the_feature(self, features, mine, size):
+        key = [*CASE, "layer", "head"]
+        means = of_measure(features).groupby(key, observed=True)[list(FEATURE_COLUMNS)].agg(["mean", "count"])
+        means = means.stack(0, future_stack=True)
+        means = means[means["count"] > 0]
+        found = mine.heads.set_index([*key, "feature"])
+        assert found["mean"].to_dict() == pytest.approx(means["mean"].to_dict(), abs=1e-6)
+        assert found["n_examples"].to_dict() == means["count"].to_dict()
+        n_layers, n_heads = SIZES[size]
+        assert found.groupby([*CASE, "feature"]).size().eq(n_layers * n_heads).all()
+
+    def test_changes_are_paired_by_example(self, features, mine):
+        by_example = of_measure(features).groupby([*CASE, "example"], observed=True)[list(FEATURE_COLUMNS)].mean()
+        both = by_example.stack(future_stack=True).unstack("checkpoint")
+        differences = (both[AFTER] - both[BEFORE]).rename_axis(["task", "example", "feature"])
+        means = differences.groupby(["task", "feature"]).mean().dropna()
+        found = mine.changes[mine.changes["kept"] == ALL].set_index(["task", "feature"])["mean"]
+        assert found.to_dict() == pytest.approx(means.to_dict(), abs=1e-6)
+        assert found.abs().max() > 0, "fine-tuning changed nothing"
+
+    def test_the_share_of_special_tokens_is_that_of_cls_and_all_separators(self, features, mine):
+        paper = features[features["reading"] == "paper"]
+        paper = paper[paper["measure"].isin([WEIGHT, NORM])]
+        share = (paper[CLS] + paper[SEP_SUM]).groupby([paper[name] for name in (*CASE, "measure", "layer")])
+        found = mine.special.set_index([*CASE, "measure", "layer"])["mean"]
+        assert found.to_dict() == pytest.approx(share.mean().dropna().to_dict(), abs=1e-6)
+        assert found.between(0, 1).all()
+
+    def test_an_input_without_the_feature_counts_as_0_in_the_released_reading_only(self, features, mine):
+        found = mine.readings.set_index([*CASE, "feature"])
+        for reading, skips in (("paper", True), ("released", False)):
+            table = of_measure(features, reading)
+            assert table[list(FEATURE_COLUMNS)].isna().any(axis=None) == skips
+            means = table.groupby(CASE, observed=True)[list(FEATURE_COLUMNS)].mean().stack()
+            assert found[reading].to_dict() == pytest.approx({key: means[key] for key in found.index}, abs=1e-6)
+
+    def test_attention_is_a_share_and_sst_2_has_one_separator(self, features, size):
+        weights = features[list(FEATURE_COLUMNS)].to_numpy()
+        weights = weights[~np.isnan(weights)]
+        assert weights.min() >= 0
+        assert weights.max() <= 1 + 1e-5
+        for task in TASKS[size]:
+            of_task = of_measure(features[features["task"] == task])
+            assert of_task[SEP].equals(of_task[SEP_SUM]) == (task == "SST-2")
+
+
+class TestFigures:
+    def test_all_are_there_in_order(self, features_page):
+        assert list(features_page.published) == NUMBERED
+
+    def test_figure_6_has_the_saved_means_of_every_head_and_their_change(self, features_page, mine, reference):
+        (rows,) = features_page.data("figure-features")
+        heads = per_head(rows)
+        assert set(heads["run"]) == {THIS_RUN} | ({REFERENCE_RUN} if reference else set())
+        sides = {THIS_RUN: mine} | ({REFERENCE_RUN: reference} if reference else {})
+        for run, tables in sides.items():
+            key = ["task", "feature", "layer", "head"]
+            found = heads[heads["run"] == run].set_index(key)
+            saved = tables.heads.set_index([*key, "checkpoint"])["mean"].unstack("checkpoint")
+            for checkpoint in (BEFORE, AFTER):
+                assert found[checkpoint].to_dict() == pytest.approx(saved[checkpoint].to_dict(), abs=5.1e-5)
+            change = (saved[AFTER] - saved[BEFORE]).to_dict()
+            assert found["change"].to_dict() == pytest.approx(change, abs=5.2e-5)
+
+    @pytest.mark.parametrize(
+        ("name", "table", "column"), [("figure-stripes", "layers", "feature"), ("figure-norms", "special", "measure")]
+    )
+    def test_curves_are_the_saved_layers_counted_from_one(self, features_page, mine, reference, name, table, column):
+        found, runs = drawn(features_page, name, *CASE, column, "layer")
+        saved = getattr(mine, table)
+        if column == "feature":
+            saved = saved[saved["measure"] == WEIGHT]
+        else:
+            saved = saved.assign(measure=saved["measure"].map(feature_charts.MEASURES))
+        saved = saved.assign(layer=saved["layer"] + 1).set_index([*CASE, column, "layer"])
+        for side in ("mean", "low", "high"):
+            assert found[side].to_dict() == pytest.approx(saved[side].to_dict(), abs=5.1e-5)
+        assert runs == {THIS_RUN} | ({REFERENCE_RUN} if reference else set())
+
+    def test_increases_are_hollow_where_the_corrected_p_is_large(self, features_page, mine):
+        parts = [pd.DataFrame(rows) for rows in features_page.data("figure-increases") if "feature" in rows[0]]
+        found = pd.concat(parts).query("run == @THIS_RUN") if "run" in parts[0] else pd.concat(parts)
+        found = found.set_index(["task", "feature"])
+        saved = mine.changes[mine.changes["kept"] == ALL].set_index(["task", "feature"])
+        assert found["mean"].to_dict() == pytest.approx(saved["mean"].to_dict(), abs=5.1e-5)
+        clear = saved["p_corrected"] < feature_charts.SIGNIFICANT
+        assert (found["clear"] == feature_charts.CLEAR).to_dict() == clear.to_dict()
+
+    def test_readings_are_the_saved_ones(self, features_page, mine):
+        found, _ = drawn(features_page, "figure-readings", *CASE, "feature")
+        saved = mine.readings.set_index([*CASE, "feature"])
+        for reading in ("paper", "released"):
+            assert found[reading].to_dict() == pytest.approx(saved[reading].to_dict(), abs=5.1e-5)
+
+    def test_unofficial_rows_are_said_in_the_captions_and_official_ones_are_not(self, features_page, size):
+        for name in set(NUMBERED) - {"table-parser", "table-claims"}:
+            text = features_page.published[name]["text/markdown"]
+            assert ("rows instead of the official" in text) == (size == "tiny"), name
+
+
+class TestProse:
+    def test_the_stripe_is_counted_as_in_the_tables(self, features_page, size):
+        held, n_tasks = re.search(r"(\d+) of (\d+) tasks", features_page.glued["stripes"]).groups()
+        assert int(n_tasks) == len(TASKS[size])
+        by_claim = {row["claim"]: row for row in features_page.rows("table-claims")}
+        assert by_claim[feature_gaps.STRIPES]["this run"].startswith(f"holds: {held},")
+        verdicts = [row["verdict"] for row in rows_of_claim(features_page, feature_gaps.STRIPES)]
+        assert verdicts.count("holds") == int(held)
+
+    def test_the_share_by_norms_is_that_of_the_table(self, features_page, mine):
+        shares = [float(number) for number in re.findall(r"(\d+) %", features_page.glued["norms_lower"])]
+        means = mine.special[mine.special["checkpoint"] == AFTER].groupby("measure")["mean"].mean()
+        assert shares == pytest.approx([100 * means[WEIGHT], 100 * means[NORM]], abs=0.501)
+
+    def test_changed_verdicts_are_those_of_the_table_of_sure_sentences(self, features_page):
+        same = [row["same"] for row in features_page.rows("table-sure")]
+        changed, compared = re.search(r"(\d+) of (\d+)", features_page.glued["sure_changes"]).groups()
+        assert int(changed) == same.count("no")
+        assert int(compared) == len(same) - same.count(MISSING)
+
+
+def rows_of_claim(page, claim):
+    """The rows of a claim, which only the first of them names."""
+    rows = page.rows("table-by-task")
+    start = [row["claim"] for row in rows].index(claim)
+    end = next((place for place in range(start + 1, len(rows)) if rows[place]["claim"]), len(rows))
+    return rows[start:end]
+
+
+class TestClaims:
+    def test_the_verdict_on_each_task_follows_from_its_interval(self, features_page, mine, size):
+        gaps = mine.gaps[(mine.gaps["checkpoint"] == AFTER) & (mine.gaps["kept"] == ALL)]
+        for claim in (feature_gaps.CLS_EARLY, feature_gaps.SEP_LATE, feature_gaps.STRIPES, feature_gaps.NO_OP):
+            saved = gaps[gaps["claim"] == claim]
+            rows = rows_of_claim(features_page, claim)
+            assert [row["task"] for row in rows] == saved["task"].tolist() == TASKS[size]
+            assert [row["difference"] for row in rows] == saved.apply(per_cent, axis=1).tolist()
+            for row, gap in zip(rows, saved.itertuples(), strict=True):
+                expected = "holds" if gap.low > 0 else "does not hold" if gap.high < 0 else "cannot tell"
+                assert row["verdict"] == expected
+
+    def test_increases_are_the_saved_changes_of_the_papers_features(self, features_page, mine, reference, size):
+        rows = features_page.rows("table-increases")
+        named = [
+            (feature, task)
+            for feature, tasks in feature_gaps.INCREASES.items()
+            for task in tasks
+            if task in TASKS[size]
+        ]
+        saved = mine.changes[mine.changes["kept"] == ALL].set_index(["feature", "task"])
+        assert [(row["feature"], row["task"]) for row in rows] == [key for key in named if key in saved.index]
+        for row in rows:
+            key = (row["feature"], row["task"])
+            assert numbers(row["this run"]) == pytest.approx(100 * saved.loc[key, ["mean", "low", "high"]], abs=0.0051)
+            if reference is not None:
+                theirs = reference.changes[reference.changes["kept"] == ALL].set_index(["feature", "task"])
+                expected = 100 * theirs.loc[key, ["mean", "low", "high"]]
+                assert numbers(row["reference run"]) == pytest.approx(expected, abs=0.0051)
+            else:
+                assert row["reference run"] == MISSING
+
+    def test_every_claim_of_the_section_stands_beside_its_verdict(self, features_page, mine, reference):
+        rows = features_page.rows("table-claims")
+        assert rows == claims_of(mine, reference)
+        assert feature_gaps.STRIPES in [row["claim"] for row in rows]
+        assert not {row["claim"] for row in rows} & set(OF_CLS)
+
+    def test_without_gold_the_parser_is_that_of_the_reference_run(self, features_page, notebooks):
+        expected = parsing.ud_table(Run(notebooks / "reference").table("parser_agreement"))
+        assert features_page.rows("table-parser") == shown(expected)
+
+
+def numbers(text):
+    return [float(number) for number in re.findall(r"[-+]?\d+\.\d+", text)]
+
+
+@pytest.fixture(scope="module")
+def again(notebooks, tiny, tiny_features, tmp_path_factory):
+    """The page executed a second time, with gold annotation and without a reference run; and what the store held before
+    and after.
+    """
+    folder = tmp_path_factory.mktemp("again")
+    copy = folder / "book" / "notebooks"
+    shutil.copytree(notebooks, copy, ignore=shutil.ignore_patterns("*.parquet"))
+    (folder / "gold.conllu").write_text(GOLD, encoding="utf-8")
+    store = notebooks.parent / "_runs"
+    before = results(store, "*")
+    chosen = {"gold": str(folder / "gold.conllu"), "store": str(store), "run": "again-features"}
+    page = execute(copy, "05-", **tiny, **TINY_SETUP, **chosen)
+    return page, before, results(store, "*")
+
+
+class TestAgain:
+    def test_nothing_is_computed_and_the_same_is_saved(self, again, tiny_features):
+        page, before, after = again
+        check_ran_clean(page)
+        assert after == before
+        for name in tiny_features.run.tables():
+            pd.testing.assert_frame_equal(page.run.table(name), tiny_features.run.table(name))
+        assert page.glued == tiny_features.glued
+
+    def test_the_column_of_the_reference_run_is_empty(self, again, tiny_features):
+        page, _, _ = again
+        for name in ("table-claims", "table-increases"):
+            assert without(page.rows(name)) == without(tiny_features.rows(name))
+            assert {row["reference run"] for row in page.rows(name)} == {MISSING}
+        assert {row["run"] for row in page.data("figure-features")[0]} == {THIS_RUN}
+
+    def test_the_parser_is_compared_with_the_gold_file(self, again):
+        page, _, _ = again
+        assert page.run.tables() == sorted([*SAVED, "parser_agreement"])
+        found = page.run.table("parser_agreement")
+        every = found[found["kept"] == "all"].set_index("feature")
+        assert set(every["compared"]) == {2}
+        counted = {"noun": (2, 1), "verb": (1, 2), "pronoun": (2, 2), "object": (1, 1), "negation": (1, 1)}
+        assert {name: tuple(every.loc[name, ["gold", "found"]]) for name in counted} == counted
+        assert every.loc["noun", ["precision", "recall"]].tolist() == [1, 0.5]
+        assert every.loc["verb", ["precision", "recall"]].tolist() == [0.5, 1]
+        rows = {row["feature"]: row for row in page.rows("table-parser")}
+        assert (rows["noun"]["in gold"], rows["noun"]["precision"], rows["noun"]["recall"]) == ("2", "100.0", "50.0")
