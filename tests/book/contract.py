@@ -128,7 +128,7 @@ def _clean(notebook: NotebookNode, path: Path) -> Iterator[str]:
 
 def _references(notebook: NotebookNode, path: Path) -> Iterator[str]:
     referred = set(re.findall(r"\{numref\}`(?:[^`<]*<)?([\w-]+)>?`", prose(notebook)))
-    for kind, name in _published(notebook):
+    for kind, name in published(notebook):
         if name is None:
             yield f"publish.{kind} takes its name from a variable; write it as text, which the prose can refer to"
         elif not name.startswith(PUBLISHERS[kind]):
@@ -137,7 +137,7 @@ def _references(notebook: NotebookNode, path: Path) -> Iterator[str]:
             yield f"{name} is shown but the text does not refer to it with {{numref}}"
 
 
-def _published(notebook: NotebookNode) -> Iterator[tuple[str, str | None]]:
+def published(notebook: NotebookNode) -> Iterator[tuple[str, str | None]]:
     """Yield (helper, name) of each call of `publish` that shows a figure, a picture or a table."""
     for cell in code_cells(notebook):
         for node in ast.walk(ast.parse(cell.source)):

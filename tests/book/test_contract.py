@@ -37,6 +37,11 @@ def test_a_notebook_of_the_book_keeps_the_contract(path):
     assert contract.violations(path) == []
 
 
+def test_every_figure_and_table_of_the_book_has_a_name_of_its_own():
+    names = [name for path in NOTEBOOKS for _, name in contract.published(nbformat.read(path, as_version=4))]
+    assert {name for name in names if names.count(name) > 1} == set()
+
+
 def test_a_good_notebook_has_no_violations(tmp_path):
     assert contract.violations(_write(tmp_path / "good.ipynb", GOOD)) == []
 

@@ -4,8 +4,11 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
+from darksecrets.analyses import attended, frame_attention
+from darksecrets.analyses.attended import Attended
 from darksecrets.book.execute import KERNEL_ENVIRONMENT
 from darksecrets.models.setup import Setup
 from tests.conftest import LEARNABLE, NOT_SOURCE, ROOT, write_task
@@ -169,6 +172,25 @@ def shared_setup(size: str, request: pytest.FixtureRequest, notebooks: Path) -> 
     """The setup of the chapters that share fine-tunings, by the library."""
     chosen = {"tiny": TINY_SETUP, "real": REAL_SETUP}[size]
     return Setup(**request.getfixturevalue(size), **chosen, store=notebooks.parent / "_runs")
+
+
+@pytest.fixture(scope="module")
+def found(features_page: Executed, shared_setup: Setup) -> Attended:
+    """What the store holds of the attention to words, once the chapters on Sections 4.4 and 4.5 have measured it."""
+    return attended.measured(shared_setup)
+
+
+@pytest.fixture(scope="module")
+def diagonal(found: Attended) -> pd.Series:
+    """How diagonal each head is: the larger of its mean attention to the token before and to the one after."""
+    sides = found.diagonal.groupby(["task", "checkpoint", "layer", "head"], observed=True)[["previous", "next"]].mean()
+    return sides.max(axis=1)
+
+
+@pytest.fixture(scope="module")
+def far_apart(shared_setup: Setup) -> pd.DataFrame:
+    """The pre-trained model's attention in pocket sentences, measured as the chapter on Section 4.5 does."""
+    return frame_attention.pocket_links(shared_setup, N_LINKED)
 
 
 NAMES = ("methodology", "patterns", "relations", "finetuning", "features", "links")

@@ -1,18 +1,14 @@
-"""The chapter on linguistic features executed: it shows what its tables hold, and these hold what heads attend to."""
+"""The chapter on linguistic features executed: what it shows is what stands in its tables."""
 
-import json
 import re
 import shutil
-from dataclasses import fields
 
-import numpy as np
 import pandas as pd
 import pytest
 
-from darksecrets.analyses import attended
-from darksecrets.analyses.feature_attention import CLS, FEATURE_COLUMNS, NORM, SEP, SEP_SUM, WEIGHT
+from darksecrets.analyses.feature_attention import NORM, WEIGHT
 from darksecrets.corpora.annotated_maps import AFTER, BEFORE
-from darksecrets.evidence import feature_claims, feature_gaps, feature_summaries, parsing
+from darksecrets.evidence import feature_claims, feature_gaps, parsing
 from darksecrets.evidence.feature_claims import OF_CLS, Measured
 from darksecrets.evidence.feature_gaps import ALL
 from darksecrets.evidence.fine_tuning import per_cent
@@ -20,14 +16,13 @@ from darksecrets.evidence.side_by_side import REFERENCE_RUN, THIS_RUN
 from darksecrets.figures import feature_charts
 from darksecrets.figures.publish import MISSING
 from darksecrets.runs import Run
-from tests.notebooks.conftest import SIZES, TASKS, TINY_SETUP
+from tests.notebooks.conftest import TASKS, TINY_SETUP
 from tests.notebooks.executed import check_ran_clean, execute, per_head, results, shown, without
 
 NUMBERED = [
-    *("figure-features", "figure-stripes", "table-by-task", "figure-increases", "table-increases", "figure-norms"),
-    *("figure-readings", "table-parser", "table-sure", "table-claims"),
+    *("figure-features", "figure-stripes", "table-features-by-task", "figure-increases", "table-increases"),
+    *("figure-norms", "figure-feature-readings", "table-parser", "table-feature-sure", "table-feature-claims"),
 ]
-SAVED = sorted(f"feature_{field.name}" for field in fields(Measured))
 CASE = ["task", "checkpoint"]
 # The verb "left" is called a noun, to be counted as a mistake.
 GOLD = """# text = She fed the dogs.
@@ -47,12 +42,6 @@ GOLD = """# text = She fed the dogs.
 
 
 @pytest.fixture(scope="module")
-def features(features_page, shared_setup):
-    """What the store holds for the page's setup: a row per example, reading, measure, layer and head."""
-    return attended.measured(shared_setup).features
-
-
-@pytest.fixture(scope="module")
 def mine(features_page):
     """The tables that the page saved."""
     return Measured.find(features_page.run)
@@ -62,10 +51,6 @@ def mine(features_page):
 def reference(notebooks):
     """The tables that a reader's copy of the book comes with, if it does."""
     return Measured.find(Run(notebooks / "reference"))
-
-
-def of_measure(table, reading="paper", measure=WEIGHT):
-    return table[(table["reading"] == reading) & (table["measure"] == measure)]
 
 
 def claims_of(mine, reference):
@@ -80,64 +65,6 @@ def drawn(page, name, *columns):
     own = rows[rows["run"] == THIS_RUN]
     assert not own.duplicated(list(columns)).any()
     return own.set_index(list(columns)).sort_index(), set(rows["run"])
-
-
-class TestTables:
-    def test_six_are_saved_with_what_they_were_made_from(self, features_page, shared_setup):
-        assert features_page.run.tables() == SAVED == sorted(features_page.run.provenance["tables"])
-        for record in features_page.run.provenance["tables"].values():
-            assert record["made_from"] == json.loads(json.dumps(shared_setup.described()))
-
-    def test_they_are_those_of_the_library(self, features, mine):
-        expected = feature_claims.measured(feature_summaries.by_example(features))
-        for field in fields(Measured):
-            computed = getattr(expected, field.name).reset_index(drop=True)
-            pd.testing.assert_frame_equal(getattr(mine, field.name), computed, check_dtype=False)
-
-    def test_heads_have_the_mean_over_the_examples_with_the_feature(self, features, mine, size):
-        key = [*CASE, "layer", "head"]
-        means = of_measure(features).groupby(key, observed=True)[list(FEATURE_COLUMNS)].agg(["mean", "count"])
-        means = means.stack(0, future_stack=True)
-        means = means[means["count"] > 0]
-        found = mine.heads.set_index([*key, "feature"])
-        assert found["mean"].to_dict() == pytest.approx(means["mean"].to_dict(), abs=1e-6)
-        assert found["n_examples"].to_dict() == means["count"].to_dict()
-        n_layers, n_heads = SIZES[size]
-        assert found.groupby([*CASE, "feature"]).size().eq(n_layers * n_heads).all()
-
-    def test_changes_are_paired_by_example(self, features, mine):
-        by_example = of_measure(features).groupby([*CASE, "example"], observed=True)[list(FEATURE_COLUMNS)].mean()
-        both = by_example.stack(future_stack=True).unstack("checkpoint")
-        differences = (both[AFTER] - both[BEFORE]).rename_axis(["task", "example", "feature"])
-        means = differences.groupby(["task", "feature"]).mean().dropna()
-        found = mine.changes[mine.changes["kept"] == ALL].set_index(["task", "feature"])["mean"]
-        assert found.to_dict() == pytest.approx(means.to_dict(), abs=1e-6)
-        assert found.abs().max() > 0, "fine-tuning changed nothing"
-
-    def test_the_share_of_special_tokens_is_that_of_cls_and_all_separators(self, features, mine):
-        paper = features[features["reading"] == "paper"]
-        paper = paper[paper["measure"].isin([WEIGHT, NORM])]
-        share = (paper[CLS] + paper[SEP_SUM]).groupby([paper[name] for name in (*CASE, "measure", "layer")])
-        found = mine.special.set_index([*CASE, "measure", "layer"])["mean"]
-        assert found.to_dict() == pytest.approx(share.mean().dropna().to_dict(), abs=1e-6)
-        assert found.between(0, 1).all()
-
-    def test_an_input_without_the_feature_counts_as_0_in_the_released_reading_only(self, features, mine):
-        found = mine.readings.set_index([*CASE, "feature"])
-        for reading, skips in (("paper", True), ("released", False)):
-            table = of_measure(features, reading)
-            assert table[list(FEATURE_COLUMNS)].isna().any(axis=None) == skips
-            means = table.groupby(CASE, observed=True)[list(FEATURE_COLUMNS)].mean().stack()
-            assert found[reading].to_dict() == pytest.approx({key: means[key] for key in found.index}, abs=1e-6)
-
-    def test_attention_is_a_share_and_sst_2_has_one_separator(self, features, size):
-        weights = features[list(FEATURE_COLUMNS)].to_numpy()
-        weights = weights[~np.isnan(weights)]
-        assert weights.min() >= 0
-        assert weights.max() <= 1 + 1e-5
-        for task in TASKS[size]:
-            of_task = of_measure(features[features["task"] == task])
-            assert of_task[SEP].equals(of_task[SEP_SUM]) == (task == "SST-2")
 
 
 class TestFigures:
@@ -183,13 +110,13 @@ class TestFigures:
         assert (found["clear"] == feature_charts.CLEAR).to_dict() == clear.to_dict()
 
     def test_readings_are_the_saved_ones(self, features_page, mine):
-        found, _ = drawn(features_page, "figure-readings", *CASE, "feature")
+        found, _ = drawn(features_page, "figure-feature-readings", *CASE, "feature")
         saved = mine.readings.set_index([*CASE, "feature"])
         for reading in ("paper", "released"):
             assert found[reading].to_dict() == pytest.approx(saved[reading].to_dict(), abs=5.1e-5)
 
     def test_unofficial_rows_are_said_in_the_captions_and_official_ones_are_not(self, features_page, size):
-        for name in set(NUMBERED) - {"table-parser", "table-claims"}:
+        for name in set(NUMBERED) - {"table-parser", "table-feature-claims"}:
             text = features_page.published[name]["text/markdown"]
             assert ("rows instead of the official" in text) == (size == "tiny"), name
 
@@ -198,7 +125,7 @@ class TestProse:
     def test_the_stripe_is_counted_as_in_the_tables(self, features_page, size):
         held, n_tasks = re.search(r"(\d+) of (\d+) tasks", features_page.glued["stripes"]).groups()
         assert int(n_tasks) == len(TASKS[size])
-        by_claim = {row["claim"]: row for row in features_page.rows("table-claims")}
+        by_claim = {row["claim"]: row for row in features_page.rows("table-feature-claims")}
         assert by_claim[feature_gaps.STRIPES]["this run"].startswith(f"holds: {held},")
         verdicts = [row["verdict"] for row in rows_of_claim(features_page, feature_gaps.STRIPES)]
         assert verdicts.count("holds") == int(held)
@@ -209,7 +136,7 @@ class TestProse:
         assert shares == pytest.approx([100 * means[WEIGHT], 100 * means[NORM]], abs=0.501)
 
     def test_changed_verdicts_are_those_of_the_table_of_sure_sentences(self, features_page):
-        same = [row["same"] for row in features_page.rows("table-sure")]
+        same = [row["same"] for row in features_page.rows("table-feature-sure")]
         changed, compared = re.search(r"(\d+) of (\d+)", features_page.glued["sure_changes"]).groups()
         assert int(changed) == same.count("no")
         assert int(compared) == len(same) - same.count(MISSING)
@@ -217,7 +144,7 @@ class TestProse:
 
 def rows_of_claim(page, claim):
     """The rows of a claim, which only the first of them names."""
-    rows = page.rows("table-by-task")
+    rows = page.rows("table-features-by-task")
     start = [row["claim"] for row in rows].index(claim)
     end = next((place for place in range(start + 1, len(rows)) if rows[place]["claim"]), len(rows))
     return rows[start:end]
@@ -256,7 +183,7 @@ class TestClaims:
                 assert row["reference run"] == MISSING
 
     def test_every_claim_of_the_section_stands_beside_its_verdict(self, features_page, mine, reference):
-        rows = features_page.rows("table-claims")
+        rows = features_page.rows("table-feature-claims")
         assert rows == claims_of(mine, reference)
         assert feature_gaps.STRIPES in [row["claim"] for row in rows]
         assert not {row["claim"] for row in rows} & set(OF_CLS)
@@ -297,14 +224,14 @@ class TestAgain:
 
     def test_the_column_of_the_reference_run_is_empty(self, again, tiny_features):
         page, _, _ = again
-        for name in ("table-claims", "table-increases"):
+        for name in ("table-feature-claims", "table-increases"):
             assert without(page.rows(name)) == without(tiny_features.rows(name))
             assert {row["reference run"] for row in page.rows(name)} == {MISSING}
         assert {row["run"] for row in page.data("figure-features")[0]} == {THIS_RUN}
 
-    def test_the_parser_is_compared_with_the_gold_file(self, again):
+    def test_the_parser_is_compared_with_the_gold_file(self, again, tiny_features):
         page, _, _ = again
-        assert page.run.tables() == sorted([*SAVED, "parser_agreement"])
+        assert page.run.tables() == sorted([*tiny_features.run.tables(), "parser_agreement"])
         found = page.run.table("parser_agreement")
         every = found[found["kept"] == "all"].set_index("feature")
         assert set(every["compared"]) == {2}

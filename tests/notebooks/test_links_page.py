@@ -1,23 +1,19 @@
-"""The chapter on token-to-token attention executed: it shows what its tables hold, and these what heads attend to."""
+"""The chapter on token-to-token attention executed: what it shows is what stands in its tables."""
 
-import json
 import re
 import shutil
-from dataclasses import fields
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from darksecrets.analyses import attended, frame_attention
-from darksecrets.analyses.attended import RELATIONS
 from darksecrets.analyses.feature_attention import FROM_CLS
 from darksecrets.corpora.annotated_maps import AFTER
-from darksecrets.evidence import feature_claims, link_claims, link_heads
+from darksecrets.evidence import feature_claims, feature_report, link_claims, link_heads
 from darksecrets.evidence.feature_claims import OF_CLS
 from darksecrets.evidence.heads import head_label
 from darksecrets.evidence.link_claims import Measured
-from darksecrets.evidence.link_distance import FAR, NEAR, POCKET_FAR
+from darksecrets.evidence.link_distance import FAR, NEAR
 from darksecrets.evidence.side_by_side import REFERENCE_RUN, THIS_RUN
 from darksecrets.figures.charts import COMPARED
 from darksecrets.figures.publish import MISSING
@@ -27,10 +23,9 @@ from tests.notebooks.executed import check_ran_clean, execute, per_head, results
 
 NUMBERED = [
     *("figure-links", "figure-diagonal", "table-candidates", "figure-verdicts", "figure-by-distance", "table-follows"),
-    *("table-verdicts", "table-survivors", "table-sure", "table-released", "figure-cls", "table-cls", "table-claims"),
-    "table-claims-cls",
+    *("table-verdicts", "table-survivors", "table-link-sure", "table-released", "figure-cls", "table-cls"),
+    *("table-link-claims", "table-cls-claims"),
 ]
-SAVED = sorted(["link_released", *(f"link_{field.name}" for field in fields(Measured))])
 ON_POCKET = ("figure-verdicts", "figure-by-distance", "table-follows", "table-verdicts")  # not on the tasks' texts
 CASE = ["task", "checkpoint"]
 HEAD = ["layer", "head"]
@@ -44,25 +39,6 @@ NAMES = {  # of links, as a reader sees them
 
 
 @pytest.fixture(scope="module")
-def found(links_page, shared_setup):
-    """What the store holds for the page's setup."""
-    return attended.measured(shared_setup)
-
-
-@pytest.fixture(scope="module")
-def diagonal(found):
-    """How diagonal each head is: the larger of its mean attention to the token before and to the one after."""
-    sides = found.diagonal.groupby([*CASE, *HEAD], observed=True)[["previous", "next"]].mean()
-    return sides.max(axis=1)
-
-
-@pytest.fixture(scope="module")
-def far_apart(shared_setup):
-    """The pre-trained model's attention in pocket sentences, measured as the page does."""
-    return frame_attention.pocket_links(shared_setup, N_LINKED)
-
-
-@pytest.fixture(scope="module")
 def mine(links_page):
     """The tables that the page saved."""
     return Measured.find(links_page.run)
@@ -72,11 +48,6 @@ def mine(links_page):
 def reference(notebooks):
     """The tables that a reader's copy of the book comes with, if it does."""
     return Measured.find(Run(notebooks / "reference"))
-
-
-def by_link(table):
-    """Weights in both directions as one column, for each link that a row is of."""
-    return table.rename_axis(columns="direction").stack()
 
 
 def named(table):
@@ -96,85 +67,6 @@ def of_this_run(rows):
     """Rows of this run in a chart that may have a menu of runs."""
     table = pd.DataFrame(rows)
     return table[table["run"] == THIS_RUN] if "run" in table else table
-
-
-class TestTables:
-    def test_all_are_saved_with_what_they_were_made_from(self, links_page, shared_setup):
-        assert links_page.run.tables() == SAVED == sorted(links_page.run.provenance["tables"])
-        expected = json.loads(json.dumps(shared_setup.described()))
-        for record in links_page.run.provenance["tables"].values():
-            assert record["made_from"].items() >= expected.items()
-
-    def test_they_are_those_of_the_library(self, mine, found, far_apart):
-        expected = link_claims.measured(found.links, found.diagonal, far_apart)
-        for field in fields(Measured):
-            computed = getattr(expected, field.name).reset_index(drop=True)
-            pd.testing.assert_frame_equal(getattr(mine, field.name), computed, check_dtype=False, atol=1.1e-5)
-
-    def test_heads_have_the_mean_over_examples_of_the_mean_over_their_links(self, mine, found, size):
-        key = [*CASE, "relation", *HEAD]
-        of_example = found.links.groupby([*key, "example"], observed=True)[["to_dependent", "to_head"]].mean()
-        means = by_link(of_example.groupby(key, observed=True).mean())
-        saved = mine.heads.set_index([*key, "direction"])
-        assert saved["mean"].to_dict() == pytest.approx(means.to_dict(), abs=1.1e-5)
-        n_examples = found.links.groupby([*CASE, "relation"], observed=True)["example"].nunique()
-        assert saved["n"].groupby([*CASE, "relation"]).first().to_dict() == n_examples.to_dict()
-        assert len(saved) == 2 * len(n_examples) * int(np.prod(SIZES[size]))
-
-    def test_candidates_are_the_first_heads_with_their_diagonal(self, mine, diagonal):
-        key = [*CASE, *LINK, *HEAD]
-        highest = mine.heads.loc[mine.heads.groupby([*CASE, *LINK], observed=True)["mean"].idxmax()]
-        first = mine.candidates.drop_duplicates([*CASE, *LINK])
-        assert set(first[key].itertuples(index=False)) == set(highest[key].itertuples(index=False))
-        saved = mine.scores.set_index([*CASE, *HEAD])["diagonal"]
-        assert saved.to_dict() == pytest.approx(diagonal.to_dict(), abs=1.1e-5)
-        for row in mine.candidates.itertuples():
-            own = diagonal[row.task, row.checkpoint, row.layer, row.head]
-            assert row.diagonal == pytest.approx(own, abs=1.1e-5)
-            assert row.rank == 1 + (diagonal[row.task, row.checkpoint] > own).sum()
-
-    def test_what_a_head_follows_rests_on_every_distance_alike(self, mine, far_apart, size):
-        sizes = far_apart.groupby(["relation", "distance"], observed=True)["example"].nunique()
-        assert set(sizes.index) == {(relation, distance) for relation in RELATIONS for distance in range(1, 9)}
-        assert set(sizes) == {N_LINKED}
-        nulls = [name for name in far_apart if name.endswith(("_null", "_others"))]
-        assert len(nulls) == 4
-        chosen = far_apart[far_apart["distance"].between(*POCKET_FAR)].dropna(subset=nulls)
-        key = ["relation", *HEAD]
-        means = chosen.groupby([*key, "distance"], observed=True)[["to_dependent", "to_head"]].mean()
-        means = by_link(means.groupby(key, observed=True).mean())
-        saved = mine.follows.set_index([*key, "direction"])["mean"]
-        assert saved.to_dict() == pytest.approx(means.to_dict(), abs=1.1e-5)
-        assert len(saved) == len(NAMES) * int(np.prod(SIZES[size]))
-
-    def test_a_head_follows_a_link_only_if_it_beats_both_nulls(self, mine):
-        for tests in (mine.follows, mine.matched):
-            beats = tests[tests["specific"]]
-            assert (beats["difference"] > 0).all()
-            assert (beats["others_difference"] > 0).all()
-            assert (beats["p_corrected"] < 0.05).all()
-        follows = mine.follows["verdict"].isin(["follows the link", "both"])
-        assert follows.tolist() == mine.follows["specific"].tolist()
-
-
-class TestStore:
-    def test_after_the_chapter_on_features_no_model_reads_the_examples_again(
-        self, features_page, links_page, shared_setup, size, notebooks
-    ):
-        store = notebooks.parent / "_runs"
-        before = results(store, attended.KIND)
-        fingerprint = shared_setup.load().fingerprint
-        own = [made_from for made_from, _, _ in before if made_from["checkpoint"] == fingerprint]
-        assert len(own) == 2 * len(TASKS[size])
-        assert sum(made_from["training"] is None for made_from in own) == len(TASKS[size])
-        attended.measured(shared_setup)
-        assert results(store, attended.KIND) == before
-
-    def test_each_task_is_trained_once(self, features_page, links_page, shared_setup, size, notebooks):
-        made_from = [made_from for made_from, _, _ in results(notebooks.parent / "_runs", "finetuned")]
-        fingerprint = shared_setup.load().fingerprint
-        own = [one["task"] for one in made_from if one["checkpoint"] == fingerprint]
-        assert sorted(own) == sorted(TASKS[size])
 
 
 class TestFigures:
@@ -231,7 +123,7 @@ class TestFigures:
             assert row.low <= row.mean <= row.high
 
     def test_unofficial_rows_are_said_where_texts_of_tasks_are_read(self, links_page, size):
-        for name in set(NUMBERED) - {"table-claims", "table-claims-cls"}:
+        for name in set(NUMBERED) - {"table-link-claims", "table-cls-claims"}:
             text = links_page.published[name]["text/markdown"]
             assert ("rows instead of the official" in text) == (size == "tiny" and name not in ON_POCKET), name
 
@@ -338,25 +230,26 @@ class TestCls:
                 assert float(cell.removeprefix(feature).split()[0]) == pytest.approx(100 * mean, abs=0.051)
 
     def test_the_claims_are_those_that_the_other_chapter_leaves_out(self, links_page, features_page, notebooks):
-        both = (feature_claims.Measured.find(run) for run in (features_page.run, Run(notebooks / "reference")))
+        both = [feature_claims.Measured.find(run) for run in (features_page.run, Run(notebooks / "reference"))]
         expected = feature_claims.claims_table(*both)
-        assert links_page.rows("table-claims-cls") == shown(expected[expected["claim"].isin(OF_CLS)])
+        assert links_page.rows("table-cls-claims") == shown(expected[expected["claim"].isin(OF_CLS)])
+        assert links_page.rows("table-cls") == shown(feature_report.target_table(*both))
 
 
 class TestClaims:
     def test_every_claim_stands_beside_its_verdict(self, links_page, mine, reference):
-        assert links_page.rows("table-claims") == shown(link_claims.claims(mine, reference))
+        assert links_page.rows("table-link-claims") == shown(link_claims.claims(mine, reference))
 
     def test_cases_are_counted_for_every_task_and_link(self, links_page, mine):
         n_cases = len(mine.coincidence.query("checkpoint == @AFTER"))
-        cells = [row["this run"] for row in links_page.rows("table-claims") if "(each" in row["claim"]]
+        cells = [row["this run"] for row in links_page.rows("table-link-claims") if "(each" in row["claim"]]
         assert len(cells) == 3
         for cell in cells:
             assert sum(int(count) for count in re.findall(r": (\d+)", cell)) == n_cases
 
     def test_sure_sentences_are_compared_with_all(self, links_page, found, far_apart, mine):
         sure = link_claims.measured(found.links[found.links["sure"]], found.diagonal, far_apart)
-        rows = links_page.rows("table-sure")
+        rows = links_page.rows("table-link-sure")
         assert rows == shown(link_claims.sure_table(mine, sure))
         for row in rows:
             assert (row["all sentences"] != row["sure sentences"]) == (row["changed?"] == "yes")
@@ -373,7 +266,7 @@ def test_again_nothing_is_computed_and_without_a_reference_its_column_is_empty(n
     for name in tiny_links.run.tables():
         pd.testing.assert_frame_equal(again.run.table(name), tiny_links.run.table(name))
     assert again.glued == tiny_links.glued
-    for name in ("table-claims", "table-claims-cls", "table-cls"):
+    for name in ("table-link-claims", "table-cls-claims", "table-cls"):
         rows = again.rows(name)
         assert without(rows) == without(tiny_links.rows(name))
         assert {row["reference run"] for row in rows} == {MISSING}

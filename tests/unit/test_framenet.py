@@ -152,7 +152,9 @@ def test_a_chapter_takes_framenet_where_it_is_and_else_pocket_frames_and_says_so
         assert (found.source, len(found.sentences), found.note) == ("FrameNet 1.7", 4, "This run has FrameNet 1.7.")
         assert (found.are_framenet, found.directory) == (True, directory)
         assert framenet.counts(store, found.directory)["examples"].tolist() == [9, 4, 3]
+        assert framenet.others(found, "released", store) == {"paper": framenet.load(frames, "paper", store)}
     assert not framenet.load("pocket", "paper", store).are_framenet
+    assert framenet.others(asked, "paper", store) == {}, "the pocket corpus has one reading"
 
 
 @pytest.mark.parametrize(

@@ -247,6 +247,11 @@ class TestLinkedAtADistance:
             pocket.linked(relation, distance)
         assert "\n" not in str(caught.value)
 
+    @pytest.mark.parametrize("n_sentences", [0, -1])
+    def test_fewer_than_one_is_refused(self, n_sentences):
+        with pytest.raises(InputError, match=f"n_sentences is {n_sentences}; it must be at least 1"):
+            pocket.linked("verb-subject", 1, n_sentences)
+
     def test_more_than_there_are_is_refused(self, monkeypatch):
         monkeypatch.setattr(pocket, "MOST_TRIES", 0)
         with pytest.raises(InputError, match="fewer than 3 such sentences"):

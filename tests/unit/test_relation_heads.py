@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from darksecrets.errors import InputError
 from darksecrets.evidence import relation_heads, relation_report
 from darksecrets.evidence.relation_heads import ANY_HEAD, DIRECTIONS, STAND_OUT, Measured
 from darksecrets.evidence.statistics import interval_of_mean
@@ -204,6 +205,12 @@ class TestClaims:
         found = Measured.find(run)
         pd.testing.assert_frame_equal(relation_heads.claims(found), relation_heads.claims(RUN))
         assert run.provenance["tables"]["frame_specific"]["made_from"] == {"frames": "FrameNet 1.7"}
+
+
+def test_sentences_that_cannot_be_tested_are_refused_in_a_line():
+    alone = NOTHING[NOTHING["kind"] == "link"]
+    with pytest.raises(InputError, match="in none of the sentences could other words stand"):
+        relation_heads.specific(alone)
 
 
 class TestFindings:

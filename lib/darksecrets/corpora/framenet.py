@@ -64,6 +64,13 @@ def load(frames: str, reading: str, store: Store) -> Frames:
     return Frames(NAME, tuple(examples(reading, store, source)), f"This run has {NAME}.", source)
 
 
+def others(chosen: Frames, reading: str, store: Store) -> dict[str, Frames]:
+    """Return what `load` gives in the readings other than `reading`: none for the pocket corpus, which has one."""
+    if not chosen.are_framenet:
+        return {}
+    return {name: load(chosen.directory or "framenet", name, store) for name in READINGS if name != reading}
+
+
 def examples(reading: str, store: Store, source: str = "") -> list[Sentence]:
     """Return the examples of a reading, each a sentence with its frame, whose elements are the linked ones only.
 

@@ -66,7 +66,7 @@ def each(table: pd.DataFrame, key: Sequence[str], unit: Sequence[str], columns: 
 def averaged(values: np.ndarray, codes: np.ndarray) -> np.ndarray:
     """Average rows (unit, head) that have the same code, 0 to the number of codes less 1: (code, head)."""
     sizes = np.bincount(codes)
-    members = sparse.csr_array((1 / sizes[codes], (codes, np.arange(len(codes)))))
+    members = sparse.csr_array((1 / sizes[codes], (codes, np.arange(len(codes)))), shape=(len(sizes), len(codes)))
     return members @ values
 
 

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from darksecrets.analyses.link_attention import LINK, MOVED, OTHER_DEPENDENT, OTHER_HEAD
+from darksecrets.errors import InputError
 from darksecrets.evidence.heads import HEAD, Wide, averaged, named, standing_out, wide
 from darksecrets.evidence.link_distance import INTERVAL, NULLS, excess, smaller
 from darksecrets.evidence.permutation import SIGNIFICANT, Places, all_positive, any_positive, moved
@@ -80,11 +81,16 @@ def specific(frames: pd.DataFrame, n_permutations: int = 10_000, seed: int = 0) 
     `p_corrected` is the larger of the two nulls' p of `permutation.moved`, each corrected over heads, directions and
     nulls: that any head is wrongly said to beat both has a chance of .05 at most. `specific`, whether it is below .05;
     `beats_null`, whether that of `null` alone is; `n_tested`. The links of a sentence move together, so its places are
-    those that all of them can take. Only sentences that have such a place for every null are tested.
+    those that all of them can take. Only sentences that have such a place for every null are tested; raises InputError
+    where none has.
     """
     shapes = wide(frames, ["sentence", "pair", "kind", "shift"], TESTED)
     places = {kind: _places(shapes, kind) for kind in NULL_OF}
     tested = set.intersection(*(set(found.units["sentence"]) for found in places.values()))
+    if not tested:
+        raise InputError(
+            "in none of the sentences could other words stand for the linked ones; give more, or longer ones"
+        )
     sets, columns = [], {direction: {} for direction in TESTED}
     for kind, (null, directions) in NULL_OF.items():
         found = places[kind].kept(places[kind].units["sentence"].isin(tested))
@@ -186,9 +192,9 @@ def _compared(weights: np.ndarray, codes: np.ndarray, is_link: np.ndarray, null:
 
 
 def _by(frames: pd.DataFrame, heads: Sequence[tuple[int, int]], direction: str | None, column: str) -> pd.DataFrame:
-    chosen = frames[pd.MultiIndex.from_frame(frames[HEAD]).isin(list(heads))]
     rows = []
-    for (layer, head), group in chosen.groupby(HEAD, sort=False):
+    for layer, head in heads:
+        group = frames[(frames["layer"] == layer) & (frames["head"] == head)]
         links = group[group["kind"] == LINK]
         toward = direction or links[list(TESTED)].mean().idxmax()
         weights = group.assign(quantity=group["kind"].map(_quantities(toward))).dropna(subset="quantity")

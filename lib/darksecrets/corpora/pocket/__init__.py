@@ -91,6 +91,8 @@ def linked(relation: str, distance: int, n_sentences: int = 100, seed: int = 0) 
             f"pocket has no {relation!r} links at distance {distance}; give one of {', '.join(links.LINKED)} and "
             f"a distance from {links.DISTANCES[0]} to {links.DISTANCES[-1]}"
         )
+    if n_sentences < 1:
+        raise InputError(f"n_sentences is {n_sentences}; it must be at least 1")
     writer = _writer(seed, f"{relation}/{distance}", 0, "dev")
     found: dict[str, Sentence] = {}
     for _ in range(n_sentences * MOST_TRIES):
