@@ -187,12 +187,17 @@ class TestSure:
         assert row["same"] == "no"
         n_changed = (found["same"] == "no").sum()
         assert feature_report.sure_finding(run).startswith(f"{n_changed} of {len(found)} verdicts change")
+        summary = feature_report.sure_summary(run).set_index("claim")
+        assert (summary["compared"].sum(), summary["the same"].sum()) == (len(found), len(found) - n_changed)
+        cells = row[["all sentences", "sure sentences"]]
+        assert summary.loc[MORE_WORDS, "changed"].startswith("RTE noun: {}, then {}".format(*cells))
 
     def test_without_sure_sentences_there_is_nothing_to_compare(self):
         run = measured(tasks=("RTE",), sure=0.0)
         table = feature_claims.sure_table(run)
         assert table[["sure sentences", "same"]].isna().all(axis=None)
         assert feature_report.sure_finding(run) == "0 of 0 verdicts change where only sure sentences count"
+        assert feature_report.sure_summary(run).empty
 
 
 class TestReport:

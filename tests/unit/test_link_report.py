@@ -177,6 +177,14 @@ class TestAgreementRange:
         assert link_report.agreement_range(agreement) == "an amount that cannot be computed here"
 
 
+def test_heads_that_exceed_words_as_far_apart_are_counted_once():
+    found = link_report.first_null_counts(RUN.follows)
+    above = RUN.follows[RUN.follows["low"] > 0]
+    for relation, of_relation in above.groupby("relation", observed=True):
+        n_heads = len(of_relation.drop_duplicates(["layer", "head"]))
+        assert f"{n_heads} of 12 heads ({relation})" in found
+
+
 class TestCurves:
     CURVES = link_report.curves(POCKET, RUN.follows)
 

@@ -6,8 +6,7 @@ linguistic features* and *What heads attend to: token to token*.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass
 
 import pandas as pd
 
@@ -17,8 +16,8 @@ from darksecrets.evidence import feature_gaps, feature_summaries
 from darksecrets.evidence.feature_gaps import ALL, INCREASES, SURE
 from darksecrets.evidence.feature_summaries import PAPER, Block
 from darksecrets.evidence.fine_tuning import counted, per_cent, verdict
+from darksecrets.evidence.saved import SavedTables
 from darksecrets.evidence.statistics import holm, over_seeds, p_of_interval
-from darksecrets.runs import Run
 
 MORE_WORDS = "Fine-tuning increases the attention to nouns and objects on MRPC, RTE and QQP"
 MORE_NEGATION = "Fine-tuning increases the attention to negation on QNLI"
@@ -60,12 +59,14 @@ JUDGED = ["claim", "task", "first", "second", "mean", "low", "high"]
 
 
 @dataclass(frozen=True)
-class Measured:
+class Measured(SavedTables):
     """What one run measured, in tables of `feature_summaries` and `feature_gaps`.
 
     `heads` (plain weights, reading paper), `layers` (every measure, reading paper), `special` (the share that special
     tokens get, by layer), `changes` (plain weights overall, with `kept`), `gaps` and `readings`.
     """
+
+    PREFIX = "feature"
 
     heads: pd.DataFrame
     layers: pd.DataFrame
@@ -73,17 +74,6 @@ class Measured:
     changes: pd.DataFrame
     gaps: pd.DataFrame
     readings: pd.DataFrame
-
-    def save(self, run: Run, **made_from: Any) -> None:
-        """Save the tables in a run, with what they were made from."""
-        for field in fields(self):
-            run.save(f"feature_{field.name}", getattr(self, field.name), **made_from)
-
-    @classmethod
-    def find(cls, run: Run) -> "Measured | None":
-        """Read the tables of a run, or give None where it does not have them."""
-        tables = [run.find(f"feature_{field.name}") for field in fields(cls)]
-        return None if any(table is None for table in tables) else cls(*tables)
 
 
 def measured(blocks: Sequence[Block]) -> Measured:

@@ -161,6 +161,23 @@ def sure_finding(run: Measured) -> str:
     return f"{(same == 'no').sum()} of {len(same)} verdicts change where only sure sentences count"
 
 
+def sure_summary(run: Measured) -> pd.DataFrame:
+    """Lay `feature_claims.sure_table` out: claim, compared (verdicts), the same, and where it changes, how.
+
+    Verdicts that too few sure sentences leave out are not compared.
+    """
+    table = feature_claims.sure_table(run).dropna(subset="same")
+    rows = []
+    for claim, found in table.groupby("claim", sort=False):
+        changed = [
+            f"{' '.join(filter(None, (task, feature)))}: {every}, then {sure}"
+            for _, task, feature, every, sure, same in found.itertuples(index=False, name=None)
+            if same == "no"
+        ]
+        rows.append((claim, len(found), int((found["same"] == "yes").sum()), "; ".join(changed) or None))
+    return pd.DataFrame(rows, columns=["claim", "compared", "the same", "changed"]).astype(object)
+
+
 def _increases(run: Measured) -> dict[tuple[str, str], str]:
     found = all_changes(run)
     return {(row["feature"], row["task"]): _signed(row) for _, row in found.iterrows()}

@@ -3,8 +3,7 @@
 Explained in the chapter *Token-to-token attention*.
 """
 
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass
 
 import pandas as pd
 
@@ -15,8 +14,8 @@ from darksecrets.evidence.heads import HEAD, named
 from darksecrets.evidence.link_distance import FAR, excess, smaller
 from darksecrets.evidence.link_heads import RUN, SURE
 from darksecrets.evidence.permutation import all_positive, any_positive, joined
+from darksecrets.evidence.saved import SavedTables
 from darksecrets.evidence.statistics import over_seeds
-from darksecrets.runs import Run
 
 CASE = ["task", "relation", "direction"]
 CASES = "each task, relation and direction"
@@ -30,10 +29,12 @@ DECIMALS = 5  # of what is kept, which halves its size; a reader sees three
 
 
 @dataclass(frozen=True)
-class Measured:
+class Measured(SavedTables):
     """What one run measured: `link_heads.links_by_head`, `diagonal_scores`, `candidates` and `coincidence`;
     `link_distance.matched` and `follows`.
     """
+
+    PREFIX = "link"
 
     heads: pd.DataFrame
     scores: pd.DataFrame
@@ -41,17 +42,6 @@ class Measured:
     coincidence: pd.DataFrame
     matched: pd.DataFrame
     follows: pd.DataFrame
-
-    def save(self, run: Run, **made_from: Any) -> None:
-        """Save the tables in a run, with what they were made from."""
-        for field in fields(self):
-            run.save(f"link_{field.name}", getattr(self, field.name), **made_from)
-
-    @classmethod
-    def find(cls, run: Run) -> "Measured | None":
-        """Read the tables of a run, or give None where it does not have them."""
-        tables = [run.find(f"link_{field.name}") for field in fields(cls)]
-        return None if any(table is None for table in tables) else cls(*tables)
 
 
 def measured(links: pd.DataFrame, diagonal: pd.DataFrame, pocket_links: pd.DataFrame) -> Measured:

@@ -134,6 +134,13 @@ def distance_finding(table: pd.DataFrame) -> str:
     return f"At {own['distance'].max()} words, head {head} gives the linked word {last['link']:.2f}; {rest}"
 
 
+def first_null_counts(follows: pd.DataFrame) -> str:
+    """Say how many heads exceed words as far apart in some direction, by the interval alone, for each relation."""
+    heads = follows.assign(exceeds=follows["low"] > 0).groupby(["relation", "layer", "head"], observed=True)["exceeds"]
+    found = heads.any().groupby("relation", observed=True, sort=False).agg(["sum", "size"])
+    return " and ".join(f"{row['sum']} of {row['size']} heads ({name})" for name, row in found.iterrows())
+
+
 def agreement_range(agreement: pd.DataFrame) -> str:
     """Say from where to where the correlations of `link_distance.agreement` reach after fine-tuning; seeds averaged."""
     means = tuned(agreement).groupby(CASE, observed=True)["mean"].mean().dropna()

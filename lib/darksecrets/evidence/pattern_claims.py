@@ -4,8 +4,7 @@ Explained in the chapter *What patterns attention shows*.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -14,8 +13,8 @@ from darksecrets.corpora.annotated_maps import PATTERNS
 from darksecrets.evidence import pattern_shares, reported
 from darksecrets.evidence.fine_tuning import counted, per_cent, verdict
 from darksecrets.evidence.pattern_shares import AFTER, MEDIAN_PURITY, Estimate, over_fine_tunings
+from darksecrets.evidence.saved import SavedTables
 from darksecrets.evidence.statistics import over_seeds
-from darksecrets.runs import Run
 
 VERTICAL, HETEROGENEOUS = "Vertical", "Heterogeneous"
 NAMED = tuple(pattern for pattern in PATTERNS if pattern != HETEROGENEOUS)  # the patterns that could be repeated
@@ -33,23 +32,14 @@ TOLERANCE = 0.05  # within which a share that the paper gives without interval i
 
 
 @dataclass(frozen=True)
-class Measured:
+class Measured(SavedTables):
     """What one run measured: `pattern_shares.shares`, `gaps`, and `pattern_shares.by_head`."""
+
+    PREFIX = "pattern"
 
     shares: pd.DataFrame
     gaps: pd.DataFrame
     heads: pd.DataFrame
-
-    def save(self, run: Run, **made_from: Any) -> None:
-        """Save the three tables in a run, with what they were made from."""
-        for field in fields(self):
-            run.save(f"pattern_{field.name}", getattr(self, field.name), **made_from)
-
-    @classmethod
-    def find(cls, run: Run) -> "Measured | None":
-        """Read the three tables of a run, or give None where it does not have them."""
-        tables = [run.find(f"pattern_{field.name}") for field in fields(cls)]
-        return None if any(table is None for table in tables) else cls(*tables)
 
 
 def measured(classified: pd.DataFrame, predictions: pd.DataFrame, labels: pd.DataFrame) -> Measured:

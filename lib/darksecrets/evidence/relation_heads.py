@@ -10,19 +10,19 @@ averaged but not tested. Explained in the chapter *Relation-specific heads*.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from darksecrets.analyses.link_attention import LINK, MOVED, OTHER_DEPENDENT, OTHER_HEAD
 from darksecrets.errors import InputError
+from darksecrets.evidence import reported
 from darksecrets.evidence.heads import HEAD, Wide, averaged, named, standing_out, wide
 from darksecrets.evidence.link_distance import INTERVAL, NULLS, excess, smaller
 from darksecrets.evidence.permutation import SIGNIFICANT, Places, all_positive, any_positive, moved
+from darksecrets.evidence.saved import SavedTables
 from darksecrets.evidence.statistics import interval_of_mean
-from darksecrets.runs import Run
 
 EITHER = "either"
 TO_ELEMENT, TO_TARGET = "to_element", "to_target"
@@ -31,29 +31,19 @@ DIRECTIONS = (*TESTED, EITHER)
 # Which null a kind of shape is, and in which directions.
 NULL_OF = {MOVED: ("null", TESTED), OTHER_HEAD: ("others", (TO_ELEMENT,)), OTHER_DEPENDENT: ("others", (TO_TARGET,))}
 FEWEST = 5  # sentences from which on a frame or a distance is shown
-PAPER_WEIGHTS = (0.201, 0.209)  # of the two heads that stand out in the paper, among 144
 STAND_OUT = "The heads that stand out attend to the link: they beat both nulls"
 ANY_HEAD = "Some head attends to frame relations: it beats both nulls"
-PAPER = {STAND_OUT: "two heads stand out, {} and {}; no null".format(*PAPER_WEIGHTS), ANY_HEAD: "yes; no null"}
+PAPER = {STAND_OUT: "two heads stand out, {} and {}; no null".format(*reported.FRAME_WEIGHTS), ANY_HEAD: "yes; no null"}
 
 
 @dataclass(frozen=True)
-class Measured:
+class Measured(SavedTables):
     """What one run measured: `by_head` and `specific`."""
+
+    PREFIX = "frame"
 
     heads: pd.DataFrame
     specific: pd.DataFrame
-
-    def save(self, run: Run, **made_from: Any) -> None:
-        """Save the tables in a run, with what they were made from."""
-        for field in fields(self):
-            run.save(f"frame_{field.name}", getattr(self, field.name), **made_from)
-
-    @classmethod
-    def find(cls, run: Run) -> "Measured | None":
-        """Read the tables of a run, or give None where it does not have them."""
-        tables = [run.find(f"frame_{field.name}") for field in fields(cls)]
-        return None if any(table is None for table in tables) else cls(*tables)
 
 
 def measured(frames: pd.DataFrame) -> Measured:

@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 
 from darksecrets.analyses.link_attention import LINK
+from darksecrets.evidence import reported
 from darksecrets.evidence.heads import HEAD, head_label, named, rank_correlation
 from darksecrets.evidence.link_distance import INTERVAL, NULLS, excess
-from darksecrets.evidence.relation_heads import EITHER, PAPER_WEIGHTS, Measured, heads_standing_out, of_heads
+from darksecrets.evidence.relation_heads import EITHER, Measured, heads_standing_out, of_heads
 
 
 def readings_table(runs: Mapping[str, Measured]) -> pd.DataFrame:
@@ -64,7 +65,7 @@ def standing_out_finding(heads: pd.DataFrame) -> str:
     """Say in a chart's title which heads stand out, and how far, beside the paper's."""
     found = heads_standing_out(heads)
     here = ", ".join(f"{named(row.layer, row.head)} ({row.mean:.3f})" for row in found.itertuples())
-    return f"Beyond the 99th percentile: {here or 'no head'}; the paper has two heads, {_and(PAPER_WEIGHTS)}"
+    return f"Beyond the 99th percentile: {here or 'no head'}; the paper has two heads, {_and(reported.FRAME_WEIGHTS)}"
 
 
 def places_finding(table: pd.DataFrame, column: str, plural: str) -> str:
