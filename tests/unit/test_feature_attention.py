@@ -137,6 +137,12 @@ def test_readings_differ_where_a_word_hides_in_another(tokenizer):
     assert not [places for feature, places in released if feature == "negation"], "'not' is no token of this input"
 
 
+def test_examples_without_any_words_have_nothing():
+    found = feature_attention.largest(torch.rand(2, 3, 4, 5), [[], []])
+    assert found.shape == (2, 3, 4, len(FEATURE_COLUMNS))
+    assert found.isnan().all()
+
+
 def weighted_maps(checkpoint, examples):
     """Maps of each example by Kobayashi et al.'s formula, from hidden states and weight matrices."""
     model = checkpoint.encoder()

@@ -85,6 +85,8 @@ def largest(received: torch.Tensor, marks: Sequence[Marks]) -> torch.Tensor:
     `received` is the attention to each token (example, layer, head, key); `marks` are those of each example.
     """
     member = memberships([[pieces for _, pieces in of_example] for of_example in marks], received.shape[-1])
+    if not member.shape[-1]:  # no word at all
+        return torch.full((*received.shape[:3], len(FEATURE_COLUMNS)), torch.nan)
     words = torch.einsum("elhk,ekw->elhw", received, member.to(received.device))
     codes = torch.full((len(marks), member.shape[-1]), -1)
     for example, of_example in enumerate(marks):
