@@ -133,10 +133,10 @@ class TestByHead:
             _agree(labels(drawn, "rect mark"), "attention weight", weights, "mean")
             _agree(labels(drawn, "rect mark"), CHANGE, _of(head_changes(), **case))
 
-    def test_it_begins_with_the_separators_of_the_fine_tuned_model(self):
+    def test_it_begins_with_the_first_token_of_the_fine_tuned_model(self):
         parameters = features.by_head(measured().heads, head_changes(), "A finding").to_dict()["params"]
         values = {one["name"]: one["value"] for one in parameters}
-        assert values == {"chosen_task": TASKS[0], "chosen_feature": SEP, "chosen_checkpoint": "fine-tuned"}
+        assert values == {"chosen_task": TASKS[0], "chosen_feature": CLS, "chosen_checkpoint": "fine-tuned"}
 
     def test_seeds_are_averaged(self):
         run = measured(("QNLI",), (0, 1))
