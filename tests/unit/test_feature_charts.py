@@ -7,7 +7,7 @@ from functools import cache
 import pandas as pd
 import pytest
 
-from darksecrets.analyses.feature_attention import FEATURE_COLUMNS, SEP, WEIGHT
+from darksecrets.analyses.feature_attention import CLS, FEATURE_COLUMNS, SEP, WEIGHT
 from darksecrets.corpora import glue
 from darksecrets.evidence import feature_claims, feature_report, feature_summaries
 from darksecrets.evidence.side_by_side import side_by_side
