@@ -10,6 +10,7 @@ from darksecrets.corpora import annotated_maps
 from darksecrets.corpora.annotated_maps import PATTERNS
 from darksecrets.evidence import map_labels, pattern_agreement, pattern_claims, pattern_shares
 from darksecrets.evidence.pattern_claims import Measured
+from darksecrets.evidence.side_by_side import side_by_side
 from darksecrets.runs import Run
 from tests.pattern_tables import AFTER, BEFORE, classified_of, labels_of, predictions_of
 
@@ -37,9 +38,9 @@ def test_what_was_measured_is_saved_and_found_again(tmp_path):
 
 
 def test_runs_stand_side_by_side_and_a_missing_reference_is_left_out():
-    alone = pattern_claims.side_by_side(MEASURED)
+    alone = side_by_side(MEASURED.shares)
     assert set(alone["run"]) == {"this run"}
-    both = pattern_claims.side_by_side(MEASURED, MEASURED)
+    both = side_by_side(MEASURED.shares, MEASURED.shares)
     assert both["run"].value_counts().to_dict() == {"this run": len(alone), "reference run": len(alone)}
 
 

@@ -5,7 +5,8 @@ Explained in the chapters *What heads attend to: linguistic features* and *Token
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from darksecrets.analyses.link_attention import (
     ReleasedLinks,
     Shape,
     released_pairs,
+    rows_of_links,
     shapes,
 )
 from darksecrets.corpora import linguistics
@@ -61,10 +63,15 @@ class Text:
     encoded: Encoded
     sentences: tuple[Sentence, ...]
 
+    @cached_property
+    def pieces(self) -> list[list[Pieces]]:
+        """The pieces of each sentence's words."""
+        return word_pieces(self.encoded, self.sentences)
+
     @property
     def words(self) -> list[Pieces]:
         """The pieces of all words, those of a second sentence after those of the first."""
-        return [pieces for words in word_pieces(self.encoded, self.sentences) for pieces in words]
+        return [pieces for words in self.pieces for pieces in words]
 
     def links(self) -> tuple[list[Shape], list[tuple[str, int]]]:
         """Return the shapes of all links of `RELATIONS`, and for each link its relation and distance.
@@ -74,7 +81,7 @@ class Text:
         found: list[Shape] = []
         described: list[tuple[str, int]] = []
         offset = 0
-        for sentence, pieces in zip(self.sentences, word_pieces(self.encoded, self.sentences), strict=True):
+        for sentence, pieces in zip(self.sentences, self.pieces, strict=True):
             for relation in RELATIONS:
                 links = [link for link in sentence.links if link.relation == relation]
                 taken = {((link.head, link.dependent),) for link in links}
@@ -151,8 +158,8 @@ def measurements_of(texts: Sequence[Text], tokenizer: Tokenizer, norms: ValueNor
 
 def described_links(table: pd.DataFrame, described: Sequence[Sequence[tuple[str, int]]]) -> pd.DataFrame:
     """Add each link's relation and distance to the table of `LinkAttention.against_null`."""
-    found = [described[example][link] for example, link in zip(table["example"], table["link"], strict=True)]
-    relations = [relation for relation, _ in found]
+    rows = rows_of_links(table["example"], table["link"], [len(links) for links in described])
+    relations, distances = zip(*chain.from_iterable(described), strict=True) if any(described) else ((), ())
     return table.assign(
-        relation=pd.Categorical(relations, categories=RELATIONS), distance=[distance for _, distance in found]
+        relation=pd.Categorical(relations, categories=RELATIONS)[rows], distance=np.array(distances, dtype=int)[rows]
     )

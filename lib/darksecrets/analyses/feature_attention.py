@@ -18,7 +18,7 @@ import torch
 from transformers import PreTrainedTokenizerBase as Tokenizer
 
 from darksecrets.corpora.annotation import FEATURES, Sentence, released_negations
-from darksecrets.models.alignment import Pieces, memberships, word_pieces
+from darksecrets.models.alignment import Pieces, memberships, spelled_like, word_pieces
 from darksecrets.models.attention import Batch, Encoded
 from darksecrets.models.value_norms import ValueNorms
 
@@ -143,8 +143,7 @@ def released_marks(encoded: Encoded, sentences: Sequence[Sentence], tokenizer: T
     found = []
     for feature in FEATURES:
         texts = {text for sentence in sentences for text in _released_words(sentence, feature)}
-        pieces = {piece for text in texts for piece in tokenizer(text, add_special_tokens=False)["input_ids"]}
-        found += [(feature, (place,)) for place, token in enumerate(encoded.input_ids) if token in pieces]
+        found += [(feature, (place,)) for place in spelled_like(encoded, texts, tokenizer)]
     return found + _special(encoded, tokenizer)
 
 

@@ -3,18 +3,18 @@ stand a chosen number of words apart (the question that Section 4.5 leaves open)
 """
 
 from collections.abc import Sequence
+from itertools import chain
 
 import numpy as np
 import pandas as pd
 
 from darksecrets.analyses.attended import RELATIONS, Text, described_links
-from darksecrets.analyses.link_attention import LINK, LinkAttention, Pairs, Shape, shapes
+from darksecrets.analyses.link_attention import LINK, LinkAttention, Pairs, Shape, rows_of_links, shapes
 from darksecrets.corpora import pocket
 from darksecrets.corpora.annotation import Frame, Sentence, Word
 from darksecrets.corpora.glue import Example
 from darksecrets.corpora.pocket.links import DISTANCES
 from darksecrets.models import attention
-from darksecrets.models.alignment import word_pieces
 from darksecrets.models.setup import Setup
 
 DIRECTIONS = {"to_element": "to_dependent", "to_target": "to_head"}
@@ -43,12 +43,14 @@ def frames(setup: Setup, sentences: Sequence[Sentence]) -> pd.DataFrame:
     reducer = LinkAttention([text.words for text in texts], shapes_of, keep_moved=True, keep_others=True)
     names = {"example": "sentence", "link": "pair"} | {old: new for new, old in DIRECTIONS.items()}
     table = _passed(setup, texts, reducer, "frames").table().rename(columns=names)
-    found = [pairs[sentence][pair] for sentence, pair in zip(table["sentence"], table["pair"], strict=True)]
+    found = list(chain.from_iterable(pairs))
+    rows = rows_of_links(table["sentence"], table["pair"], [len(of_sentence) for of_sentence in pairs])
+    distances = [min(abs(head - dependent) for head, dependent in places) for _, _, places in found]
     return table.assign(
         kind=pd.Categorical(table["kind"]),
-        frame=pd.Categorical([name for name, _, _ in found]),
-        element=pd.Categorical([element for _, element, _ in found]),
-        distance=[min(abs(head - dependent) for head, dependent in places) for _, _, places in found],
+        frame=pd.Categorical([name for name, _, _ in found])[rows],
+        element=pd.Categorical([element for _, element, _ in found])[rows],
+        distance=np.array(distances, dtype=int)[rows],
         either=table[list(DIRECTIONS)].max(axis=1),
     )
 
@@ -121,7 +123,7 @@ def _pairs(frame: Frame) -> list[tuple[str, str, Pairs]]:
 
 
 def _frame_shapes(text: Text, pairs: Sequence[tuple[str, str, Pairs]]) -> list[Shape]:
-    (sentence,), (pieces,) = text.sentences, word_pieces(text.encoded, text.sentences)
+    (sentence,), (pieces,) = text.sentences, text.pieces
     taken = {places for _, _, places in pairs}
     return [
         shape

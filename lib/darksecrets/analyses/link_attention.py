@@ -17,7 +17,7 @@ import torch
 from transformers import PreTrainedTokenizerBase as Tokenizer
 
 from darksecrets.corpora.annotation import Link, Sentence
-from darksecrets.models.alignment import Pieces, between_words
+from darksecrets.models.alignment import Pieces, between_words, spelled_like
 from darksecrets.models.attention import Batch, Encoded
 
 Pairs = tuple[tuple[int, int], ...]  # (head word, dependent word), as places among an example's words
@@ -159,6 +159,12 @@ class LinkAttention:
         return keys.reset_index(drop=True), np.concatenate(self.values)[keys.index]
 
 
+def rows_of_links(examples: pd.Series, links: pd.Series, n_links: Sequence[int]) -> np.ndarray:
+    """Return for each example and number of a link its place in a list of all links, `n_links` for each example."""
+    starts = np.cumsum(n_links) - n_links
+    return starts[examples.to_numpy()] + links.to_numpy()
+
+
 def _laid_out(keys: pd.DataFrame, columns: dict[str, np.ndarray]) -> pd.DataFrame:
     """Repeat each key for every layer and head; `columns` are (key, layer, head)."""
     _, n_layers, n_heads = next(iter(columns.values())).shape
@@ -234,8 +240,7 @@ def released_pairs(encoded: Encoded, sentences: Sequence[Sentence], tokenizer: T
             for link in sentence.links
             if _is_released(link, sentence)
         }
-        pieces = {piece for text in texts for piece in tokenizer(text, add_special_tokens=False)["input_ids"]}
-        positions.append([place for place, token in enumerate(encoded.input_ids) if token in pieces])
+        positions.append(spelled_like(encoded, texts, tokenizer))
     return tuple(zip(*positions, strict=False))
 
 

@@ -198,12 +198,6 @@ def figure_2(this_run: pd.DataFrame, reference: pd.DataFrame | None = None) -> p
     return table.where(table.notna(), None)
 
 
-def side_by_side(this_run: Measured, reference: Measured | None = None) -> pd.DataFrame:
-    """Return the shares of both runs in one table, with a column `run`; the reference run is left out where None."""
-    runs = {"this run": this_run, "reference run": reference}
-    return pd.concat([one.shares.assign(run=name) for name, one in runs.items() if one is not None], ignore_index=True)
-
-
 def widening(shares: pd.DataFrame) -> float:
     """Say how many times as wide as by sampling examples alone the intervals of all shares are, added up.
 

@@ -1,12 +1,14 @@
 """Words and the tokens that a model reads: which word pieces belong to which word, by their characters.
 
-A piece belongs to every word with which it shares a character. Nothing is ever looked up by its text: a word that
-occurs twice, or whose pieces occur in another word, is found where it stands.
+A piece belongs to every word with which it shares a character. Nothing is looked up by its text, except in the reading
+`released`: a word that occurs twice, or whose pieces occur in another word, is found where it stands.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from itertools import chain
 
 import torch
+from transformers import PreTrainedTokenizerBase as Tokenizer
 
 from darksecrets.corpora.annotation import Sentence
 from darksecrets.models.attention import Batch, Encoded
@@ -38,6 +40,17 @@ def _owners(sentence: Sentence) -> list[int | None]:
     for place, word in enumerate(sentence.words):
         owners[word.start : word.end] = [place] * (word.end - word.start)
     return owners
+
+
+def spelled_like(encoded: Encoded, texts: Collection[str], tokenizer: Tokenizer) -> list[int]:
+    """Return the places of all tokens that equal a piece of one of the texts, wherever they stand.
+
+    This is how the released notebook finds words; `word_pieces` is how to.
+    """
+    if not texts:
+        return []
+    pieces = set(chain.from_iterable(tokenizer(list(texts), add_special_tokens=False)["input_ids"]))
+    return [place for place, token in enumerate(encoded.input_ids) if token in pieces]
 
 
 def memberships(words: Sequence[Sequence[Pieces]], n_tokens: int) -> torch.Tensor:
