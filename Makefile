@@ -9,7 +9,7 @@ READY  := $(VENV)/ready
 PROFILE ?= pocket
 # Make variables that become parameters of the notebooks when they stand on the command line (the environment's are ignored):
 # `make book TASKS=RTE,STS-B MAX_TRAIN=500`.
-SETTABLE := CORPUS TASKS CHECKPOINT SEEDS MAX_TRAIN MAX_EXAMPLES MAX_SCORED MAX_RELEASED EPOCHS BATCH_SIZE LEARNING_RATE \
+SETTABLE := CORPUS TASKS CHECKPOINT SEEDS MAX_TRAIN MAX_EXAMPLES MAX_SCORED MAX_RELEASED MAX_COMPARED EPOCHS BATCH_SIZE LEARNING_RATE \
             PRECISION STORE FIRST SECOND LAYER HEAD \
             POCKET_TRAIN POCKET_DEV POCKET_SEED POCKET_SEEDS POCKET_EPOCHS POCKET_BATCH POCKET_RATE N_PARSED N_LINKED FRAMES READING GOLD ANNOTATOR OWN_LABELS
 lower = $(shell printf '%s' '$(1)' | tr 'A-Z' 'a-z')
@@ -41,9 +41,10 @@ lab: $(READY) ## open the notebooks in JupyterLab
 patterns: $(READY) ## train the classifier of attention patterns on the annotated maps anew
 	$(BIN)/python -m darksecrets patterns
 
-bench: $(READY) ## measure the attention pass, and its analyses, against a bare forward pass
+bench: $(READY) ## measure the attention pass, its analyses and the sweep over heads in units of a forward pass
 	$(BIN)/python -m tests.benchmarks.attention_pass
 	$(BIN)/python -m tests.benchmarks.attended
+	$(BIN)/python -m tests.benchmarks.sweep
 
 test: lint test-unit test-notebooks test-book test-browser ## run all tests, and look at style
 

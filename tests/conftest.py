@@ -42,7 +42,7 @@ def glue() -> str:
 
 def save_encoder(directory: Path, family: str, **changes: object) -> Path:
     """Write a tiny encoder with random weights, wide enough to make its maps uneven, and MiniLM's tokenizer."""
-    config = AutoConfig.for_model(family.split("-")[0], **{**FAMILIES.get(family, {}), **changes})
+    config = AutoConfig.for_model(family.removesuffix("-12x12"), **{**FAMILIES.get(family, {}), **changes})
     torch.manual_seed(0)
     model = AutoModel.from_config(config)
     with torch.no_grad():

@@ -8,8 +8,10 @@ import os
 import pandas as pd
 import pytest
 
+from darksecrets.analyses import disabling
 from darksecrets.book import profiles
 from darksecrets.corpora import framenet, glue
+from darksecrets.models.ablation import WAYS
 from darksecrets.runs import Run
 from tests.conftest import ROOT
 
@@ -102,6 +104,22 @@ def test_verbs_have_subjects_in_every_task_and_pronouns_antecedents_in_some(run:
     tasks = run.table("link_heads").groupby("relation")["task"].unique()
     assert set(tasks["verb-subject"]) == set(glue.TASKS)
     assert set(tasks["pronoun-antecedent"]) >= {"MRPC", "STS-B", "MNLI"}
+
+
+def test_every_head_and_layer_is_disabled_for_every_task(run: Run):
+    sweep = ["task", "seed", "instead"]
+    for name, n_rows in (("heads", 6 * 12), ("layers", 6)):
+        counts = run.table(f"disabling_{name}").groupby(sweep).size()
+        assert counts.to_dict() == {(task, 0, way): n_rows for task in glue.TASKS for way in WAYS}, name
+    curves = run.table("disabling_curves").groupby(["task", "seed", "order"])["n_disabled"].agg(["min", "max"])
+    assert set(curves.index) == {(task, 0, order) for task in glue.TASKS for order in disabling.ORDERS}
+    assert set(curves.itertuples(index=False, name=None)) == {(0, 6 * 12)}
+    # With nothing disabled the score is that of Table 1, which is computed on all examples: 200, as many as here.
+    scores = run.table("scores").query("initialization == 'pretrained' and finetuned")
+    baseline = run.table("disabling_baseline")
+    both = baseline.merge(scores, on=["task", "seed", "metric", "n_examples"], suffixes=("", "_table_1"))
+    assert set(both["task"]) == set(glue.TASKS)
+    assert both["mean"].to_numpy() == pytest.approx(both["mean_table_1"].to_numpy(), abs=1e-4)
 
 
 def test_relations_are_measured_on_473_sentences(either: Run):

@@ -24,6 +24,7 @@ REAL_SETUP = {"max_train": 64, "max_examples": 40, "epochs": 1}
 TINY = TINY_SETUP | {"max_scored": 60, "max_released": 10}
 REAL = REAL_SETUP | {"max_scored": 40, "max_released": 5}
 N_LINKED = 12  # pocket sentences for each link and distance
+MAX_COMPARED = 12  # examples answered with zero, mean, and many heads disabled
 TASKS = {"tiny": ["RTE", "STS-B", "SST-2"], "real": ["RTE", "SST-2"]}
 SIZES = {"tiny": (3, 4), "real": (6, 12)}  # layers, heads
 
@@ -102,6 +103,12 @@ def tiny_links(notebooks: Path, tiny: dict[str, object]) -> Executed:
 
 
 @pytest.fixture(scope="session")
+def tiny_disabling(notebooks: Path, tiny: dict[str, object]) -> Executed:
+    """The chapter on Section 4.6, small, on the models of the chapter on Section 4.3."""
+    return execute(notebooks, "07-", **tiny, **TINY_SETUP, max_compared=MAX_COMPARED, run="disabling")
+
+
+@pytest.fixture(scope="session")
 def real(glue: str) -> dict[str, object]:
     """Parameters of the run with real weights on real GLUE."""
     return {"checkpoint": "minilm", "corpus": glue, "tasks": TASKS["real"]}
@@ -143,6 +150,12 @@ def real_links(notebooks: Path, real: dict[str, object]) -> Executed:
     return execute(notebooks, "06-", **real, **REAL_SETUP, n_linked=N_LINKED, run="real-links")
 
 
+@pytest.fixture(scope="session")
+def real_disabling(notebooks: Path, real: dict[str, object]) -> Executed:
+    """The chapter on Section 4.6 with MiniLM on a little of real GLUE, on the models of the chapter on Section 4.3."""
+    return execute(notebooks, "07-", **real, **REAL_SETUP, max_compared=MAX_COMPARED, run="real-disabling")
+
+
 @pytest.fixture(scope="module")
 def patterns_page(size: str, request: pytest.FixtureRequest) -> Executed:
     """The chapter on Section 4.1 in both sizes."""
@@ -165,6 +178,12 @@ def features_page(size: str, request: pytest.FixtureRequest) -> Executed:
 def links_page(size: str, request: pytest.FixtureRequest) -> Executed:
     """The chapter on Section 4.5 in both sizes."""
     return request.getfixturevalue(f"{size}_links")
+
+
+@pytest.fixture(scope="module")
+def disabling_page(size: str, request: pytest.FixtureRequest) -> Executed:
+    """The chapter on Section 4.6 in both sizes."""
+    return request.getfixturevalue(f"{size}_disabling")
 
 
 @pytest.fixture(scope="module")
@@ -193,7 +212,7 @@ def far_apart(shared_setup: Setup) -> pd.DataFrame:
     return frame_attention.pocket_links(shared_setup, N_LINKED)
 
 
-NAMES = ("methodology", "patterns", "relations", "finetuning", "features", "links")
+NAMES = ("methodology", "patterns", "relations", "finetuning", "features", "links", "disabling")
 CHAPTERS = tuple(f"{size}_{name}" for size in ("tiny", "real") for name in NAMES)
 
 

@@ -76,7 +76,7 @@ from darksecrets.corpora import glue
 from darksecrets.models import checkpoints, finetuning
 from darksecrets.runs import Store
 
-finetuning.STEPS_BETWEEN_SAVES = 3
+finetuning.SECONDS_BETWEEN_SAVES = 0  # after every step
 checkpoint = checkpoints.load(sys.argv[1])
 train = glue.load("RTE", "train", sys.argv[2])
 finetuning.finetune(checkpoint, train, finetuning.Recipe(learning_rate=1e-3, epochs=4), 0, Store(sys.argv[3]))

@@ -31,14 +31,20 @@ def cases(setup: Setup) -> list[Case]:
 
 
 def results(
-    setup: Setup, kind: str, ingredients: Mapping[str, object], measure: Measure
+    setup: Setup,
+    kind: str,
+    ingredients: Mapping[str, object],
+    measure: Measure,
+    only_fine_tuned: bool = False,
 ) -> Iterator[tuple[Case, Path]]:
-    """Yield every case with the directory that `measure` filled for it, from the store where it is there already.
+    """Yield every case (or those of `only_fine_tuned` models) with the directory that `measure` filled for it, from the
+    store where it is there already.
 
     `ingredients` says what the results depend on besides the model and the examples. Models that are needed and that
     the store does not have are fine-tuned side by side first.
     """
-    made_from = {case: {**ingredients, **_model_and_examples(setup, case)} for case in cases(setup)}
+    asked = [case for case in cases(setup) if case.checkpoint == AFTER or not only_fine_tuned]
+    made_from = {case: {**ingredients, **_model_and_examples(setup, case)} for case in asked}
     missing = [case for case in made_from if not setup.results.has(kind, made_from[case])]
     jobs = [Job("pretrained", case.task, case.seed) for case in missing if case.checkpoint == AFTER]
     side_by_side.finetune(setup, jobs, n_models=len(setup.tasks) * len(setup.seeds))

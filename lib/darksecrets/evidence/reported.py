@@ -6,6 +6,7 @@ from darksecrets.analyses.scores import SETTINGS
 
 SOURCE = "Kovaleva et al. (2019), Table 1"
 SOURCE_PATTERNS = "Kovaleva et al. (2019), Section 4.1"
+SOURCE_DISABLING = "Kovaleva et al. (2019), Section 4.6"
 CORRELATION_NOTE = "the paper prints 'Acc'; STS-B is scored by correlation"
 
 # task, metric, per cent in each of `SETTINGS`, in the paper's order.
@@ -26,6 +27,13 @@ VERTICAL_SHARE = 0.30
 CLASSIFIER_F1 = 0.86
 FRAME_WEIGHTS = (0.201, 0.209)  # Section 4.2: of the two heads of 144 that stand out
 HETEROGENEOUS = {"MRPC": 0.32, "QQP": 0.61}  # the task with the smallest share, and that with the largest
+# What Section 4.6 says of disabled heads and layers; changes of the score are fractions, layers count from 0.
+HEAD_GAINS = {"STS-B": 0.001, "MRPC": 0.012}  # of the best head: the task that gains least, and that which gains most
+HELPS_ON_AVERAGE = ("MRPC", "RTE")  # over all heads
+LAYER_GAINS = {"RTE": (0, 0.032)}
+LAYER_LOSS = -0.002  # the most that a layer costs on `CHEAP_LAYERS`
+CHEAP_LAYERS = ("QNLI", "MNLI")
+LOWEST_SCORES = {"SST-2": 0.32}  # of one head, read from Figure 8; with two classes, chance is 0.5
 
 
 def patterns() -> pd.DataFrame:
@@ -37,6 +45,17 @@ def patterns() -> pd.DataFrame:
     ]
     rows += [("share of Heterogeneous maps", task, share, "") for task, share in HETEROGENEOUS.items()]
     return pd.DataFrame(rows, columns=["quantity", "task", "value", "note"]).assign(source=SOURCE_PATTERNS)
+
+
+def disabling() -> pd.DataFrame:
+    """Numbers of Section 4.6: columns quantity, task, value (a change of the score, or a score), note, source."""
+    rows = [("gain by the best head", task, gain, "of 144, on the same examples") for task, gain in HEAD_GAINS.items()]
+    rows += [
+        (f"change by layer {layer + 1}", task, gain, "the best layer") for task, (layer, gain) in LAYER_GAINS.items()
+    ]
+    rows += [("change by the worst layer", task, LAYER_LOSS, "at most this loss") for task in CHEAP_LAYERS]
+    rows += [("lowest score by a head", task, score, "about, from Figure 8") for task, score in LOWEST_SCORES.items()]
+    return pd.DataFrame(rows, columns=["quantity", "task", "value", "note"]).assign(source=SOURCE_DISABLING)
 
 
 def table_1() -> pd.DataFrame:

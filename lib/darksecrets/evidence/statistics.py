@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import stats
+from statsmodels.stats.multitest import fdrcorrection
 
 
 def interval_of_mean(
@@ -62,12 +63,26 @@ def p_of_interval(mean: ArrayLike, low: ArrayLike, high: ArrayLike, n: ArrayLike
 
 
 def holm(p: ArrayLike) -> np.ndarray:
-    """Correct p-values for their number (Holm's step-down); NaN stays NaN and does not count as a test."""
+    """Correct p-values for their number (Holm's step-down); NaN stays NaN and does not count as a test.
+
+    Written out, since that of statsmodels collects all garbage each time; the tests hold it against that.
+    """
     p = np.asarray(p, dtype=float)
     tests = np.flatnonzero(~np.isnan(p))
     tests = tests[np.argsort(p[tests], kind="stable")]
     corrected = np.full_like(p, np.nan)
     corrected[tests] = np.minimum(np.maximum.accumulate(p[tests] * np.arange(len(tests), 0, -1)), 1)
+    return corrected
+
+
+def benjamini_hochberg(p: ArrayLike) -> np.ndarray:
+    """Correct p-values so that of those below a level, that share is false on average (Benjamini and Hochberg 1995).
+
+    For tests that are independent or rise and fall together. NaN stays NaN and does not count as a test.
+    """
+    p = np.asarray(p, dtype=float)
+    corrected, is_test = np.full_like(p, np.nan), ~np.isnan(p)
+    corrected[is_test] = fdrcorrection(p[is_test])[1]
     return corrected
 
 

@@ -44,6 +44,15 @@ SCALES = {
     "attention": alt.Scale(**ATTENTION_SCALE),
     # A difference of two attention weights: as with these, colours follow the square root.
     "change": alt.Scale(scheme="blueorange", type="pow", exponent=0.5, domain=[-0.5, 0.5], domainMid=0, clamp=True),
+    # Points (per cent) of a score; by the square root, half a point is seen beside 30.
+    "score change": alt.Scale(
+        scheme="purplegreen", type="pow", exponent=0.5, domain=[-30, 30], domainMid=0, clamp=True
+    ),
+    "order": alt.Scale(
+        domain=["least harmful first (sweep)", "least important first (gradient)", "random (band: range of draws)"],
+        range=["#0072b2", "#d55e00", "#6e6e6e"],
+    ),
+    "instead": alt.Scale(domain=["uniform", "zero", "mean"], range=["#0072b2", "#d55e00", "#117733"]),
     "measure": alt.Scale(domain=["attention weight", "weight times norm of the value"], range=["#0072b2", "#d55e00"]),
     "compared": alt.Scale(
         domain=["link", "same distance, no link", "attended word, from others", "neighbour"],

@@ -18,6 +18,7 @@ from transformers import PreTrainedTokenizerBase as Tokenizer
 
 from darksecrets.corpora.glue import Example
 from darksecrets.errors import InputError
+from darksecrets.models.edited_attention import use_attention
 
 MAX_LENGTH = 128  # tokens, as in BERT's GLUE experiments
 MAX_BATCH = 32
@@ -136,7 +137,7 @@ def read_maps(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
     Padding keys get no attention. Rows of padding queries are set to 0, unless the batch keeps them as the model
     computed them.
     """
-    model.set_attn_implementation("eager")  # the default implementation computes no maps
+    use_attention(model, "eager")  # the default implementation computes no maps
     inputs = {name: values.to(model.device) for name, values in batch.inputs.items()}
     with torch.inference_mode():
         maps = torch.stack(model.base_model(**inputs, output_attentions=True).attentions, dim=1)

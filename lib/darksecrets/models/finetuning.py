@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -22,13 +23,15 @@ from darksecrets.corpora.glue import Split, Task
 from darksecrets.errors import InputError
 from darksecrets.models import attention, checkpoints
 from darksecrets.models.checkpoints import Checkpoint
+from darksecrets.models.edited_attention import use_attention
+from darksecrets.models.used_vocabulary import only_used
 from darksecrets.runs import Store
 
 # Chosen on held-out training examples; the evidence is notebooks/reference/learning-rates.csv (see learning_rates.py).
 LEARNING_RATES = {"minilm": 1e-4}
 DEFAULT_LEARNING_RATE = 2e-5  # within Devlin et al.'s grid, for checkpoints that we have not searched
 PRECISIONS = ("float32", "bfloat16")
-STEPS_BETWEEN_SAVES = 100
+SECONDS_BETWEEN_SAVES = 60.0  # what an interrupted training loses at most
 BATCHES_SORTED = 16  # how many batches' examples are sorted by length together
 VERSION = 1  # part of a fine-tuned model's key: raise it when training computes something else
 
@@ -84,7 +87,7 @@ def predict(
     """
     encoded = attention.encode(tokenizer, split.examples, max_length)
     predictions = np.empty(len(encoded))
-    model.set_attn_implementation("sdpa" if model._supports_sdpa else "eager")
+    use_attention(model, "sdpa" if model._supports_sdpa else "eager")
     with torch.inference_mode():
         for batch in attention.batches(encoded, tokenizer):
             inputs = {name: values.to(model.device) for name, values in batch.inputs.items()}
@@ -148,6 +151,20 @@ class _Progress(TrainerCallback):
         print(f"{self.title}: {where}", file=sys.stderr, flush=True)
 
 
+class _Saves(TrainerCallback):
+    """Asks for a save now and then: a save takes as long as several steps, and a short training needs none."""
+
+    def on_train_begin(self, args, state, control, **kwargs) -> None:  # noqa: ANN001, ANN003
+        self.saved = time.monotonic()
+
+    def on_step_end(self, args, state, control, **kwargs) -> None:  # noqa: ANN001, ANN003
+        if time.monotonic() - self.saved >= SECONDS_BETWEEN_SAVES:
+            control.should_save = True
+
+    def on_save(self, args, state, control, **kwargs) -> None:  # noqa: ANN001, ANN003
+        self.saved = time.monotonic()
+
+
 def _ingredients(checkpoint: Checkpoint, train: Split, recipe: Recipe, seed: int) -> dict[str, object]:
     return {
         "version": VERSION,
@@ -164,18 +181,22 @@ def _train(checkpoint: Checkpoint, train: Split, recipe: Recipe, seed: int, dire
     tokenizer = checkpoint.tokenizer
     encoded = attention.encode(tokenizer, train.examples, recipe.max_length)
     dataset = list(zip(encoded, (example.label for example in train.examples), strict=True))
+    model = checkpoint.classifier(train.task.n_outputs, seed).train()
+    used = {tokenizer.pad_token_id, *chain.from_iterable(example.input_ids for example in encoded)}
     trainer = _Trainer(
-        model=checkpoint.classifier(train.task.n_outputs, seed).train(),
+        model=model,
         args=_arguments(recipe, seed, directory),
         train_dataset=dataset,
         data_collator=lambda pairs: _collate(pairs, tokenizer, train.task),
         callbacks=[
-            _Progress(f"fine-tuning {checkpoint.initialization} {checkpoint.name} on {train.task.name}, seed {seed}")
+            _Progress(f"fine-tuning {checkpoint.initialization} {checkpoint.name} on {train.task.name}, seed {seed}"),
+            _Saves(),
         ],
     )
     trainer.remove_callback(PrinterCallback)
     with checkpoints.quiet():
-        trainer.train(resume_from_checkpoint=_last_saved(directory))
+        with only_used(model, used):
+            trainer.train(resume_from_checkpoint=_last_saved(directory))
         trainer.save_model(directory)
         tokenizer.save_pretrained(directory)  # with it, the directory is a checkpoint that every chapter can open
     (directory / "training_args.bin").unlink(missing_ok=True)  # a pickle, which nothing here reads
@@ -195,8 +216,7 @@ def _arguments(recipe: Recipe, seed: int, directory: Path) -> TrainingArguments:
         bf16=recipe.precision == "bfloat16",
         seed=seed,
         data_seed=seed,
-        save_strategy="steps",
-        save_steps=STEPS_BETWEEN_SAVES,
+        save_strategy="no",  # `_Saves` asks for them
         save_total_limit=2,
         logging_strategy="no",
         eval_strategy="no",

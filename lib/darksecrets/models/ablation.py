@@ -1,0 +1,114 @@
+"""Section 4.6: disabling heads. A disabled head goes on computing, and what it computes is the same for every input.
+
+Explained in the chapter *Disabling heads and layers*.
+"""
+
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+
+import torch
+from transformers import PreTrainedModel
+from transformers import PreTrainedTokenizerBase as Tokenizer
+
+from darksecrets.errors import InputError
+from darksecrets.models import attention
+from darksecrets.models.attention import Encoded
+from darksecrets.models.edited_attention import Attended, edited
+
+Head = tuple[int, int]  # layer and head, from 0
+UNIFORM, ZERO, MEAN = "uniform", "zero", "mean"
+WAYS = (UNIFORM, ZERO, MEAN)
+
+
+@contextmanager
+def disabled(
+    model: PreTrainedModel, heads: Collection[Head], instead: str = UNIFORM, means: torch.Tensor | None = None
+) -> Iterator[PreTrainedModel]:
+    """While open, `model` runs with `heads`, pairs of (layer, head) from 0, disabled; in this thread only.
+
+    `instead` says what takes a head's place. `uniform` (the paper's): it attends to all tokens alike, 1/L each, where
+    L counts the tokens that it may attend to, padding not among them. `zero`: its output is 0 (Michel et al., 2019).
+    `mean`: its output is `means` (layer, head, d), as from `mean_outputs`. A disabled head's map is what it attends
+    with: 1/L, or 0. Blocks may be nested; a head that two of them disable obeys the inner one.
+
+    Raises `InputError` for heads that the model does not have, an unknown `instead`, and encoders that cannot be
+    edited.
+    """
+    by_layer = grouped(model, heads)
+    check_way(instead, means)
+
+    def edit(found: Attended) -> None:
+        chosen = by_layer.get(found.layer)
+        if chosen:
+            found.maps, found.context = found.maps.clone(), found.context.clone()
+            found.maps[:, chosen] = uniform(found)[:, None] if instead == UNIFORM else 0
+            found.context[:, :, chosen] = _outputs(found, chosen, instead, means)
+
+    with edited(model, edit):
+        yield model
+
+
+def layer(model: PreTrainedModel, number: int) -> frozenset[Head]:
+    """Return all heads of a layer, counted from 0."""
+    return frozenset((number, head) for head in range(model.config.num_attention_heads))
+
+
+def all_heads(model: PreTrainedModel) -> list[Head]:
+    """Return all heads of a model, layer by layer."""
+    return [head for number in range(model.config.num_hidden_layers) for head in sorted(layer(model, number))]
+
+
+def grouped(model: PreTrainedModel, heads: Collection[Head]) -> dict[int, list[int]]:
+    """Group heads by layer; `InputError` names one that the model does not have."""
+    heads, there = list(heads), all_heads(model)
+    for head in heads:
+        if head not in there:
+            n_layers, n_heads = model.config.num_hidden_layers, model.config.num_attention_heads
+            raise InputError(
+                f"there is no head {head!r}: accepted are pairs of a layer from 0 to {n_layers - 1} and a head from 0 "
+                f"to {n_heads - 1}"
+            )
+    return {number: sorted(head for at, head in set(heads) if at == number) for number in {at for at, _ in heads}}
+
+
+def check_way(instead: str, means: torch.Tensor | None) -> None:
+    """Raise `InputError` for an unknown way of disabling, or one that lacks what it needs."""
+    if instead not in WAYS:
+        raise InputError(f"instead is {instead!r}; accepted are {', '.join(WAYS)}")
+    if (instead == MEAN) != (means is not None):
+        raise InputError(f"instead is {instead!r}; {MEAN!r} takes means, as from mean_outputs, and the others do not")
+
+
+def uniform(found: Attended) -> torch.Tensor:
+    """Return the map that spreads attention evenly over all tokens that a query may attend to: (batch, query, key)."""
+    if found.allowed is None:
+        return torch.full_like(found.maps[:, 0], 1 / found.maps.shape[-1])
+    allowed = found.allowed[:, 0].to(found.maps.dtype)
+    n_allowed = allowed.sum(-1, keepdim=True).clamp(min=1)  # none for padding beyond the reach of local attention
+    return (allowed / n_allowed).expand(found.maps[:, 0].shape)
+
+
+def mean_outputs(model: PreTrainedModel, tokenizer: Tokenizer, encoded: Sequence[Encoded]) -> torch.Tensor:
+    """Average each head's output, before the output projection, over all tokens of a corpus: (layer, head, d)."""
+    sums: dict[int, torch.Tensor] = {}
+    is_real = torch.empty(0)
+
+    def add(found: Attended) -> None:
+        own = torch.einsum("bq,bqhd->hd", is_real, found.context)
+        sums[found.layer] = sums.get(found.layer, 0) + own.double()
+
+    with edited(model, add), torch.inference_mode():
+        for batch in attention.batches(encoded, tokenizer):
+            is_real = batch.mask.to(model.device, torch.float)
+            model.base_model(**{name: values.to(model.device) for name, values in batch.inputs.items()})
+    n_tokens = sum(map(len, encoded))
+    return torch.stack([sums[number] for number in sorted(sums)]).div(n_tokens).float()
+
+
+def _outputs(found: Attended, heads: list[int], instead: str, means: torch.Tensor | None) -> torch.Tensor:
+    """Return what disabled heads put out: (batch, query, head, d), or what broadcasts to it."""
+    if instead == MEAN:
+        return means[found.layer, heads].to(found.context)
+    if instead == ZERO:
+        return torch.zeros_like(found.context[:, :1, heads])
+    return (uniform(found)[:, None] @ found.values[:, heads]).transpose(1, 2)
