@@ -220,6 +220,10 @@ class Run:
         """Read one table of this run, or give None where the run does not have it (as the reference run may not)."""
         return self.table(name) if name in self.tables() else None
 
+    def made_from(self, name: str) -> dict[str, Any]:
+        """Return what a table was made from, as `save` was told; empty where the run does not have it."""
+        return self.provenance.get("tables", {}).get(name, {}).get("made_from", {})
+
     def tables(self) -> list[str]:
         """Names of the tables saved so far."""
         return sorted(path.stem for path in self.directory.glob("*.parquet"))

@@ -11,6 +11,7 @@ import yaml
 from darksecrets.__main__ import DEFAULT_PROFILE
 from darksecrets.book import profiles
 from darksecrets.corpora import glue, pocket
+from darksecrets.errors import InputError
 from darksecrets.models import checkpoints
 from tests.conftest import ROOT
 
@@ -46,6 +47,11 @@ def test_all_that_pocket_reads_comes_with_the_book(no_network):
     assert checkpoints.load(values["checkpoint"]).n_layers == 6
     for task in values["tasks"]:
         assert glue.load(task, "dev", values["corpus"]).n_available == pocket.SIZES["dev"]
+
+
+def test_examples_that_cannot_be_halved_are_refused_before_any_kernel_starts():
+    with pytest.raises(InputError, match="max_compared is 1; give 0 for all examples, or at least 2"):
+        profiles.load(ROOT, "pocket", ["max_compared=1"])
 
 
 @pytest.mark.parametrize(("words", "expected"), [([], "pocket"), (["PROFILE=glue"], "glue")])

@@ -16,7 +16,9 @@ from darksecrets.figures.publish import MISSING
 from darksecrets.runs import Run
 
 CHART = "application/vnd.vegalite.v5+json"
-PROGRESS = re.compile(r"fine-tuned \d+ of \d+: |fine-tuning .*, about \d+ s left$")
+PROGRESS = re.compile(
+    r"fine-tuned \d+ of \d+: |fine-tuning .*, about \d+ s left$|(many )?heads of .*: \d+ of \d+ examples$"
+)
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 

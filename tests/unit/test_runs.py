@@ -152,6 +152,14 @@ def test_a_missing_table_names_those_there_are(tmp_path):
         run.table("score")
 
 
+def test_a_run_knows_what_a_table_was_made_from(tmp_path):
+    run = Store(tmp_path).run("mine")
+    assert run.made_from("scores") == {}
+    run.save("scores", TABLE, seeds=[0, 1])
+    assert run.made_from("scores") == {"seeds": [0, 1]}
+    assert run.made_from("others") == {}
+
+
 @pytest.mark.parametrize("name", ["", "../up", "a/b", ".hidden", "a b"])
 def test_a_run_cannot_leave_the_store(tmp_path, name):
     with pytest.raises(InputError, match="run name"):

@@ -72,11 +72,16 @@ def measured(setup: Setup, max_compared: int = 0) -> tuple[list[Swept], list[Rem
     by zero and by their mean, and more and more heads are disabled together. What the store has is not computed again.
     Raises `InputError` where an encoder's heads cannot be disabled.
     """
-    if max_compared < 0 or max_compared == 1:
-        raise InputError(f"max_compared is {max_compared}; give 0 for all examples, or at least 2")
+    check_compared(max_compared)
     swept = [one for way in WAYS for one in _swept(setup, way, 0 if way == UNIFORM else max_compared)]
     uniform = {(one.task, one.seed): one for one in swept if one.instead == UNIFORM}
     return swept, list(_removed(setup, uniform, max_compared))
+
+
+def check_compared(max_compared: int) -> None:
+    """Raise `InputError` for a number of examples that cannot be halved."""
+    if max_compared < 0 or max_compared == 1:
+        raise InputError(f"max_compared is {max_compared}; give 0 for all examples, or at least 2")
 
 
 def tried(setup: Setup, n_examples: int = 8) -> pd.DataFrame:

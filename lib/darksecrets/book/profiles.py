@@ -53,6 +53,7 @@ CHECKS = (
     ("corpus tasks", "darksecrets.corpora.glue", "check_corpus"),
     ("checkpoint", "darksecrets.models.checkpoints", "check"),
     (SETUP, "darksecrets.models.setup", "Setup"),
+    ("max_compared", "darksecrets.analyses.disabling", "check_compared"),
 )
 
 
