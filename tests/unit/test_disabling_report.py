@@ -80,8 +80,8 @@ class TestChosen:
             assert float(found["p corrected"].strip("< ")) == pytest.approx(heads["holm"][HELPS], abs=1e-4)
 
     def test_chance_is_told_from_a_head_that_helps(self):
-        assert set(table_of("chosen", RUN)["beyond chance?"]) == {"yes"}
-        assert table_of("chosen", OTHER)["beyond chance?"].tolist() == ["no"]
+        assert set(table_of("chosen", RUN)["any head beyond chance?"]) == {"yes"}
+        assert table_of("chosen", OTHER)["any head beyond chance?"].tolist() == ["no"]
 
     def test_seeds_name_all_heads_and_the_largest_p(self):
         chosen, heads = (table.copy() for table in (SEEDS.chosen, SEEDS.heads))
@@ -219,6 +219,10 @@ class TestRemovable:
         ]
         expected = "For at most a point, heads that can go, of 4: 2 by a sweep, 2 at random"
         assert disabling_report.removal_finding(run) == expected
+
+    def test_where_no_head_can_go_there_is_no_change_to_tell(self):
+        run = replace(RUN, curves=steps([0, -0.05, 0, 0]))
+        assert table_of("removable", run)["by a sweep"].tolist() == ["0 (0 %)"]
 
     def test_the_planted_curve(self):
         table = table_of("removable", RUN)

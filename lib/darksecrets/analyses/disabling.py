@@ -189,10 +189,12 @@ def _removals(
         importance = normalized(gradient_importance(model, tokenizer, chosen, labels[choosing]))
         orders = {SWEEP: _by_sweep(swept, choosing), GRADIENT: importance.ravel().argsort(kind="stable")}
         orders |= {name: np.random.default_rng(number).permutation(len(heads)) for number, name in enumerate(RANDOM)}
-        sets = [[heads[place] for place in order[:n]] for order in orders.values() for n in steps]
+        sets = [frozenset(heads[place] for place in order[:n]) for order in orders.values() for n in steps]
+        different = list(dict.fromkeys(sets))  # none and all heads are the same in every order
         what = [encoded[place] for place in scored]
         how = {"precision": setup.recipe.precision, "progress": f"many heads of {case.task}, seed {case.seed}"}
-        answers = sweep(model, tokenizer, what, sets, **how).predictions[:, scored]
+        answers = sweep(model, tokenizer, what, different, **how).predictions[:, scored]
+        answers = answers[[different.index(one) for one in sets]]
         for order, part in zip(orders, np.split(answers, len(orders)), strict=True):
             yield _columns(part.T, case, map(str, steps)).assign(label=labels[scored], order=order)
 

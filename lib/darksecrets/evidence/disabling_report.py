@@ -28,15 +28,15 @@ def chosen_table(this_run: DisablingTables, reference: DisablingTables | None = 
     """Lay the gain of each task's best head out, where it was chosen and held out, beside the paper's.
 
     Columns task, paper (a gain where it was chosen), reference run and this run, each also held out; then of this run
-    best head, p corrected (Holm, of that head; the largest of several seeds), beyond chance? (whether any head can be
-    named that helps, as `disabling_claims.judged` has it).
+    best head, p corrected (Holm, of that head; the largest of several seeds), any head beyond chance? (whether one can
+    be named that helps, as `disabling_claims.judged` has it).
     """
     mine, middle = _aligned(_gains, this_run, reference)
     known = {task: signed(gain, 1) for task, gain in reported.HEAD_GAINS.items()}
     columns = {"paper": [known.get(task, "between") for task in mine.index]}
     for name, table in {"reference run": middle, "this run": mine}.items():
         columns |= {name: table["gain"], f"{name}, held out": table["held out"]}
-    columns |= {name: mine[name] for name in ("best head", "p corrected", "beyond chance?")}
+    columns |= {name: mine[name] for name in ("best head", "p corrected", "any head beyond chance?")}
     return pd.DataFrame(columns, mine.index, dtype=object).reset_index()
 
 
@@ -162,7 +162,7 @@ def _gains(run: DisablingTables) -> pd.DataFrame:
             "held out": held_out.apply(points, axis=1),
             "best head": best["label"].agg(lambda labels: ", ".join(labels.unique())),
             "p corrected": best["holm"].max().map(_p),
-            "beyond chance?": can_be_named.map({True: "yes", False: "no"}),
+            "any head beyond chance?": can_be_named.map({True: "yes", False: "no"}),
         }
     )
 
@@ -211,7 +211,8 @@ def _removable(run: DisablingTables) -> pd.DataFrame:
         cells = {}
         for order, same in group.groupby("order", sort=False):
             count = f"{round(same['n_disabled'].mean(), 1):g} ({100 * same['share'].mean():.0f} %)"
-            cells[ORDERS[order]] = count if len(same) > 1 else f"{count}: {points(same.iloc[0])}"
+            is_single = len(same) == 1 and same["n_disabled"].all()  # else there is no change, or no one change
+            cells[ORDERS[order]] = f"{count}: {points(same.iloc[0])}" if is_single else count
         n_heads = run.curves.loc[run.curves["task"] == task, "n_disabled"].max()
         rows.append({"task": task, "heads": n_heads} | {name: cells.get(name) for name in ORDERS.values()})
     return pd.DataFrame(rows)
