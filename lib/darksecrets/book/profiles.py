@@ -31,7 +31,6 @@ AT_LEAST = {
     "head": 1,
     "layer": 1,
     "learning_rate": 0,
-    "max_compared": 0,
     "max_examples": 0,
     "max_released": 1,
     "max_scored": 0,
