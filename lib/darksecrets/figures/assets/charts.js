@@ -24,7 +24,9 @@
   function arranged(chart, width) {
     if (chart.concat) return { ...chart, columns: Math.max(1, Math.floor(width / 340)) };
     const { vconcat, ...rest } = chart;
-    return vconcat && width >= 340 * vconcat.length ? { ...rest, hconcat: vconcat } : chart;
+    const isLine = (panel) => panel.height < 50; // a line of text, which belongs above its plot
+    if (!vconcat || vconcat.some(isLine) || width < 340 * vconcat.length) return chart;
+    return { ...rest, hconcat: vconcat };
   }
 
   async function draw(specification) {
