@@ -21,6 +21,7 @@ SMALL = {
     "corpus": "pocket:48/30",
     "max_examples": 20,
     "max_released": 3,
+    "max_compared": 8,
     "epochs": 1,
     "pocket_train": 48,
     "pocket_dev": 30,

@@ -119,6 +119,7 @@ def test_a_chart_answers_its_selector(browser, address, html):
     pytest.skip("no chart of this book has a selector")
 
 
+@pytest.mark.parametrize("html", ["real"], indirect=True)
 def test_a_line_of_text_stays_above_its_plot(browser, address, html):
     (name,) = (name for name in html_pages(html) if name.endswith("07-disabling-heads.html"))
     with reading(browser, address, 1400, "light") as reader:

@@ -79,7 +79,8 @@ def outlines(table: pd.DataFrame, menus: Mapping[str, alt.Parameter]) -> alt.Cha
     """Outline heads: `table` has layer and head, from 0, and those of the columns of `menus` that matter."""
     own = {name: chosen for name, chosen in menus.items() if name in table}
     table = counted_from_one(table[[*own, "layer", "head"]].drop_duplicates())
-    return filtered(head_grid(table), own).mark_rect(filled=False, stroke=OUTLINE, strokeWidth=2.5)
+    # Hidden from screen readers: with nothing to outline it would be a picture without a name. Tables tell the heads.
+    return filtered(head_grid(table), own).mark_rect(filled=False, stroke=OUTLINE, strokeWidth=2.5, aria=False)
 
 
 def scatter(
