@@ -60,7 +60,7 @@ def heads(heads: pd.DataFrame, baseline: pd.DataFrame, title: str) -> alt.VConca
     )
     note = "outlined: corrected p < .05 (Holm)" + (" for all seeds" if several else "")
     cells = cells.properties(title=alt.Title(note, anchor="start", frame="group", fontSize=11, fontWeight="normal"))
-    grid = alt.layer(cells, outlines(clear, menus))
+    grid = alt.layer(cells, outlines(clear, menus, is_told=False))
     return alt.vconcat(_above(baseline, menus, title), grid, spacing=2).add_params(*menus.values())
 
 

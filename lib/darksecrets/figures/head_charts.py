@@ -75,12 +75,14 @@ def cells(
     )
 
 
-def outlines(table: pd.DataFrame, menus: Mapping[str, alt.Parameter]) -> alt.Chart:
-    """Outline heads: `table` has layer and head, from 0, and those of the columns of `menus` that matter."""
+def outlines(table: pd.DataFrame, menus: Mapping[str, alt.Parameter], is_told: bool = True) -> alt.Chart:
+    """Outline heads: `table` has layer and head, from 0, and those of the columns of `menus` that matter.
+
+    Where a choice may leave none, `is_told` must be False: to a screen reader it would be a picture without a name.
+    """
     own = {name: chosen for name, chosen in menus.items() if name in table}
     table = counted_from_one(table[[*own, "layer", "head"]].drop_duplicates())
-    # Hidden from screen readers: with nothing to outline it would be a picture without a name. Tables tell the heads.
-    return filtered(head_grid(table), own).mark_rect(filled=False, stroke=OUTLINE, strokeWidth=2.5, aria=False)
+    return filtered(head_grid(table), own).mark_rect(filled=False, stroke=OUTLINE, strokeWidth=2.5, aria=is_told)
 
 
 def scatter(
