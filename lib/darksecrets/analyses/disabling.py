@@ -91,7 +91,7 @@ def tried(setup: Setup, n_examples: int = 8) -> pd.DataFrame:
     """
     model, tokenizer, encoded, _ = _first_task(setup, n_examples)
     batch = attention.collate(encoded, tokenizer, max(map(len, encoded)))
-    inputs = {name: values.to(model.device) for name, values in batch.inputs.items()}
+    inputs = batch.on(model)
 
     def outputs(**options: object) -> torch.Tensor:
         with torch.inference_mode():
@@ -201,8 +201,7 @@ def _removals(
 
 def _by_sweep(swept: Swept, places: np.ndarray) -> np.ndarray:
     """Order heads by the score without them on some examples, best first; ties at random."""
-    metrics = glue.TASKS[swept.task].metrics
-    metric = "accuracy" if "accuracy" in metrics else metrics[0]
+    metric = glue.TASKS[swept.task].headline
     answers = swept.heads.reshape(len(swept.label), -1)[places]
     scores = [evaluate([metric], swept.label[places], column)[metric] for column in answers.T]
     return np.lexsort((np.random.default_rng(SHUFFLE_SEED).random(len(scores)), -np.array(scores)))

@@ -35,6 +35,11 @@ class Task:
         """Number of outputs of a model for this task: one per class, or one for a score."""
         return 1 if self.labels is None else len(self.labels)
 
+    @property
+    def headline(self) -> str:
+        """The metric that averages over tasks use: accuracy where there is one, else the first (Pearson)."""
+        return "accuracy" if "accuracy" in self.metrics else self.metrics[0]
+
     def file(self, split: str) -> str:
         """File of a split, relative to the GLUE directory."""
         return f"{self.name}/{self.dev_file if split == 'dev' else 'train.tsv'}"

@@ -11,6 +11,7 @@ import pandas as pd
 
 from darksecrets.evidence.fine_tuning import per_cent
 from darksecrets.evidence.heads import head_label
+from darksecrets.evidence.permutation import SIGNIFICANT
 from darksecrets.figures.charts import (
     SCALES,
     WIDTH,
@@ -26,11 +27,10 @@ from darksecrets.figures.charts import (
     wrapped,
 )
 from darksecrets.figures.head_charts import TEXT, opened, outlines, packed
+from darksecrets.models.ablation import UNIFORM
 
 CASE = ["run", "task", "instead"]  # what a table may tell apart
-UNIFORM = "uniform"  # what the paper puts in place of attention: a reader sees it first
 CHANGE = "change of the score (points)"
-SIGNIFICANT = 0.05
 TICKS = [-30, -10, -3, -1, 0, 1, 3, 10, 30]
 NOTHING, LAYER, UNCLEAR = "nothing disabled", "a layer disabled", "a layer disabled, may be chance (corrected)"
 CHOSEN, HELD_OUT = "on the examples that chose it", "on held-out examples"

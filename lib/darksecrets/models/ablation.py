@@ -100,7 +100,7 @@ def mean_outputs(model: PreTrainedModel, tokenizer: Tokenizer, encoded: Sequence
     with edited(model, add), torch.inference_mode():
         for batch in attention.batches(encoded, tokenizer):
             is_real = batch.mask.to(model.device, torch.float)
-            model.base_model(**{name: values.to(model.device) for name, values in batch.inputs.items()})
+            model.base_model(**batch.on(model))
     n_tokens = sum(map(len, encoded))
     return torch.stack([sums[number] for number in sorted(sums)]).div(n_tokens).float()
 

@@ -59,6 +59,10 @@ class Batch:
         """The examples' places in the corpus."""
         return [example.row for example in self.examples]
 
+    def on(self, model: PreTrainedModel) -> dict[str, torch.Tensor]:
+        """Return the inputs on the device that a model is on."""
+        return {name: values.to(model.device) for name, values in self.inputs.items()}
+
     @property
     def mask(self) -> torch.Tensor:
         """True at real tokens, False at padding: (batch, position)."""
@@ -138,9 +142,8 @@ def read_maps(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
     computed them.
     """
     use_attention(model, "eager")  # the default implementation computes no maps
-    inputs = {name: values.to(model.device) for name, values in batch.inputs.items()}
     with torch.inference_mode():
-        maps = torch.stack(model.base_model(**inputs, output_attentions=True).attentions, dim=1)
+        maps = torch.stack(model.base_model(**batch.on(model), output_attentions=True).attentions, dim=1)
         if not (batch.keeps_padding or bool(batch.mask.all())):
             maps *= batch.mask.to(maps.device)[:, None, None, :, None]
     return maps

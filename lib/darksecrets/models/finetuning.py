@@ -90,8 +90,7 @@ def predict(
     use_attention(model, "sdpa" if model._supports_sdpa else "eager")
     with torch.inference_mode():
         for batch in attention.batches(encoded, tokenizer):
-            inputs = {name: values.to(model.device) for name, values in batch.inputs.items()}
-            logits = model(**inputs).logits.cpu()
+            logits = model(**batch.on(model)).logits.cpu()
             predictions[batch.rows] = (logits[:, 0] if split.task.is_regression else logits.argmax(-1)).numpy()
     return predictions if split.task.is_regression else predictions.astype(int)
 

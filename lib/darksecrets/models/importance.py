@@ -37,8 +37,7 @@ def gradient_importance(
     with edited(model, gate):
         for batch in attention.batches(encoded, tokenizer):
             gates = torch.ones(len(batch.examples), n_layers, n_heads, device=model.device, requires_grad=True)
-            logits = model(**{name: values.to(model.device) for name, values in batch.inputs.items()}).logits
-            loss = _loss(logits, [label_of[row] for row in batch.rows])
+            loss = _loss(model(**batch.on(model)).logits, [label_of[row] for row in batch.rows])
             # Summed over a batch: the gradient at an example's gates is that of its own loss.
             (gradient,) = torch.autograd.grad(loss, gates)
             importance[[place_of[row] for row in batch.rows]] = gradient.abs().cpu().numpy()

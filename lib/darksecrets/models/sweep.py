@@ -137,7 +137,7 @@ class _Sweep:
 
 def _forward(model: PreTrainedModel, batch: Batch, **options: bool) -> object:
     with torch.inference_mode():
-        return model(**{name: values.to(model.device) for name, values in batch.inputs.items()}, **options)
+        return model(**batch.on(model), **options)
 
 
 class _Report:
