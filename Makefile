@@ -10,13 +10,13 @@ PROFILE ?= pocket
 # Make variables that become parameters of the notebooks when they stand on the command line (the environment's are ignored):
 # `make book TASKS=RTE,STS-B MAX_TRAIN=500`.
 SETTABLE := CORPUS TASKS CHECKPOINT SEEDS MAX_TRAIN MAX_EXAMPLES MAX_SCORED MAX_RELEASED MAX_COMPARED EPOCHS BATCH_SIZE LEARNING_RATE \
-            PRECISION STORE FIRST SECOND LAYER HEAD \
+            N_RANDOM PRECISION STORE FIRST SECOND LAYER HEAD \
             POCKET_TRAIN POCKET_DEV POCKET_SEED POCKET_SEEDS POCKET_EPOCHS POCKET_BATCH POCKET_RATE N_PARSED N_LINKED FRAMES READING GOLD ANNOTATOR OWN_LABELS
 lower = $(shell printf '%s' '$(1)' | tr 'A-Z' 'a-z')
 OVERRIDES = $(strip $(foreach name,$(SETTABLE),$(if $(filter command%,$(origin $(name))),'$(call lower,$(name))=$($(name))')))
 
 .DEFAULT_GOAL := help
-.PHONY: help book check audit lab patterns bench lint lock clean test test-unit test-notebooks test-book test-browser
+.PHONY: help book check reference check-reference dry-run audit lab patterns bench lint lock clean test test-unit test-notebooks test-book test-browser
 
 help: ## show this list
 	@echo "make TARGET, where TARGET is one of:"
@@ -25,12 +25,22 @@ help: ## show this list
 	@echo "For book and check, PROFILE=NAME chooses notebooks/profiles/NAME.yml (now: $(PROFILE)), and these change its values:"
 	@echo "  $(SETTABLE)"
 	@echo "  as in: make book TASKS=RTE,STS-B SEEDS=0,1,2, or make book PROFILE=glue CORPUS=../shared/glue"
+	@echo "  reference takes them too; check-reference takes CORPUS, FRAMES, GOLD, CHECKPOINT and STORE"
 
 book: $(READY) ## execute the notebooks and build the book into _build/html
 	@$(BIN)/python -m darksecrets book --profile '$(PROFILE)' $(OVERRIDES)
 
 check: $(READY) ## check a profile and show its values, without executing anything
 	@$(BIN)/python -m darksecrets check --profile '$(PROFILE)' $(OVERRIDES)
+
+reference: $(READY) ## repeat the reference run, and publish its tables in notebooks/reference (hours)
+	@$(BIN)/python -m darksecrets reference $(OVERRIDES)
+
+check-reference: $(READY) ## check the published tables, and compute anew what takes less than half an hour
+	@$(BIN)/python -m darksecrets check-reference $(OVERRIDES)
+
+dry-run: $(READY) ## prove profile paper: the whole book on an untrained BERT-base and a few examples per task
+	@$(BIN)/python -m darksecrets dry-run $(OVERRIDES)
 
 audit: $(READY) ## check the built book: other hosts, links, figures, sizes
 	@$(BIN)/python -m darksecrets audit

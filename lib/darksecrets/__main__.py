@@ -25,6 +25,25 @@ Examples:
   python -m darksecrets check --profile paper
   python -m darksecrets check --profile my-run.yml seeds=0,1,2
 """
+REFERENCE_EXAMPLES = """
+\b
+Examples:
+  python -m darksecrets reference corpus=../shared/glue
+  python -m darksecrets reference corpus=../shared/glue seeds=0 gold=../shared/ud/en_ewt-ud-dev.conllu
+"""
+CHECK_REFERENCE_EXAMPLES = """
+\b
+Examples:
+  python -m darksecrets check-reference
+  python -m darksecrets check-reference corpus=../shared/glue
+  python -m darksecrets check-reference corpus=hub frames=../framenet_v17 store=../check
+"""
+DRY_RUN_EXAMPLES = """
+\b
+Examples:
+  python -m darksecrets dry-run corpus=../shared/glue
+  python -m darksecrets dry-run corpus=pocket tasks=RTE,STS-B
+"""
 DEFAULT_PROFILE = "pocket"
 
 
@@ -111,6 +130,70 @@ def check(profile: str, overrides: tuple[str, ...]) -> None:
     click.echo(f"run {checked.run}")
     for name, value in checked.for_notebook(list(checked.values)).items():
         click.echo(f"  {name:<{width}}  {value!r}")
+
+
+@main.command(cls=ParameterCommand, epilog=REFERENCE_EXAMPLES)
+@overrides_argument
+def reference(overrides: tuple[str, ...]) -> None:
+    """Repeat the reference run with profile `reference`, and publish its tables in notebooks/reference.
+
+    An interrupted run continues. A run of fewer seeds or tasks can be published as well: run.json says what it holds.
+    """
+    from darksecrets.book import contents, execute, profiles
+    from darksecrets.book import reference as run
+
+    checked = profiles.load(contents.book_root(), run.PROFILE, overrides)
+    try:
+        run.make(checked)
+    except execute.ExecutionError as error:
+        click.echo(str(error), err=True)
+        sys.exit(1)
+
+
+@main.command("check-reference", epilog=CHECK_REFERENCE_EXAMPLES)
+@click.argument("places", nargs=-1, metavar="[NAME=PLACE]...")
+def check_reference(places: tuple[str, ...]) -> None:
+    """Check the published reference run: its files, and whatever can be computed anew from the data that is there.
+
+    Without GLUE, this is the files and what needs no task: links in pocket sentences, and FrameNet where it is. With
+    GLUE, the pre-trained model's attention on all tasks is measured again, and the smallest task is fine-tuned once.
+    Each table is compared with the published one, and the largest difference is shown beside what is tolerated. The
+    exit code is 1 if anything is not ok, and what was not checked is said.
+
+    \b
+    Data is looked for in ../shared beside the repository, unless PLACES say where it is:
+      corpus      hub, or a directory in the layout of the GLUE download
+      frames      a directory with FrameNet 1.7, or its .tar.xz archive
+      gold        the CoNLL-U file that the parser was held against
+      checkpoint  the checkpoint's directory, where the run's was one
+      store       a directory for what is computed, apart from the run's own [_runs/check]
+    """
+    from darksecrets.book import check_reference as checks
+    from darksecrets.book import contents
+    from darksecrets.evidence import comparison
+
+    found = checks.check(contents.book_root(), checks.given_places(places))
+    click.echo(comparison.report(found))
+    sys.exit(comparison.failed(found))
+
+
+@main.command("dry-run", cls=ParameterCommand, epilog=DRY_RUN_EXAMPLES)
+@overrides_argument
+def dry_run(overrides: tuple[str, ...]) -> None:
+    """Prove profile `paper` without its model: the whole book on an untrained BERT-base and a few examples per task.
+
+    Its numbers mean nothing but that every chapter runs on 12 layers of 12 heads. The book is in _build/html. What each
+    chapter took, and what the real profile would take on this machine, is written into notebooks/reference.
+    """
+    from darksecrets.book import build, contents, dry_run, execute
+
+    try:
+        chapters = dry_run.make(contents.book_root(), overrides)
+    except (execute.ExecutionError, build.BuildError) as error:
+        click.echo(str(error), err=True)
+        sys.exit(1)
+    click.echo(chapters.to_string(index=False))
+    click.echo(dry_run.costs(contents.book_root(), overrides).to_string(index=False))
 
 
 @main.command()

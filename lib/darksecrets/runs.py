@@ -221,8 +221,13 @@ class Run:
         return self.table(name) if name in self.tables() else None
 
     def made_from(self, name: str) -> dict[str, Any]:
-        """Return what a table was made from, as `save` was told; empty where the run does not have it."""
-        return self.provenance.get("tables", {}).get(name, {}).get("made_from", {})
+        """Return what a table was made from, as `save` was told; empty where the run does not have it.
+
+        In a published run, tables that were made from the same share one entry of `setups`.
+        """
+        provenance = self.provenance
+        made_from = provenance.get("tables", {}).get(name, {}).get("made_from", {})
+        return provenance["setups"][made_from] if isinstance(made_from, str) else made_from
 
     def tables(self) -> list[str]:
         """Names of the tables saved so far."""

@@ -32,7 +32,8 @@ OPENING = {
 }
 # Headings that end a chapter, in this order.
 CLOSING = ("Paper, reference run, this run", "What it means", "What to try next")
-WITHOUT_COMPARISON = ("01-methodology", "A1-pocket-corpus", "A2-annotated-maps")  # the paper has no numbers for them
+# These have no table that compares the paper with both runs.
+WITHOUT_COMPARISON = ("01-methodology", "A1-pocket-corpus", "A2-annotated-maps", "A4-reference-run")
 PUBLISHERS = {"figure": "figure-", "html_figure": "figure-", "picture": "figure-", "table": "table-"}
 
 

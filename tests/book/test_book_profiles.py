@@ -16,7 +16,7 @@ from darksecrets.models import checkpoints
 from tests.conftest import ROOT
 
 # The paper's checkpoint is fetched from the Hub as soon as it is checked; all else of its profile is checked here.
-OVERRIDES = {"glue": [], "paper": ["checkpoint=minilm"], "pocket": []}
+OVERRIDES = {"glue": [], "paper": ["checkpoint=minilm"], "pocket": [], "reference": []}
 
 
 @pytest.fixture

@@ -85,6 +85,8 @@ def test_help_says_what_a_command_reads_and_writes(type_in, command, words):
             ["book", "--profile", "toy", "layers=many"],
             'error: command line: layers is "many", but it takes a whole number such as 1000 (int)\n',
         ),
+        (["check-reference", "task=RTE"], "error: 'task=RTE' is not a place; accepted are corpus=..., frames=..., "),
+        (["reference", "layers=2"], "error: profile: unknown name 'reference'; accepted are toy\n"),
         (["audit"], "error: there is no book in "),
         (
             ["audit", "nowhere"],
@@ -104,6 +106,12 @@ def test_a_failing_notebook_is_a_block_and_exit_code_1(type_in, tmp_path):
     result = type_in("book", "--profile", "toy")
     assert result.exit_code == 1
     assert "notebook 01-toy failed in cell 3" in result.stderr
+
+
+def test_without_a_published_run_the_check_of_it_fails_with_exit_code_1(type_in):
+    result = type_in("check-reference")
+    assert result.exit_code == 1
+    assert "NOT OK  there is no run.json" in result.stdout
 
 
 def test_audit_lists_faults_with_exit_code_1(type_in, toy_root, tmp_path):

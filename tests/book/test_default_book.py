@@ -115,7 +115,7 @@ def test_every_head_and_layer_is_disabled_for_every_task(run: Run):
     assert set(curves.index) == {(task, 0, order) for task in glue.TASKS for order in disabling.ORDERS}
     assert set(curves.itertuples(index=False, name=None)) == {(0, 6 * 12)}
     # With nothing disabled the score is that of Table 1, which is computed on all examples: 200, as many as here.
-    scores = run.table("scores").query("initialization == 'pretrained' and finetuned")
+    scores = run.table("tuning_scores").query("initialization == 'pretrained' and finetuned")
     baseline = run.table("disabling_baseline")
     both = baseline.merge(scores, on=["task", "seed", "metric", "n_examples"], suffixes=("", "_table_1"))
     assert set(both["task"]) == set(glue.TASKS)
@@ -127,16 +127,15 @@ def test_relations_are_measured_on_473_sentences(either: Run):
 
 
 def test_the_reference_run_is_real_glue():
-    tables = REFERENCE.provenance["tables"]
     for name in ("pattern_shares", "feature_heads", "link_heads"):
-        made_from = tables[name]["made_from"]
+        made_from = REFERENCE.made_from(name)
         assert made_from["checkpoint"] == "minilm"
         assert set(made_from["tasks"]) == set(glue.TASKS)
         assert made_from["max_examples"] == 1000
 
 
 def test_the_reference_run_has_framenet_and_a_treebank():
-    assert REFERENCE.provenance["tables"]["frame_heads"]["made_from"]["frames"] == framenet.NAME
+    assert REFERENCE.made_from("frame_heads")["frames"] == framenet.NAME
     counts = REFERENCE.table("frame_counts").set_index("reading")["examples"]
     assert counts["released"] == framenet.N_PAPER
     agreement = REFERENCE.table("parser_agreement").set_index(["kept", "feature"])

@@ -73,6 +73,24 @@ def test_a_file_of_labels_that_changed_makes_a_page_run_again_and_none_is_no_fil
     assert ["unchanged" in line for line in said] == [False, False, True, False]
 
 
+def test_pages_that_are_asked_for_run_alone_whatever_reference_run_there_is(tmp_path, capsys):
+    profile = toy.load(toy.write(tmp_path, "print('tables are saved')"))
+    reference = profile.folder / "reference" / "run.json"
+    for only, content in (
+        (["notebooks/01-toy"], "1"),
+        (["notebooks/01-toy"], "2"),
+        ([], "3"),
+        (None, "3"),
+        (None, "4"),
+    ):
+        reference.parent.mkdir(exist_ok=True)
+        reference.write_text(content)
+        assert list(execute.execute(profile, only)) == ([] if only == [] else ["notebooks/01-toy"])
+    said = [line for line in capsys.readouterr().out.splitlines() if "]" in line and not line.endswith("...")]
+    assert ["text" in line for line in said] == [False, False, True, False, True, False]
+    assert ["unchanged" in line for line in said if "01-toy" in line] == [False, True, False, False]
+
+
 def test_kernels_are_headless_and_in_the_notebooks_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     code = "import os, pathlib", "print(os.environ['DARKSECRETS_HEADLESS'], pathlib.Path.cwd().name, store)"

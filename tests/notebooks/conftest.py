@@ -156,6 +156,30 @@ def real_disabling(notebooks: Path, real: dict[str, object]) -> Executed:
     return execute(notebooks, "07-", **real, **REAL_SETUP, max_compared=MAX_COMPARED, run="real-disabling")
 
 
+@pytest.fixture(scope="session")
+def tiny_discussion(
+    notebooks: Path,
+    tiny: dict[str, object],
+    tiny_patterns: Executed,
+    tiny_relations: Executed,
+    tiny_finetuning: Executed,
+    tiny_features: Executed,
+    tiny_links: Executed,
+    tiny_disabling: Executed,
+) -> Executed:
+    """The Discussion, small, on the tables of the other chapters."""
+    chapters = (tiny_patterns, tiny_relations, tiny_finetuning, tiny_features, tiny_links, tiny_disabling)
+    for chapter in chapters:
+        shutil.copytree(chapter.run.directory, notebooks.parent / "_runs/runs/discussion", dirs_exist_ok=True)
+    return execute(notebooks, "08-", **tiny, **TINY_SETUP, run="discussion")
+
+
+@pytest.fixture(scope="session")
+def real_discussion(notebooks: Path, real: dict[str, object], real_disabling: Executed) -> Executed:
+    """The Discussion with MiniLM on a little of real GLUE, of a run that has the chapter on disabling alone."""
+    return execute(notebooks, "08-", **real, **REAL_SETUP, run="real-disabling")
+
+
 @pytest.fixture(scope="module")
 def patterns_page(size: str, request: pytest.FixtureRequest) -> Executed:
     """The chapter on Section 4.1 in both sizes."""
@@ -212,7 +236,7 @@ def far_apart(shared_setup: Setup) -> pd.DataFrame:
     return frame_attention.pocket_links(shared_setup, N_LINKED)
 
 
-NAMES = ("methodology", "patterns", "relations", "finetuning", "features", "links", "disabling")
+NAMES = ("methodology", "patterns", "relations", "finetuning", "features", "links", "disabling", "discussion")
 CHAPTERS = tuple(f"{size}_{name}" for size in ("tiny", "real") for name in NAMES)
 
 

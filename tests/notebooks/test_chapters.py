@@ -1,16 +1,23 @@
 """The chapters executed: what stands in them is what was computed, and computed only once."""
 
 import re
+import shutil
 
 import numpy as np
 import pandas as pd
 import pytest
 from papermill.exceptions import PapermillExecutionError
 
+from darksecrets.analyses.scores import RANDOM
 from darksecrets.corpora import glue as tasks_of_glue
-from darksecrets.evidence import fine_tuning, reported
+from darksecrets.evidence import fine_tuning, fine_tuning_claims, protocol, reported
+from darksecrets.evidence.fine_tuning_tables import FineTuningTables
+from darksecrets.evidence.side_by_side import REFERENCE_RUN, THIS_RUN
+from darksecrets.figures.publish import MISSING
+from darksecrets.runs import Run
+from tests.conftest import NOT_SOURCE
 from tests.notebooks.conftest import REAL, SIZES, TASKS, TINY
-from tests.notebooks.executed import CHART, WIDGET, execute
+from tests.notebooks.executed import CHART, WIDGET, execute, per_head, shown
 
 
 @pytest.fixture
@@ -21,6 +28,23 @@ def methodology(size, request):
 @pytest.fixture
 def finetuning(size, request):
     return request.getfixturevalue(f"{size}_finetuning")
+
+
+@pytest.fixture
+def mine(finetuning):
+    """The tables that the chapter on Section 4.3 saved."""
+    return FineTuningTables.find(finetuning.run)
+
+
+@pytest.fixture
+def reference(notebooks):
+    """The reference run's tables on Section 4.3, if it has them."""
+    return FineTuningTables.find(Run(notebooks / "reference"))
+
+
+def theirs(reference, name):
+    """Return a table of the reference run, if there is one."""
+    return getattr(reference, name, None)
 
 
 class TestEveryChapter:
@@ -75,6 +99,15 @@ class TestMethodology:
         assert (rows["epochs"], rows["batch size"], rows["learning rate"]) == expected
         assert methodology.glued["learning_rate"] == expected[-1]
 
+    def test_the_reference_column_is_what_its_run_recorded(self, methodology, notebooks):
+        record = protocol.recorded(Run(notebooks / "reference"))
+        assert record
+        rows = {row[""]: row["reference run"] for row in methodology.rows("table-protocol")}
+        assert rows["model"] == record["checkpoint"]
+        assert rows["learning rate"] == f"{record['recipe']['learning_rate']:g}"
+        rows = {row[""]: row["reference run"] for row in methodology.rows("table-model")}
+        assert record["checkpoint_fingerprint"].startswith(rows["fingerprint"])
+
     def test_numbers_in_the_prose_agree_with_the_map(self, methodology, size):
         tokens = methodology.glued["tokens"].split()
         assert tokens[0] == "[CLS]"
@@ -107,8 +140,8 @@ class TestMethodology:
 
 
 class TestTables:
-    def test_scores_have_a_row_per_task_metric_and_setting(self, finetuning, size):
-        table = finetuning.run.table("scores")
+    def test_scores_have_a_row_per_task_metric_and_setting(self, mine, size):
+        table = mine.scores
         metrics = [len(tasks_of_glue.TASKS[task].metrics) for task in TASKS[size]]
         assert len(table) == 3 * sum(metrics)
         assert table["task"].unique().tolist() == TASKS[size]
@@ -119,13 +152,14 @@ class TestTables:
         assert (table["low"] <= table["mean"]).all()
         assert (table["mean"] <= table["high"]).all()
 
-    def test_similarities_have_a_row_per_layer_and_head(self, finetuning, size):
+    def test_similarities_have_a_row_per_layer_and_head(self, mine, size):
         n_layers, n_heads = SIZES[size]
-        by_head, by_layer = (finetuning.run.table(f"similarity_by_{name}") for name in ("head", "layer"))
+        by_head, by_layer = mine.by_head, mine.by_layer
         assert by_head.columns.tolist() == ["task", "reading", "layer", "head", "mean", "low", "high", "n_seeds"]
         assert by_layer.columns.tolist() == ["task", "reading", "layer", "mean", "low", "high", "n_seeds"]
         assert len(by_head) == n_layers * n_heads * len(TASKS[size])
         assert len(by_layer) == n_layers * len(TASKS[size]) * 2
+        assert set(by_head["reading"]) == set(mine.last_two["reading"]) == {"paper"}
         for table in (by_head, by_layer):
             assert table["layer"].min() == 0
             assert table["mean"].between(0, 1).all()
@@ -133,11 +167,10 @@ class TestTables:
             assert (table["mean"] <= table["high"]).all()
         assert by_head["mean"].min() < 0.9999, "fine-tuning changed no map"
 
-    def test_layers_are_the_means_of_their_heads(self, finetuning):
-        by_head, by_layer = (finetuning.run.table(f"similarity_by_{name}") for name in ("head", "layer"))
-        paper = by_layer[by_layer["reading"] == "paper"].set_index(["task", "layer"])["mean"]
-        means = by_head.groupby(["task", "layer"])["mean"].mean()
-        assert means.to_dict() == pytest.approx(paper.to_dict())
+    def test_layers_are_the_means_of_their_heads(self, mine):
+        paper = mine.by_layer[mine.by_layer["reading"] == "paper"].set_index(["task", "layer"])["mean"]
+        means = mine.by_head.groupby(["task", "layer"])["mean"].mean()
+        assert means.to_dict() == pytest.approx(paper.to_dict(), abs=1e-6)
 
     def test_the_run_says_what_it_was_made_from(self, finetuning, size):
         provenance = finetuning.run.provenance
@@ -145,64 +178,73 @@ class TestTables:
         for record in provenance["tables"].values():
             assert record["made_from"]["tasks"] == TASKS[size]
             assert record["made_from"]["recipe"]["batch_size"] == 32
+            assert (record["made_from"]["n_layers"], record["made_from"]["n_heads"]) == SIZES[size]
+            assert record["made_from"]["n_random"] == 0
 
 
 class TestFineTuning:
-    def test_table_1_shows_the_papers_numbers_and_this_runs(self, finetuning):
-        shown = {(row["task"], row["metric"], row["setting"]): row for row in finetuning.rows("table-scores")}
-        computed = finetuning.run.table("scores")
-        assert len(shown) == len(computed)
+    def test_table_1_shows_the_papers_numbers_and_this_runs(self, finetuning, mine):
+        found = {(row["task"], row["metric"], row["setting"]): row for row in finetuning.rows("table-scores")}
+        assert len(found) == len(mine.scores)
         paper = reported.table_1().set_index(["task", "metric", "initialization", "finetuned"])["value"]
-        for row in computed.itertuples():
-            cells = shown[row.task, row.metric, fine_tuning.SETTING_NAMES[row.initialization, row.finetuned]]
+        for row in mine.scores.itertuples():
+            cells = found[row.task, row.metric, fine_tuning.SETTING_NAMES[row.initialization, row.finetuned]]
             key = (row.task, row.metric, row.initialization, row.finetuned)
-            assert cells["paper"] == (f"{100 * paper[key]:.1f}" if key in paper else "–")  # noqa: RUF001
+            assert cells["paper"] == (f"{100 * paper[key]:.1f}" if key in paper else MISSING)
             numbers = [float(number) / 100 for number in re.findall(r"-?[\d.]+", cells["this run"])]
             assert numbers == pytest.approx([row.mean, row.low, row.high], abs=5.1e-4)
-            assert cells["reference run"] == "–"  # noqa: RUF001
 
-    def test_gains_are_differences_of_table_1(self, finetuning, size):
-        table = finetuning.run.table("scores").set_index(["task", "metric", "initialization", "finetuned"])["mean"]
+    def test_what_is_shown_is_made_from_what_is_saved(self, finetuning, mine, reference):
+        tables = {
+            "table-scores": fine_tuning.table_1(mine.scores, theirs(reference, "scores")),
+            "table-gains": fine_tuning.gain_table(mine.over_random, RANDOM, theirs(reference, "over_random")),
+            "table-last-two": fine_tuning.last_two_table(mine.last_two, theirs(reference, "last_two")),
+            "table-claims": fine_tuning_claims.claims(mine, reference),
+        }
+        for name, table in tables.items():
+            assert finetuning.rows(name) == shown(table)
+            assert fine_tuning.seeds_note(mine.scores, theirs(reference, "scores")) in "".join(
+                finetuning.published[title]["text/markdown"] for title in ("table-scores", "table-claims")
+            )
+        assert finetuning.glued["answer"] == fine_tuning_claims.answer(mine)
+
+    def test_gains_are_differences_of_table_1(self, finetuning, mine, size):
+        table = mine.scores.set_index(["task", "metric", "initialization", "finetuned"])["mean"]
         best, untuned = [], []
-        for row in finetuning.run.table("gains").itertuples():
+        for row in mine.over_random.itertuples():
             assert row.mean == pytest.approx(
                 table[row.task, row.metric, "pretrained", True] - table[row.task, row.metric, "random", True]
             )
             best.append(table[row.task, row.metric, "pretrained", True])
             untuned.append(table[row.task, row.metric, "pretrained", False])
         assert len(best) == len(TASKS[size])
-        assert float(finetuning.glued["average_gain"]) == pytest.approx(
-            100 * np.subtract(best, untuned).mean(), abs=0.051
-        )
+        average = float(finetuning.glued["average_gain"].split(" [")[0])
+        assert average == pytest.approx(100 * np.subtract(best, untuned).mean(), abs=0.051)
 
-    def test_counts_in_the_prose_are_those_of_the_tables(self, finetuning, size):
-        glued = finetuning.glued
+    def test_counts_in_the_prose_are_those_of_the_tables(self, finetuning, mine, size):
+        glued, gains = finetuning.glued, mine.over_random
         assert glued["n_tasks"] == str(len(TASKS[size]))
-        gains = finetuning.run.table("gains")
         assert glued["n_gain_hold"] == str(int((gains["low"] > 0).sum()))
         assert [row["a gain?"] == "holds" for row in finetuning.rows("table-gains")] == (gains["low"] > 0).tolist()
         last_two = finetuning.rows("table-last-two")
         assert [row["task"] for row in last_two] == TASKS[size]
-        verdicts = [row["last two change most?"] for row in last_two]
+        verdicts = [re.search(r"\((.+)\)", row["this run"])[1] for row in last_two]
         assert glued["n_last_hold"] == str(verdicts.count("holds"))
-        for row, verdict in zip(last_two, verdicts, strict=True):
-            low, high = float(row["from"]), float(row["to"])  # rounded: a bound just above 0 is shown as 0
-            assert {"holds": low >= 0, "does not hold": high <= 0, "cannot tell": low <= 0 <= high}[verdict]
-        claims = [list(row.values())[-1] for row in finetuning.rows("table-claims")]
-        assert [claim.split(",")[0] for claim in claims] == [
-            f"holds: {glued['n_gain_hold']}",
-            f"holds: {glued['n_last_hold']}",
-        ]
+        for (low, high), verdict in zip(mine.last_two[["low", "high"]].to_numpy(), verdicts, strict=True):
+            assert {"holds": low > 0, "does not hold": high < 0, "cannot tell": low <= 0 <= high}[verdict]
 
-    def test_figure_5_carries_the_saved_tables_counted_from_one(self, finetuning):
-        by_head = finetuning.run.table("similarity_by_head")
+    def test_figure_5_carries_the_saved_tables_counted_from_one(self, finetuning, mine):
         rows = next(rows for rows in finetuning.data("figure-change") if "head" in rows[0])
-        found = {(row["task"], row["layer"], row["head"]): row["mean"] for row in rows}
-        expected = {(row.task, row.layer + 1, row.head + 1): row.mean for row in by_head.itertuples()}
+        table = per_head(rows)
+        table = table[table["run"] == THIS_RUN]
+        found = {(row.task, row.layer, row.head): row.mean for row in table.itertuples()}
+        expected = {(row.task, row.layer, row.head): row.mean for row in mine.by_head.itertuples()}
         assert found == pytest.approx(expected, abs=5.1e-5)
 
     def test_a_tiny_model_learns_what_one_word_says(self, tiny_finetuning):
-        table = tiny_finetuning.run.table("scores").set_index(["task", "metric", "initialization", "finetuned"])["mean"]
+        table = tiny_finetuning.run.table("tuning_scores").set_index(["task", "metric", "initialization", "finetuned"])[
+            "mean"
+        ]
         for task in ("RTE", "SST-2"):
             assert table[task, "accuracy", "pretrained", True] > table[task, "accuracy", "pretrained", False] + 0.1
 
@@ -227,6 +269,64 @@ def test_a_second_execution_computes_nothing_and_saves_the_same(notebooks, tiny,
     for name in again.run.tables():
         pd.testing.assert_frame_equal(again.run.table(name), tiny_finetuning.run.table(name))
     assert again.published == tiny_finetuning.published
+
+
+@pytest.fixture(scope="module")
+def beside(notebooks, tiny, tiny_finetuning, tmp_path_factory):
+    """The chapter with two seeds, of which one starts from random weights too, beside a reference run: the first."""
+    folder = shutil.copytree(notebooks, tmp_path_factory.mktemp("beside") / "notebooks", ignore=NOT_SOURCE)
+    shutil.rmtree(folder / "reference")
+    (folder / "reference").mkdir()
+    shutil.copy(notebooks / "reference" / "learning-rates.csv", folder / "reference")
+    made_from = tiny_finetuning.run.made_from("tuning_scores")
+    FineTuningTables.find(tiny_finetuning.run).save(Run(folder / "reference"), **made_from)
+    chosen = TINY | {"seeds": [0, 1], "n_random": 1, "store": str(notebooks.parent / "_runs"), "run": "beside"}
+    return folder, execute(folder, "04-", **tiny, **chosen)
+
+
+def test_the_reference_run_stands_beside_in_every_table_and_figure(beside, tiny_finetuning):
+    _, page = beside
+    first = {name: tiny_finetuning.rows(name) for name in ("table-scores", "table-gains", "table-claims")}
+    for name, rows in first.items():
+        assert [row["reference run"] for row in page.rows(name)] == [row["this run"] for row in rows]
+        assert MISSING not in {row["reference run"] for row in page.rows(name)}
+    rows, before = page.rows("table-last-two"), tiny_finetuning.rows("table-last-two")
+    for suffix in ("", ", closest pair"):
+        assert [row[f"reference run{suffix}"] for row in rows] == [row[f"this run{suffix}"] for row in before]
+    for name in ("figure-change", "figure-readings"):
+        menus = {menu["name"]: menu["bind"]["options"] for menu in page.published[name][CHART]["params"]}
+        assert menus["chosen_run"] == [THIS_RUN, REFERENCE_RUN]
+    assert page.glued["answer_of_reference"] == f"In the reference run, {tiny_finetuning.glued['answer']}"
+    assert page.warnings == []
+
+
+def test_settings_have_the_seeds_that_were_asked_for(beside):
+    _, page = beside
+    mine = FineTuningTables.find(page.run)
+    seeds = mine.scores.groupby(["initialization", "finetuned"])["seed"].unique().map(list).to_dict()
+    assert seeds == {("pretrained", False): [0, 1], ("pretrained", True): [0, 1], ("random", True): [0]}
+    assert set(mine.over_random["seed"]) == {0}
+    assert set(mine.over_untuned["seed"]) == {0, 1}
+    note = "This run has 2 seeds, 1 of them from random weights too. The reference run has 1 seed."
+    assert note in page.published["table-scores"]["text/markdown"]
+
+
+def test_the_model_of_the_reference_run_is_told(beside, tiny):
+    folder, _ = beside
+    page = execute(folder, "01-", **tiny)
+    for name in ("table-model", "table-protocol"):
+        rows = page.rows(name)
+        assert MISSING not in {row["reference run"] for row in rows}
+    _, *sizes = page.rows("table-model")
+    assert all(row["reference run"] == row["this run"] for row in sizes)
+    rows = {row[""]: row["reference run"] for row in page.rows("table-protocol")}
+    assert (rows["epochs"], rows["learning rate"]) == ("6", "0.003")
+
+
+def test_more_seeds_from_random_weights_than_seeds_end_in_one_line(notebooks, tiny):
+    with pytest.raises(PapermillExecutionError) as caught:
+        execute(notebooks, "04-", **tiny, n_random=2, run="refused-random")
+    assert caught.value.evalue == "n_random is 2, but seeds has 1; give 0 for all, or at most 1"
 
 
 def test_a_wrong_task_ends_in_one_line(notebooks, tiny):

@@ -119,12 +119,57 @@ class TestLastTwo:
         }
         paper = found.reset_index().query("reading == 'paper'")
         assert fine_tuning.finding(paper) == "The last two layers change most on 1 of 2 tasks"
-        shown = fine_tuning.last_two_table(paper).set_index("task")
-        assert shown["last two change most?"].to_dict() == {"RTE": "holds", "QQP": "does not hold"}
-        assert (
-            shown.loc["RTE", ["difference", "from", "to"]].tolist()
-            == found.loc[("RTE", "paper"), ["mean", "low", "high"]].tolist()
-        )
+
+
+class TestLastTwoTable:
+    columns = ("task", "paper", "reference run", "this run", "reference run, closest pair", "this run, closest pair")
+    mine = pd.DataFrame(
+        [("QQP", "5 and 3", "1 and 2", -0.2, -0.3, -0.1), ("RTE", "5 and 4", "5 and 6", 0.1234, 0.1, 0.15)],
+        columns=["task", "pair", "most_changed", "mean", "low", "high"],
+    )
+
+    def test_both_runs_stand_beside_what_the_paper_says(self):
+        reference = self.mine.assign(mean=[0.5, 0.0], low=[0.4, -0.1], high=[0.6, 0.1], pair="6 and 4").iloc[::-1]
+        table = fine_tuning.last_two_table(self.mine, reference)
+        assert table.columns.tolist() == list(self.columns)
+        assert table.to_numpy().tolist() == [
+            [
+                "QQP",
+                "not the last two",
+                "1 and 2 (holds)",
+                "1 and 2 (does not hold)",
+                "6 and 4: +0.500 [+0.400, +0.600]",
+                "5 and 3: -0.200 [-0.300, -0.100]",
+            ],
+            [
+                "RTE",
+                "the last two",
+                "5 and 6 (cannot tell)",
+                "5 and 6 (holds)",
+                "6 and 4: +0.000 [-0.100, +0.100]",
+                "5 and 4: +0.123 [+0.100, +0.150]",
+            ],
+        ]
+
+    def test_a_task_or_run_that_is_not_there_stays_empty(self):
+        half = fine_tuning.last_two_table(self.mine, self.mine.iloc[1:])
+        assert half["reference run"].tolist() == [None, "5 and 6 (holds)"]
+        alone = fine_tuning.last_two_table(self.mine)
+        assert alone.columns.tolist() == list(self.columns)
+        assert alone["reference run"].tolist() == alone["reference run, closest pair"].tolist() == [None, None]
+        assert alone["this run"].tolist() == half["this run"].tolist()
+
+
+@pytest.mark.parametrize(
+    ("by_layer", "said"),
+    [
+        ([0.9, 0.8, 0.4, 0.2], "0.85 on average in the first half of the layers, and 0.30 in the second"),
+        ([0.9, 0.6, 0.3], "0.75 on average in the first half of the layers, and 0.30 in the second"),
+    ],
+)
+def test_halves_are_of_real_tokens(by_layer, said):
+    table = pd.concat([similarities(by_layer, noise=0), similarities([0.0] * len(by_layer), reading="released")])
+    assert fine_tuning.halves(fine_tuning.change_by(table, ["layer"])) == said
 
 
 def test_the_largest_difference_is_named_from_one():

@@ -10,7 +10,9 @@ import pytest
 import vl_convert
 
 from darksecrets.corpora import glue
-from darksecrets.figures import charts
+from darksecrets.evidence.side_by_side import side_by_side
+from darksecrets.figures import change_charts, charts
+from tests.notebooks.executed import per_head
 
 PHONE = 400  # pixels
 TASKS = ["RTE", "SST-2"]
@@ -32,18 +34,38 @@ def evidence(tasks=TASKS):
 
 def change_by_head(tasks=TASKS, **sizes):
     tables = (similarity_table(by, tasks, **sizes) for by in (["layer", "head"], ["layer"]))
-    return charts.change_by_head(*tables, "A finding")
+    return change_charts.change_by_head(*tables, "A finding")
 
 
 def readings(tasks=TASKS):
-    return charts.readings(similarity_table(["layer"], tasks, ("paper", "released")), "A finding")
+    return change_charts.readings(similarity_table(["layer"], tasks, ("paper", "released")), "A finding")
+
+
+def two_runs(by, tasks=TASKS, readings=("paper",)):
+    """The similarities of a run, and others of the reference run, whose model has another size."""
+    reference = similarity_table(by, tasks, readings, n_layers=4, n_heads=5)
+    return side_by_side(similarity_table(by, tasks, readings), reference.assign(mean=reference["mean"] / 2))
+
+
+def change_beside(tasks=TASKS):
+    return change_charts.change_by_head(*(two_runs(by, tasks) for by in (["layer", "head"], ["layer"])), "A finding")
+
+
+def readings_beside(tasks=TASKS):
+    return change_charts.readings(two_runs(["layer"], tasks, ("paper", "released")), "A finding")
 
 
 def search(tasks=TASKS):
     return charts.learning_rate_search(evidence(tasks), "A finding")
 
 
-CHARTS = {"change_by_head": change_by_head, "readings": readings, "learning_rate_search": search}
+CHARTS = {
+    "change_by_head": change_by_head,
+    "change_beside": change_beside,
+    "readings": readings,
+    "readings_beside": readings_beside,
+    "learning_rate_search": search,
+}
 
 
 def svg_of(chart):
@@ -97,6 +119,32 @@ def test_the_menu_has_the_runs_tasks_and_no_others(make):
     assert menu["value"] == "SST-2"
 
 
+@pytest.mark.parametrize("make", [change_beside, readings_beside])
+def test_beside_a_reference_run_there_is_a_menu_of_runs_and_this_run_comes_first(make):
+    run, task = make().to_dict()["params"]
+    assert run["bind"]["options"] == ["this run", "reference run"]
+    assert run["value"] == "this run"
+    assert task["bind"]["options"] == TASKS
+
+
+def chosen_run(specification, run):
+    """The chart as a reader sees it who has chosen a run."""
+    (menu, _) = specification["params"]
+    menu["value"] = run
+    return vl_convert.vegalite_to_svg(specification)
+
+
+@pytest.mark.parametrize(("run", "n_cells", "n_points"), [("this run", 6 * 12, 6), ("reference run", 4 * 5, 4)])
+def test_the_chosen_run_is_drawn_and_no_other(run, n_cells, n_points):
+    drawn = chosen_run(change_beside().to_dict(), run)
+    assert drawn.count('aria-roledescription="rect mark"') == n_cells
+    assert drawn.count('aria-roledescription="line mark"') == len(TASKS)
+    assert drawn.count('aria-roledescription="point"') == len(TASKS) * n_points
+    drawn = chosen_run(readings_beside().to_dict(), run)
+    assert drawn.count('aria-roledescription="line mark"') == 2
+    assert drawn.count('aria-roledescription="point"') == 2 * n_points
+
+
 @pytest.mark.parametrize("make", [change_by_head, search])
 def test_the_legend_has_the_runs_tasks_and_no_others(make):
     legends = [legend for legend in parts(make(["SST-2", "MRPC"]).to_dict(), "legend") if legend]
@@ -110,18 +158,18 @@ def test_the_legend_has_the_runs_tasks_and_no_others(make):
 def test_layers_and_heads_count_from_one(make):
     for rows in make().to_dict()["datasets"].values():
         assert {row["layer"] for row in rows} == set(range(1, 7))
-        assert {row.get("head", 1) for row in rows} in ({1}, set(range(1, 13)))
+        assert all(row.get("head", list(range(1, 13))) == list(range(1, 13)) for row in rows)
 
 
 def test_rows_carry_the_tables_numbers_to_four_digits():
     table = similarity_table(["layer", "head"])
-    specification = charts.change_by_head(table, similarity_table(["layer"]), "A finding").to_dict()
+    specification = change_charts.change_by_head(table, similarity_table(["layer"]), "A finding").to_dict()
     rows = next(rows for rows in specification["datasets"].values() if "head" in rows[0])
-    found = {(row["task"], row["layer"], row["head"]): [row[name] for name in ("mean", "low", "high")] for row in rows}
+    found = {(row.task, row.layer, row.head): [row.mean, row.low, row.high] for row in per_head(rows).itertuples()}
     assert len(found) == len(table)
     for row in table.itertuples():
         expected = pytest.approx([row.mean, row.low, row.high], abs=5.1e-5)
-        assert found[row.task, row.layer + 1, row.head + 1] == expected
+        assert found[row.task, row.layer, row.head] == expected
 
 
 def test_only_the_chosen_tasks_heads_are_drawn_but_every_tasks_curve():
@@ -141,7 +189,7 @@ def test_every_mark_says_its_value_and_interval(make):
 
 def test_one_seed_or_example_without_interval_still_draws():
     by_head, by_layer = (similarity_table(by).assign(low=np.nan, high=np.nan) for by in (["layer", "head"], ["layer"]))
-    assert svg_of(charts.change_by_head(by_head, by_layer, "A finding")).count('"rect mark"') == 72
+    assert svg_of(change_charts.change_by_head(by_head, by_layer, "A finding")).count('"rect mark"') == 72
 
 
 def test_the_search_shows_every_seed_and_the_rates_as_ticks():
@@ -166,5 +214,5 @@ TITLES = [
 
 @pytest.mark.parametrize("title", TITLES)
 def test_titles_of_the_chapters_fit_a_phone(title):
-    chart = charts.readings(similarity_table(["layer"], ["RTE"], ("paper", "released")), title)
+    chart = change_charts.readings(similarity_table(["layer"], ["RTE"], ("paper", "released")), title)
     assert float(re.search(r'<svg[^>]* width="([\d.]+)"', svg_of(chart)).group(1)) <= PHONE

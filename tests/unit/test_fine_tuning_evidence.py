@@ -110,6 +110,14 @@ class TestGains:
         expected = interval_of_mean(right[TUNED] - right[RANDOM])
         assert (row["mean"], row["low"], row["high"]) == pytest.approx([float(x) for x in expected], abs=0.012)
 
+    def test_seeds_without_the_setting_are_left_out(self):
+        predictions = all_predictions(["RTE", "MRPC"], seeds=(0, 1, 2))
+        fewer = predictions[(predictions["initialization"] != "random") | (predictions["seed"] == 1)]
+        found, full = (fine_tuning.gains(table, RANDOM) for table in (fewer, predictions))
+        assert found["seed"].tolist() == [1, 1]
+        pd.testing.assert_frame_equal(found, full[full["seed"] == 1].reset_index(drop=True))
+        assert len(fine_tuning.gains(fewer, UNTUNED)) == 6
+
 
 class TestTable1:
     columns = ("task", "metric", "setting", "paper", "reference run", "this run")
@@ -151,6 +159,27 @@ class TestTable1:
         assert found["reference run"].tolist() == [None] * 6 + expected
         assert expected != found["this run"].tolist()[6:]
 
+    def test_each_setting_is_averaged_over_its_own_seeds(self):
+        scores = fine_tuning.scores(all_predictions(["RTE", "MRPC"], seeds=(0, 1, 2)))
+        fewer = scores[(scores["initialization"] != "random") | (scores["seed"] == 0)]
+        found, full = (fine_tuning.table_1(table) for table in (fewer, scores))
+        keys = ["task", "metric", "setting"]
+        assert found[keys].to_numpy().tolist() == full[keys].to_numpy().tolist()
+        is_random = found["setting"] == fine_tuning.SETTING_NAMES[RANDOM]
+        assert found.loc[~is_random, "this run"].tolist() == full.loc[~is_random, "this run"].tolist()
+        alone = fine_tuning.table_1(scores[scores["seed"] == 0])
+        assert found.loc[is_random, "this run"].tolist() == alone.loc[is_random, "this run"].tolist()
+        beside = fine_tuning.table_1(scores[scores["seed"] == 0], fewer)
+        assert beside["reference run"].tolist() == found["this run"].tolist()
+
+    def test_the_note_counts_seeds(self):
+        one, three = (fine_tuning.scores(all_predictions(["RTE"], seeds=seeds)) for seeds in ((4,), (0, 1, 2)))
+        fewer = three[(three["initialization"] != "random") | (three["seed"] == 0)]
+        assert fine_tuning.seeds_note(one) == "This run has 1 seed."
+        assert fine_tuning.seeds_note(three, one) == "This run has 3 seeds. The reference run has 1 seed."
+        said = "This run has 1 seed. The reference run has 3 seeds, 1 of them from random weights too."
+        assert fine_tuning.seeds_note(one, fewer) == said
+
     def test_a_number_without_interval_shows_none(self):
         table = fine_tuning.scores(predictions_of("RTE", n_examples=1))
         assert all("[" not in text for text in fine_tuning.table_1(table)["this run"])
@@ -186,14 +215,6 @@ class TestVerdicts:
         columns=["task", "seed", "mean", "low", "high"],
     )
 
-    def test_claims_count_tasks(self):
-        last_two = self.over_random.drop(columns="seed").iloc[:3]
-        table = fine_tuning.claims(self.over_random, last_two)
-        assert table.columns.tolist() == ["paper", "reference run", "this run, tasks on which it"]
-        counts = table.iloc[:, 2].tolist()
-        assert counts == ["holds: 2, does not hold: 1, cannot tell: 1", "holds: 1, does not hold: 1, cannot tell: 1"]
-        assert "Table 1" in table["paper"][0] and "Figure 5" in table["paper"][1]
-
     def test_n_holding_counts_tasks_over_seeds(self):
         assert fine_tuning.n_holding(self.over_random) == 2
         # Both seeds are beyond 0 by themselves, and too far apart to say what a third one would give.
@@ -213,6 +234,18 @@ class TestReading:
         assert table["a gain?"].tolist() == expected
         untuned = fine_tuning.gain_table(fine_tuning.gains(all_predictions(["RTE"]), UNTUNED), UNTUNED)
         assert untuned["paper"].tolist() == ["11.9"]
+
+    def test_the_reference_run_stands_beside_where_it_has_the_task(self):
+        mine, other = (
+            fine_tuning.gains(all_predictions(["RTE", "MRPC"], seeds=seeds), RANDOM) for seeds in ((0,), (1, 2))
+        )
+        table = fine_tuning.gain_table(mine, RANDOM, other[other["task"] == "MRPC"])
+        alone = fine_tuning.gain_table(other, RANDOM).set_index("task")["this run"]
+        assert table["reference run"].tolist() == [None, alone["MRPC"]]
+        assert table.drop(columns="reference run").equals(
+            fine_tuning.gain_table(mine, RANDOM).drop(columns="reference run")
+        )
+        assert alone["MRPC"] != table["this run"].tolist()[1]
 
     def test_seeds_are_averaged(self):
         over = fine_tuning.gains(all_predictions(["RTE"], seeds=(0, 1, 2)), RANDOM)

@@ -1,11 +1,14 @@
 """The tables of Section 3: tasks with their sizes and examples, and the paper's protocol beside a run's."""
 
+import pandas as pd
 import pytest
 
 from darksecrets.corpora import glue, overview
 from darksecrets.evidence import protocol
 from darksecrets.models import checkpoints
 from darksecrets.models.finetuning import Recipe
+from darksecrets.models.setup import Setup
+from darksecrets.runs import Run
 from tests.conftest import LEARNABLE, write_task
 
 
@@ -65,18 +68,63 @@ class TestExamples:
         assert overview.examples(["RTE"], str(tmp_path))["first"].item() == firsts[shown]
 
 
+RECORD = {
+    "checkpoint": "some-bert",
+    "checkpoint_fingerprint": "0123456789abcdef",
+    "n_layers": 5,
+    "n_heads": 7,
+    "n_parameters": 12_345_678,
+    "recipe": vars(Recipe(7e-5, epochs=4, batch_size=24, weight_decay=0.03, warmup=0.3, max_length=96)),
+}
+
+
 class TestProtocol:
     def test_models_describe_the_checkpoint(self, tiny_bert):
         checkpoint = checkpoints.load(tiny_bert)
         table = protocol.models(checkpoint).set_index("")
         assert table.columns.tolist() == ["paper", "reference run", "this run"]
-        assert table["reference run"].isna().all()
+        assert all(value is None for value in table["reference run"])
         assert table.loc[["layers", "heads per layer", "heads in all"], "paper"].tolist() == ["12", "12", "144"]
         assert table.loc[["layers", "heads per layer", "heads in all"], "this run"].tolist() == ["3", "4", "12"]
         n_parameters = sum(weights.numel() for weights in checkpoint.encoder().parameters())
         assert table.loc["parameters", "this run"] == f"{n_parameters / 1e6:.1f} million"
         assert checkpoint.fingerprint.startswith(table.loc["fingerprint", "this run"])
         assert len(table.loc["fingerprint", "this run"]) == 12
+
+    def test_the_model_of_the_reference_run_is_what_it_recorded(self, tiny_bert):
+        table = protocol.models(checkpoints.load(tiny_bert), RECORD).set_index("")
+        assert table["reference run"].to_dict() == {
+            "checkpoint": "some-bert",
+            "layers": "5",
+            "heads per layer": "7",
+            "heads in all": "35",
+            "parameters": "12.3 million",
+            "fingerprint": "0123456789ab",
+        }
+        assert table.loc["layers", "this run"] == "3"
+
+    def test_what_a_run_did_not_record_stays_empty(self, tiny_bert):
+        record = {name: value for name, value in RECORD.items() if not name.startswith("n_")}
+        table = protocol.models(checkpoints.load(tiny_bert), record).set_index("")["reference run"]
+        assert table.dropna().to_dict() == {"checkpoint": "some-bert", "fingerprint": "0123456789ab"}
+
+    def test_a_setups_own_record_fills_every_row(self, tiny_bert, corpus, tmp_path):
+        setup = Setup(checkpoint=tiny_bert, corpus=corpus, tasks=["RTE"], learning_rate=1e-3, store=tmp_path / "store")
+        record, checkpoint = setup.described(), setup.load()
+        for table in (protocol.models(checkpoint, record), protocol.recipes(checkpoint, setup.recipe, record)):
+            same = table.iloc[1:]
+            assert same["reference run"].tolist() == same["this run"].tolist()
+            assert table["reference run"].notna().all()
+
+    def test_the_record_is_that_of_fine_tunings(self, tmp_path):
+        run, table = Run(tmp_path / "run"), pd.DataFrame({"a": [1]})
+        assert protocol.recorded(run) == {}
+        run.save("frame_heads", table, frames="some")
+        assert protocol.recorded(run) == {}
+        run.save("disabling_heads", table, **RECORD)
+        assert protocol.recorded(run) == RECORD
+        run.save("tuning_scores", table, **RECORD, n_random=1)
+        assert protocol.recorded(run) == RECORD | {"n_random": 1}
 
     def test_recipes_follow_the_recipe(self, tiny_bert):
         recipe = Recipe(3e-4, epochs=5, batch_size=16, weight_decay=0.02, warmup=0.2, max_length=64)
@@ -90,6 +138,21 @@ class TestProtocol:
             "longest input": "64 tokens",
         }
         assert table.loc[list(expected), "this run"].to_dict() == expected
+        assert all(value is None for value in table["reference run"])
+
+    def test_the_recipe_of_the_reference_run_is_what_it_recorded(self, tiny_bert):
+        table = protocol.recipes(checkpoints.load(tiny_bert), Recipe(5e-5), RECORD).set_index("")
+        assert table["reference run"].to_dict() == {
+            "model": "some-bert",
+            "batch size": "24",
+            "epochs": "4",
+            "learning rate": "7e-05",
+            "weight decay": "0.03",
+            "warm-up": "30% of the steps, then linear decay",
+            "longest input": "96 tokens",
+            "scored on": "validation sets",
+        }
+        assert table.loc["epochs", "this run"] == "3"
 
     def test_the_default_recipe_is_the_papers(self, tiny_bert):
         table = protocol.recipes(checkpoints.load(tiny_bert), Recipe(5e-5)).set_index("")

@@ -115,6 +115,16 @@ def test_a_table_prints_numbers_and_takes_text_literally(shown):
     assert "&lt;b&gt;*x*|" in shown[0]["text/html"]
 
 
+def test_cells_that_name_figures_become_links(shown):
+    frame = pd.DataFrame({"see": ["figure-a table-b", None], "text": ["figure-a", "x"]})
+    publish.table(frame, "table-links", "Two rows.", references=["see"])
+    rows = shown[0]["text/markdown"].splitlines()[5:7]
+    assert rows[0] == "| {numref}`figure-a`, {numref}`table-b` | figure\\-a |"
+    assert rows[1] == f"| {publish.MISSING} | x |"
+    with pytest.raises(InputError, match="cannot be referred to"):
+        publish.table(pd.DataFrame({"see": ["Figure 1`"]}), "table-links", "One row.", references=["see"])
+
+
 @given(st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), min_size=1))
 def test_quoted_text_is_shown_letter_by_letter(text):
     parser = create_md_parser(MdParserConfig(enable_extensions={"dollarmath", "amsmath", "substitution"}), RendererHTML)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from darksecrets.analyses import scores
+from darksecrets.book import profiles
 from darksecrets.corpora.scores import evaluate
 from darksecrets.errors import InputError
 from darksecrets.evidence import fine_tuning
@@ -121,6 +122,38 @@ def test_models_are_not_needed_once_their_predictions_are_there(table, options, 
     shutil.copytree(options["store"] / "predictions", tmp_path / "predictions")
     pd.testing.assert_frame_equal(scores.predictions(Setup(**options | {"store": tmp_path}), 30), table)
     assert not (tmp_path / "finetuned").exists()
+
+
+def test_only_the_first_seeds_start_from_random_weights_and_nothing_is_computed_anew(table, options, monkeypatch):
+    def impossible(*_):
+        raise AssertionError("the store has it already")
+
+    monkeypatch.setattr(finetuning, "finetune", impossible)
+    found = scores.predictions(Setup(**options), 30, n_random=1)
+    left_out = (table["initialization"] == "random") & (table["seed"] == 1)
+    assert left_out.sum() == 2 * 30
+    pd.testing.assert_frame_equal(found, table[~left_out].reset_index(drop=True))
+    pd.testing.assert_frame_equal(scores.predictions(Setup(**options), 30, n_random=2), table)
+
+
+def test_the_first_seeds_are_those_that_come_first(options):
+    options = options | {"seeds": [1, 0], "tasks": ["RTE"]}
+    found = scores.predictions(Setup(**options), 30, n_random=1)
+    assert set(found.loc[found["initialization"] == "random", "seed"]) == {1}
+    assert set(found.loc[found["initialization"] == "pretrained", "seed"]) == {0, 1}
+
+
+@pytest.mark.parametrize("n_random", [-1, 3])
+def test_seeds_that_there_are_not_are_refused(options, n_random):
+    with pytest.raises(InputError, match=f"^n_random is {n_random}, but seeds has 2; give 0 for all, or at most 2$"):
+        scores.predictions(Setup(**options), n_random=n_random)
+
+
+@pytest.mark.parametrize(("n_random", "said"), [(2, "n_random is 2, but seeds has 1"), (-1, "n_random is -1; it must")])
+def test_a_profile_refuses_them_before_any_kernel_starts(n_random, said):
+    profiles.check_values({"n_random": 1, "seeds": [0]})
+    with pytest.raises(InputError, match=f"^{said}"):
+        profiles.check_values({"n_random": n_random, "seeds": [0]})
 
 
 def test_a_negative_limit_is_refused(options):

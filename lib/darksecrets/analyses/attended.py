@@ -3,7 +3,7 @@
 Explained in the chapters *What heads attend to: linguistic features* and *Token-to-token attention*.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from itertools import chain
@@ -27,6 +27,7 @@ from darksecrets.analyses.link_attention import (
     shapes,
 )
 from darksecrets.corpora import linguistics
+from darksecrets.corpora.annotated_maps import AFTER, BEFORE
 from darksecrets.corpora.annotation import Sentence
 from darksecrets.models import attention
 from darksecrets.models.alignment import Pieces, word_pieces
@@ -95,14 +96,15 @@ class Text:
         return found, described
 
 
-def measured(setup: Setup) -> Attended:
+def measured(setup: Setup, checkpoints: Collection[str] = (BEFORE, AFTER)) -> Attended:
     """Measure on the setup's validation examples what the pre-trained and every fine-tuned model attends to.
 
-    Models that the store does not have are fine-tuned first; what it has is not computed again.
+    `checkpoints` may leave one of the two out. Models that the store does not have are fine-tuned first; what it has is
+    not computed again.
     """
     made_from = {"version": VERSION, "annotation": linguistics.VERSION}
     parts: dict[str, list[pd.DataFrame]] = {name: [] for name in TABLES}
-    for case, directory in before_after.results(setup, KIND, made_from, partial(_measure, setup)):
+    for case, directory in before_after.results(setup, KIND, made_from, partial(_measure, setup), checkpoints):
         for name, tables in parts.items():
             tables.append(before_after.labelled(setup, case, pd.read_parquet(directory / f"{name}.parquet")))
     return Attended(**{name: pd.concat(tables, ignore_index=True) for name, tables in parts.items()})

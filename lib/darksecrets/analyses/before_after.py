@@ -1,6 +1,6 @@
 """What is measured on the pre-trained model and on every fine-tuned one: over which models, and where it is kept."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,15 +35,15 @@ def results(
     kind: str,
     ingredients: Mapping[str, object],
     measure: Measure,
-    only_fine_tuned: bool = False,
+    checkpoints: Collection[str] = (BEFORE, AFTER),
 ) -> Iterator[tuple[Case, Path]]:
-    """Yield every case (or those of `only_fine_tuned` models) with the directory that `measure` filled for it, from the
-    store where it is there already.
+    """Yield every case of these `checkpoints` with the directory that `measure` filled for it, from the store where it
+    is there already.
 
     `ingredients` says what the results depend on besides the model and the examples. Models that are needed and that
     the store does not have are fine-tuned side by side first.
     """
-    asked = [case for case in cases(setup) if case.checkpoint == AFTER or not only_fine_tuned]
+    asked = [case for case in cases(setup) if case.checkpoint in checkpoints]
     made_from = {case: {**ingredients, **_model_and_examples(setup, case)} for case in asked}
     missing = [case for case in made_from if not setup.results.has(kind, made_from[case])]
     jobs = [Job("pretrained", case.task, case.seed) for case in missing if case.checkpoint == AFTER]

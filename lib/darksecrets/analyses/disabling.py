@@ -15,6 +15,7 @@ from transformers import PreTrainedTokenizerBase as Tokenizer
 from darksecrets.analyses import before_after
 from darksecrets.analyses.before_after import Case
 from darksecrets.corpora import glue
+from darksecrets.corpora.annotated_maps import AFTER
 from darksecrets.corpora.scores import evaluate
 from darksecrets.errors import InputError
 from darksecrets.models import ablation, attention
@@ -149,7 +150,7 @@ def _swept(setup: Setup, instead: str, max_examples: int) -> Iterator[Swept]:
         write_table(directory / "answers.parquet", _columns(answers.T, case).assign(label=labels))
 
     made_from = {"version": VERSION, "instead": instead, "max_examples": max_examples}
-    for case, directory in before_after.results(setup, "disabled", made_from, measure, only_fine_tuned=True):
+    for case, directory in before_after.results(setup, "disabled", made_from, measure, checkpoints=(AFTER,)):
         table = pd.read_parquet(directory / "answers.parquet")
         label, answers = table.pop("label").to_numpy(), table.to_numpy()
         checkpoint = setup.load()
@@ -166,7 +167,7 @@ def _removed(setup: Setup, uniform: dict[tuple[str, int], Swept], max_examples: 
         write_table(directory / "answers.parquet", pd.concat(tables, ignore_index=True))
 
     made_from = {"version": VERSION, "max_examples": max_examples, "orders": ORDERS, "n_steps": N_STEPS}
-    for case, directory in before_after.results(setup, "removed", made_from, measure, only_fine_tuned=True):
+    for case, directory in before_after.results(setup, "removed", made_from, measure, checkpoints=(AFTER,)):
         table = pd.read_parquet(directory / "answers.parquet")
         n_disabled = np.array([int(name) for name in table.columns.drop(["order", "label"])])
         for order, group in table.groupby("order", sort=False):

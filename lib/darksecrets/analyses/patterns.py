@@ -3,6 +3,7 @@
 Explained in the chapter *What patterns attention shows*.
 """
 
+from collections.abc import Collection
 from functools import partial
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from transformers import PreTrainedModel
 
 from darksecrets.analyses import before_after
 from darksecrets.analyses.before_after import Case
-from darksecrets.corpora.annotated_maps import AFTER, PATTERNS
+from darksecrets.corpora.annotated_maps import AFTER, BEFORE, PATTERNS
 from darksecrets.models import attention, pattern_classifier
 from darksecrets.models.attention import Batch
 from darksecrets.models.pattern_classifier import PatternClassifier
@@ -63,15 +64,15 @@ class PatternsOfMaps:
             self.waiting = []
 
 
-def classified(setup: Setup) -> pd.DataFrame:
+def classified(setup: Setup, checkpoints: Collection[str] = (BEFORE, AFTER)) -> pd.DataFrame:
     """Return one row per task, checkpoint, seed, example, layer and head: the `pattern` of the map and `confidence`.
 
     Over the setup's validation examples (at most 1000 in the paper). `checkpoint` is `pre-trained` (once per task,
-    under the first seed) or `fine-tuned` (once per seed). Models that the store does not have are fine-tuned side by
-    side.
+    under the first seed) or `fine-tuned` (once per seed); `checkpoints` may leave one of them out. Models that the
+    store does not have are fine-tuned side by side.
     """
     made_from = {"version": VERSION, "classifier": file_fingerprint(pattern_classifier.WEIGHTS)}
-    found = before_after.results(setup, KIND, made_from, partial(_classify, setup))
+    found = before_after.results(setup, KIND, made_from, partial(_classify, setup), checkpoints)
     tables = [before_after.labelled(setup, case, pd.read_parquet(directory / TABLE)) for case, directory in found]
     return pd.concat(tables, ignore_index=True)
 

@@ -8,7 +8,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -50,15 +50,19 @@ class ExecutionError(RuntimeError):
     """A notebook did not reach its end; the message is the block to show."""
 
 
-def execute(profile: Profile) -> dict[str, NotebookNode]:
+def execute(profile: Profile, only: Collection[str] | None = None) -> dict[str, NotebookNode]:
     """Execute the book's notebooks with a profile's values; return them, with outputs, by page name.
+
+    With `only`, these pages are executed for the tables that they save; another reference run to show beside them, such
+    as the one that is published from these tables, is then no reason to execute them again.
 
     Raises `ExecutionError` with notebook, cell and exception, or the `InputError` that a notebook raised.
     """
     os.environ.update(KERNEL_ENVIRONMENT)
     shutil.rmtree(profile.root / FAILED, ignore_errors=True)
     store = runs.Store(profile.store)
-    pages = contents.pages(profile.root)
+    pages = [page for page in contents.pages(profile.root) if only is None or page.name in only]
+    shown = _fingerprints(profile.folder / "reference") if only is None else {}
     done, before = {}, ""
     for position, page in enumerate(pages, start=1):
         label = f"[{position}/{len(pages)}] {page.source.stem}"
@@ -67,7 +71,7 @@ def execute(profile: Profile) -> dict[str, NotebookNode]:
             continue
         source = executed.read(page.source)
         values = profile.for_notebook([parameter.name for parameter in parameters.of_notebook(page.source)])
-        ingredients = _ingredients(page.name, source, values, profile.folder, before)
+        ingredients = _ingredients(page.name, source, values, profile.folder, before) | {"reference": shown}
         done[page.name] = executed.joined(source, _result(store, ingredients, page, values, profile, label))
         before = runs.fingerprint(ingredients)
     return done
@@ -137,7 +141,6 @@ def _ingredients(name: str, source: NotebookNode, values: dict[str, Any], folder
         "code": [[cell.source, cell.metadata.get("tags", [])] for cell in executed.code_cells(source)],
         "parameters": values,
         "files": {key: _listing(folder / values[key]) for key in PLACES if key != STORE and values.get(key)},
-        "reference": _fingerprints(folder / "reference"),
         "library": library_fingerprint(),
         "packages": {package: metadata.version(package) for package in (*runs.PACKAGES, *DRAWING)},
         "before": before,

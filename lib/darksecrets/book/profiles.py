@@ -37,6 +37,7 @@ AT_LEAST = {
     "max_train": 0,
     "n_linked": 1,
     "n_parsed": 1,
+    "n_random": 0,
     "pocket_batch": 1,
     "pocket_dev": 1,
     "pocket_epochs": 1,
@@ -53,6 +54,7 @@ CHECKS = (
     ("checkpoint", "darksecrets.models.checkpoints", "check"),
     (SETUP, "darksecrets.models.setup", "Setup"),
     ("max_compared", "darksecrets.analyses.disabling", "check_compared"),
+    ("n_random seeds", "darksecrets.analyses.scores", "check_random"),
 )
 
 
@@ -80,6 +82,10 @@ class Profile:
     def store(self) -> Path:
         """The run store, as a path that holds from any directory."""
         return Path(os.path.normpath(self.folder / self.values.get(STORE, "../_runs")))
+
+    def from_here(self) -> dict[str, Any]:
+        """Return all values, with paths that start at the current directory, for functions of the library."""
+        return {name: moved(name, value, self.folder, Path.cwd()) for name, value in self.values.items()}
 
     def for_notebook(self, names: Sequence[str]) -> dict[str, Any]:
         """Return the values of the parameters in `names`, with the run's name filled in."""
@@ -117,9 +123,9 @@ def load(root: Path, name: str, overrides: Sequence[str] = ()) -> Profile:
     # Functions of the library see a path from here, kernels see it from the notebooks' folder.
     folder = root / FOLDER
     base = {parameter.name: parameter.default for parameter in known.values()} | given
-    check_values({key: _moved(key, value, folder, here) for key, value in base.items()} | typed)
-    values = {key: _moved(key, value, folder, folder) for key, value in base.items()}
-    values |= {key: _moved(key, value, here, folder) for key, value in typed.items()}
+    check_values({key: moved(key, value, folder, here) for key, value in base.items()} | typed)
+    values = {key: moved(key, value, folder, folder) for key, value in base.items()}
+    values |= {key: moved(key, value, here, folder) for key, value in typed.items()}
     return Profile(path.stem, root, known, values)
 
 
@@ -193,7 +199,7 @@ def _known(name: Any, known: dict[str, Parameter], where: str) -> Parameter:
     return known[name]
 
 
-def _moved(name: str, value: Any, start: Path, target: Path) -> Any:
+def moved(name: str, value: Any, start: Path, target: Path) -> Any:
     """Make a path that is relative to `start` relative to `target`; leave names such as `hub` alone."""
     if name not in PLACES or (name in OPTIONAL_FILES and not value):
         return value

@@ -7,16 +7,20 @@ from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
-from darksecrets.analyses.scores import SETTINGS
+from darksecrets.analyses.scores import RANDOM, SETTINGS, TUNED
+from darksecrets.analyses.similarity import READINGS
 from darksecrets.corpora import glue
 from darksecrets.corpora.scores import evaluate
 from darksecrets.errors import InputError
 from darksecrets.evidence import reported
 from darksecrets.evidence.statistics import bootstrap_interval, interval_of_mean, over_seeds
 
+PAPER, RELEASED = READINGS
 NAMES = ("pre-trained, not fine-tuned", "random weights, fine-tuned", "pre-trained, fine-tuned")
 SETTING_NAMES = dict(zip(SETTINGS, NAMES, strict=True))
 SETTING = ["initialization", "finetuned"]
+SCORED = ["task", "metric", *SETTING]  # what has a number in Table 1
+EXCEPTED = "QQP"  # the task on which, the paper says, the last two layers do not change most
 VERDICTS = ("holds", "does not hold", "cannot tell")
 
 
@@ -36,14 +40,15 @@ def scores(predictions: pd.DataFrame) -> pd.DataFrame:
 def gains(predictions: pd.DataFrame, over: tuple[str, bool]) -> pd.DataFrame:
     """Per task and seed, what pre-trained and fine-tuned weights score above the setting `over`, on the same examples.
 
-    `over` is one of `SETTINGS`. One metric a task: accuracy, or the correlation of STS-B; the interval is a paired
-    bootstrap over examples, in fractions.
+    `over` is one of `SETTINGS`; seeds that lack it are left out. One metric a task: accuracy, or the correlation of
+    STS-B; the interval is a paired bootstrap over examples, in fractions.
     """
     rows = []
     for (task, seed), group in predictions.groupby(["task", "seed"], sort=False):
         metric = headline(task)
-        best, base = (_setting(group, setting) for setting in (("pretrained", True), over))
-        rows.append((task, metric, seed, *gained(metric, best["label"], best["prediction"], base["prediction"])))
+        best, base = (_setting(group, setting).sort_values("example") for setting in (TUNED, over))
+        if len(base):
+            rows.append((task, metric, seed, *gained(metric, best["label"], best["prediction"], base["prediction"])))
     return pd.DataFrame(rows, columns=["task", "metric", "seed", "mean", "low", "high"])
 
 
@@ -73,21 +78,24 @@ def headline(task: str) -> str:
 def table_1(this_run: pd.DataFrame, reference: pd.DataFrame | None = None) -> pd.DataFrame:
     """Lay Table 1 out for reading: one row per task, metric and setting; paper, reference run, this run, in per cent.
 
-    `this_run` and `reference` come from `scores`; a number without interval has one seed and one example set behind it.
+    `this_run` and `reference` come from `scores`. Each setting is averaged over its own seeds, of which there may be
+    fewer from random weights.
     """
-    key = ["task", "metric", *SETTING]
-    table = over_seeds(this_run, key).assign(this_run=lambda rows: rows.apply(per_cent, axis=1))
-    paper = reported.table_1().assign(paper=lambda rows: (100 * rows["value"]).map("{:.1f}".format))
-    table = table.merge(paper[[*key, "paper"]], on=key, how="left")
-    if reference is not None:
-        middle = over_seeds(reference, key).assign(reference=lambda rows: rows.apply(per_cent, axis=1))
-        table = table.merge(middle[[*key, "reference"]], on=key, how="left")
-    else:
-        table["reference"] = None
+    printed = reported.table_1().assign(paper=lambda rows: (100 * rows["value"]).map("{:.1f}".format))
+    table = this_run[SCORED].drop_duplicates().merge(printed[[*SCORED, "paper"]], on=SCORED, how="left")
+    for name, run in {"reference run": reference, "this run": this_run}.items():
+        cells = this_run.iloc[:0].assign(**{name: None}) if run is None else _by_setting(run, name)
+        table = table.merge(cells[[*SCORED, name]], on=SCORED, how="left")
     settings = zip(table["initialization"], table["finetuned"], strict=True)
     table["setting"] = [SETTING_NAMES[setting] for setting in settings]
-    table = table[["task", "metric", "setting", "paper", "reference", "this_run"]].astype(object)
-    return table.where(table.notna(), None).rename(columns={"this_run": "this run", "reference": "reference run"})
+    table = table[["task", "metric", "setting", "paper", "reference run", "this run"]].astype(object)
+    return table.where(table.notna(), None)
+
+
+def seeds_note(this_run: pd.DataFrame, reference: pd.DataFrame | None = None) -> str:
+    """Say from `scores` how many seeds stand behind each run's numbers, and how many of them start at random too."""
+    runs = {"This run": this_run} | ({} if reference is None else {"The reference run": reference})
+    return " ".join(f"{name} has {_seeds(scores)}." for name, scores in runs.items())
 
 
 def per_cent(row: pd.Series) -> str:
@@ -153,31 +161,33 @@ def n_holding(differences: pd.DataFrame) -> int:
     return sum(verdict(low, high) == "holds" for low, high in _bounds(differences))
 
 
-def gain_table(over_base: pd.DataFrame, over: tuple[str, bool]) -> pd.DataFrame:
-    """Lay `gains` out for reading: points per task in the paper, which gives no interval, and in this run."""
+def gain_table(over_base: pd.DataFrame, over: tuple[str, bool], reference: pd.DataFrame | None = None) -> pd.DataFrame:
+    """Lay `gains` out for reading: points per task in the paper, which gives no interval, in the reference run and in
+    this run, and whether this run has a gain.
+    """
     this_run = over_seeds(over_base, ["task", "metric"])
-    paper = reported.table_1().set_index(["task", "metric", *SETTING])["value"]
+    middle = {} if reference is None else _cells(over_seeds(reference, ["task"]))
+    paper = reported.table_1().set_index(SCORED)["value"]
     rows = []
-    for row in this_run.itertuples():
-        difference = paper[row.task, row.metric, "pretrained", True] - paper[row.task, row.metric, *over]
-        points = per_cent(this_run.loc[row.Index])
-        rows.append((row.task, row.metric, f"{100 * difference:.1f}", None, points, verdict(row.low, row.high)))
-    return pd.DataFrame(rows, columns=["task", "metric", "paper", "reference run", "this run", "a gain?"])
+    for (_, row), points in zip(this_run.iterrows(), _cells(this_run).values(), strict=True):
+        task, metric = row["task"], row["metric"]
+        difference = f"{100 * (paper[task, metric, *TUNED] - paper[task, metric, *over]):.1f}"
+        rows.append((task, metric, difference, middle.get(task), points, verdict(row["low"], row["high"])))
+    columns = ["task", "metric", "paper", "reference run", "this run", "a gain?"]
+    return pd.DataFrame(rows, columns=columns, dtype=object)
 
 
-def last_two_table(last_two: pd.DataFrame) -> pd.DataFrame:
-    """Lay `last_two_against_rest` out for reading."""
-    return pd.DataFrame(
-        {
-            "task": last_two["task"],
-            "most changed layers": last_two["most_changed"],
-            "closest pair": last_two["pair"],
-            "difference": last_two["mean"],
-            "from": last_two["low"],
-            "to": last_two["high"],
-            "last two change most?": [verdict(*bounds) for bounds in _bounds(last_two)],
-        }
-    )
+def last_two_table(last_two: pd.DataFrame, reference: pd.DataFrame | None = None) -> pd.DataFrame:
+    """Lay `last_two_against_rest` out for reading: task; for the paper, the reference run and this run which layers
+    change most, with the verdict for runs; and the closest pair of both runs with its difference.
+    """
+    mine, middle = ({} if table is None else _last_two(table) for table in (last_two, reference))
+    tasks, nothing = list(last_two["task"]), (None, None)
+    columns = {"task": tasks, "paper": ["not the last two" if task == EXCEPTED else "the last two" for task in tasks]}
+    sides = {"reference run": middle, "this run": mine}
+    for place, suffix in enumerate(("", ", closest pair")):
+        columns |= {name + suffix: [side.get(task, nothing)[place] for task in tasks] for name, side in sides.items()}
+    return pd.DataFrame(columns, dtype=object)
 
 
 def finding(last_two: pd.DataFrame) -> str:
@@ -188,8 +198,8 @@ def finding(last_two: pd.DataFrame) -> str:
 def largest_difference(by_layer: pd.DataFrame) -> str:
     """Say where the readings are furthest apart: layer (from 1), task, and both similarities."""
     sides = by_layer.pivot(index=["task", "layer"], columns="reading", values="mean")
-    task, layer = (sides["paper"] - sides["released"]).abs().idxmax()
-    paper, released = sides.loc[(task, layer), ["paper", "released"]]
+    task, layer = (sides[PAPER] - sides[RELEASED]).abs().idxmax()
+    paper, released = sides.loc[(task, layer), [PAPER, RELEASED]]
     return f"layer {layer + 1} on {task}: {paper:.3f} for the real tokens and {released:.3f} with padding"
 
 
@@ -197,21 +207,43 @@ def padding_finding(by_layer: pd.DataFrame) -> str:
     """Say in a chart's title on how many tasks padding makes the last layer look more changed."""
     last = by_layer[by_layer["layer"] == by_layer["layer"].max()]
     sides = last.pivot(index="task", columns="reading", values="mean")
-    n_lower = int((sides["released"] < sides["paper"]).sum())
+    n_lower = int((sides[RELEASED] < sides[PAPER]).sum())
     return f"Padding makes the last layer look more changed on {n_lower} of {len(sides)} tasks"
 
 
-def claims(over_random: pd.DataFrame, last_two: pd.DataFrame) -> pd.DataFrame:
-    """Sum Section 4.3 up: on how many of this run's tasks each claim holds, does not hold, or is undecided."""
-    sentences = {
-        "Pre-trained weights beat random ones after fine-tuning (Table 1, every task)": over_random,
-        "The last two layers change most (Figure 5, every task but QQP)": last_two,
+def halves(by_layer: pd.DataFrame) -> str:
+    """Say how similar maps stay in the first and in the second half of the layers, over all tasks."""
+    by_layer = by_layer[by_layer["reading"] == PAPER]
+    is_late = by_layer["layer"] >= (by_layer["layer"].max() + 1) / 2
+    early, late = (by_layer.loc[rows, "mean"].mean() for rows in (~is_late, is_late))
+    return f"{early:.2f} on average in the first half of the layers, and {late:.2f} in the second"
+
+
+def _by_setting(scores: pd.DataFrame, name: str) -> pd.DataFrame:
+    """Average each setting over its own seeds, and write the cells in a column of that name."""
+    parts = [over_seeds(group, SCORED) for _, group in scores.groupby(SETTING, sort=False)]
+    return pd.concat(parts, ignore_index=True).assign(**{name: lambda rows: rows.apply(per_cent, axis=1)})
+
+
+def _seeds(scores: pd.DataFrame) -> str:
+    n_seeds, n_random = scores["seed"].nunique(), _setting(scores, RANDOM)["seed"].nunique()
+    fewer = f", {n_random} of them from random weights too" if n_random < n_seeds else ""
+    return f"{n_seeds} seed{'s' * (n_seeds > 1)}{fewer}"
+
+
+def _cells(by_task: pd.DataFrame) -> dict[str, str]:
+    return dict(zip(by_task["task"], by_task.apply(per_cent, axis=1), strict=True))
+
+
+def _last_two(last_two: pd.DataFrame) -> dict[str, tuple[str, str]]:
+    """Write for each task which layers change most, with the verdict, and the closest pair with its difference."""
+    return {
+        row.task: (
+            f"{row.most_changed} ({verdict(row.low, row.high)})",
+            f"{row.pair}: {row.mean:+.3f} [{row.low:+.3f}, {row.high:+.3f}]",
+        )
+        for row in last_two.itertuples()
     }
-    rows = [
-        (sentence, None, counted(verdict(*bounds) for bounds in _bounds(table)))
-        for sentence, table in sentences.items()
-    ]
-    return pd.DataFrame(rows, columns=["paper", "reference run", "this run, tasks on which it"])
 
 
 def _bounds(differences: pd.DataFrame) -> list[tuple[float, float]]:
@@ -227,6 +259,5 @@ def _means(table: pd.DataFrame, key: Sequence[str], value: str, level: float = 0
     return pd.DataFrame(rows, columns=[*key, "mean", "low", "high"])
 
 
-def _setting(predictions: pd.DataFrame, setting: tuple[str, bool]) -> pd.DataFrame:
-    chosen = (predictions["initialization"] == setting[0]) & (predictions["finetuned"] == setting[1])
-    return predictions[chosen].sort_values("example")
+def _setting(table: pd.DataFrame, setting: tuple[str, bool]) -> pd.DataFrame:
+    return table[(table["initialization"] == setting[0]) & (table["finetuned"] == setting[1])]

@@ -55,7 +55,7 @@ def measured(links: pd.DataFrame, diagonal: pd.DataFrame, pocket_links: pd.DataF
         link_distance.matched(links),
         link_distance.follows(pocket_links),
     )
-    return Measured(*(_compact(table) for table in tables))
+    return Measured(*(compact(table) for table in tables))
 
 
 def by_case(run: Measured) -> pd.DataFrame:
@@ -198,6 +198,7 @@ def _yes(is_so: bool) -> str:
     return "yes" if is_so else "no"
 
 
-def _compact(table: pd.DataFrame) -> pd.DataFrame:
+def compact(table: pd.DataFrame) -> pd.DataFrame:
+    """Round a table to what is kept of it."""
     kinds = dict.fromkeys(table.select_dtypes("float").columns, "float32")
     return table.round(DECIMALS).astype(kinds | {name: "int16" for name in HEAD if name in table})

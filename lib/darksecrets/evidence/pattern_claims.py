@@ -25,6 +25,17 @@ COMMON_NAMED = "Vertical is more common than Diagonal, Vertical+Diagonal and Blo
 LIMITED = "A limited set of patterns is repeated across heads (every task)"
 BETWEEN = "Heterogeneous maps are between 32 % and 61 % (every task)"
 ANNOTATED = "Vertical is 30 % of the annotated maps, within five points"
+F1 = {
+    metric: f"A classifier reaches F1 {reported.CLASSIFIER_F1:.2f} on annotated maps ({metric})"
+    for metric in ("macro F1", "weighted F1")
+}
+# Statements of every task, with the columns of `by_task` that hold verdict and number.
+OF_EVERY_TASK = {
+    LIMITED: ("limited", "median purity"),
+    BETWEEN: ("between", "Heterogeneous"),
+    COMMON: ("common", "Vertical ahead"),
+    COMMON_NAMED: ("common_named", "Vertical ahead of named"),
+}
 TYPICAL_PURITY = 0.8  # what a head that keeps to its pattern shows it on, at least
 SHARED_LAYERS, SHARED_PATTERNS = 2, 2
 SMALLEST = 1e-6  # of widths: less is what the correction leaves of a share that is 0
@@ -137,6 +148,21 @@ def shared_patterns(heads: pd.DataFrame) -> pd.Series:
     return (layers >= SHARED_LAYERS).sum(axis=1).groupby("task", sort=False).min()
 
 
+def judged(run: Measured) -> pd.DataFrame:
+    """Judge every statement of `claims` that is of a run: claim, task, verdict, and `evidence`, what it rests on."""
+    tasks, ahead = by_task(run), _averaged_gaps(run.gaps).set_index("claim")
+    rows = [
+        (claim, row["task"], row[column], str(row[number]))
+        for claim, (column, number) in OF_EVERY_TASK.items()
+        for row in tasks.to_dict("records")
+    ]
+    for claim in (FEWEST, MOST):
+        if claim in ahead.index:
+            row = ahead.loc[claim]
+            rows.append((claim, row["task"], verdict(row["low"], row["high"]), f"by {per_cent(row)} points"))
+    return pd.DataFrame(rows, columns=["claim", "task", "verdict", "evidence"])
+
+
 def claims(
     this_run: Measured, scores: pd.DataFrame, annotated: pd.DataFrame, reference: Measured | None = None
 ) -> pd.DataFrame:
@@ -155,28 +181,29 @@ def claims(
 
 
 def _of_run(run: Measured) -> dict[str, str]:
-    tasks = by_task(run)
-    columns = {LIMITED: "limited", BETWEEN: "between", COMMON: "common", COMMON_NAMED: "common_named"}
-    cells = {sentence: counted(tasks[column]) for sentence, column in columns.items()}
-    ahead = _averaged_gaps(run.gaps).set_index("claim")
-    for claim in (FEWEST, MOST):
-        if claim in ahead.index:
-            row = ahead.loc[claim]
-            cells[claim] = f"{verdict(row['low'], row['high'])} (by {per_cent(row)} points)"
+    cells = {}
+    for claim, rows in judged(run).groupby("claim", sort=False):
+        row = rows.iloc[0]
+        cells[claim] = counted(rows["verdict"]) if claim in OF_EVERY_TASK else f"{row['verdict']} ({row['evidence']})"
     return cells
 
 
 def _of_maps(scores: pd.DataFrame, annotated: pd.DataFrame) -> dict[str, str]:
+    rows = judged_maps(scores, annotated).itertuples()
+    return {row.claim: f"{row.verdict} ({row.evidence})" for row in rows}
+
+
+def judged_maps(scores: pd.DataFrame, annotated: pd.DataFrame) -> pd.DataFrame:
+    """Judge the statements on the annotated maps, which no run changes (`claims`): claim, verdict, evidence."""
     vertical = annotated.set_index(["checkpoint", "pattern"]).loc[(AFTER, VERTICAL)]
     near = _inside(vertical, reported.VERTICAL_SHARE - TOLERANCE, reported.VERTICAL_SHARE + TOLERANCE)
-    cells = {ANNOTATED: f"{near} ({per_cent(vertical)} %)"}
+    rows = [(ANNOTATED, near, f"{per_cent(vertical)} %")]
     of_network = scores.set_index(["method", "metric"]).loc["network"]
-    for metric in ("macro F1", "weighted F1"):
+    for metric, claim in F1.items():
         row, printed = of_network.loc[metric], reported.CLASSIFIER_F1
         found = f"{row['mean']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
-        sentence = f"A classifier reaches F1 {printed:.2f} on annotated maps ({metric})"
-        cells[sentence] = f"{verdict(row['low'] - printed, row['high'] - printed)} ({found})"
-    return cells
+        rows.append((claim, verdict(row["low"] - printed, row["high"] - printed), found))
+    return pd.DataFrame(rows, columns=["claim", "verdict", "evidence"])
 
 
 def figure_2(this_run: pd.DataFrame, reference: pd.DataFrame | None = None) -> pd.DataFrame:

@@ -144,7 +144,8 @@ def of_heads(tests: pd.DataFrame) -> pd.DataFrame:
     return rest.merge(any_of.reset_index(), on=HEAD, validate="one_to_one").sort_values(HEAD, ignore_index=True)
 
 
-def _of_run(run: Measured) -> dict[str, str]:
+def judged(run: Measured) -> dict[str, tuple[str, str]]:
+    """Judge the statements of Section 4.2 (see `claims`): for each its verdict, and what it rests on in words."""
     heads = of_heads(run.specific)
     chosen = heads_standing_out(run.heads).merge(heads, on=HEAD, suffixes=("_either", ""))
     weights = ", ".join(
@@ -153,9 +154,13 @@ def _of_run(run: Measured) -> dict[str, str]:
     )
     n_specific, n_tested = int(heads["specific"].sum()), int(heads["n_tested"].iloc[0])
     return {
-        STAND_OUT: f"{all_positive(chosen)} ({int(chosen['specific'].sum())} of {len(chosen)} heads; {weights})",
-        ANY_HEAD: f"{any_positive(heads)} ({n_specific} of {len(heads)} heads; {n_tested} sentences tested)",
+        STAND_OUT: (all_positive(chosen), f"{int(chosen['specific'].sum())} of {len(chosen)} heads; {weights}"),
+        ANY_HEAD: (any_positive(heads), f"{n_specific} of {len(heads)} heads; {n_tested} sentences tested"),
     }
+
+
+def _of_run(run: Measured) -> dict[str, str]:
+    return {claim: f"{judgement} ({evidence})" for claim, (judgement, evidence) in judged(run).items()}
 
 
 def _places(shapes: Wide, kind: str) -> Wide:

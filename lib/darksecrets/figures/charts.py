@@ -63,43 +63,16 @@ SCALES = {
         domain=["follows the link", "follows the neighbour", "both", "neither"],
         range=["#0072b2", "#d55e00", "#117733", "#8c8c8c"],
     ),
+    "judgement": alt.Scale(
+        domain=["holds", "cannot tell", "does not hold", "not asked"],
+        range=["#0072b2", "#b0b0b0", "#d55e00", "#e8e8e8"],
+    ),
     "checkpoint": alt.Scale(domain=[AFTER, BEFORE], range=[[1, 0], [4, 3]]),  # dashes of a line
 }
 # What a head's weight of linked words is compared with, as tables and as readers call it.
 COMPARED = dict(zip(("link", "null", "others", "neighbour"), SCALES["compared"].domain, strict=True))
 STEP = 21  # pixels of a cell
 WIDTH = 12 * STEP  # of a plot: with its axes it fits a phone
-
-
-def change_by_head(by_head: pd.DataFrame, by_layer: pd.DataFrame, title: str) -> alt.VConcatChart:
-    """Figure 5: cosine similarity before and after fine-tuning, layer x head, and below it by layer for every task.
-
-    Both tables come from `evidence.fine_tuning.change_by`; a menu chooses the task.
-    """
-    by_head, by_layer = (counted_from_one(table) for table in (by_head, by_layer))
-    chosen = menu(by_head, "task")
-    cells = head_grid(by_head, title).transform_filter(alt.datum.task == chosen).mark_rect(stroke="white")
-    colour = gradient("mean", "cosine similarity (1 = unchanged)", "similarity", [0, 0.5, 0.7, 0.8, 0.9, 1])
-    cells = cells.encode(color=colour, tooltip=["task", "layer", "head", *interval_tooltips("similarity")])
-    return alt.vconcat(cells, _curves(by_layer, chosen)).add_params(chosen).resolve_scale(color="independent")
-
-
-def readings(by_layer: pd.DataFrame, title: str) -> alt.LayerChart:
-    """Compare the readings `paper` and `released` of one task by layer; a menu chooses the task."""
-    by_layer = counted_from_one(by_layer)
-    chosen = menu(by_layer, "task")
-    base = alt.Chart(by_layer, width=WIDTH, height=200, title=wrapped(title))
-    base = base.transform_filter(alt.datum.task == chosen).encode(
-        x=alt.X("layer:O", title="layer", axis=alt.Axis(labelAngle=0)),
-        color=alt.Color("reading:N", scale=SCALES["reading"], legend=alt.Legend(orient="bottom")),
-    )
-    band = base.mark_area(opacity=0.25).encode(y=_similarity_axis("low"), y2="high:Q")
-    line = base.mark_line(point=True).encode(
-        y=_similarity_axis("mean"),
-        strokeDash=alt.StrokeDash("reading:N", legend=None),
-        tooltip=["task", "reading", "layer", *interval_tooltips("similarity")],
-    )
-    return alt.layer(band, line).add_params(chosen)
 
 
 def learning_rate_search(evidence: pd.DataFrame, title: str) -> alt.LayerChart:
@@ -113,7 +86,7 @@ def learning_rate_search(evidence: pd.DataFrame, title: str) -> alt.LayerChart:
             scale=alt.Scale(type="log", nice=False, padding=12),
             axis=alt.Axis(values=sorted(evidence["learning_rate"].unique()), format=".0e", grid=False),
         ),
-        color=alt.Color("task:N", scale=SCALES["task"], legend=_task_legend(evidence)),
+        color=alt.Color("task:N", scale=SCALES["task"], legend=task_legend(evidence)),
     )
     points = base.mark_point(filled=True, size=50).encode(
         y=alt.Y("value:Q", title="score on held-out training examples", scale=alt.Scale(zero=False)),
@@ -271,28 +244,6 @@ def counted_from_one(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(**{column: table[column] + 1 for column in ("layer", "head") if column in table}).round(4)
 
 
-def _curves(by_layer: pd.DataFrame, chosen: alt.Parameter) -> alt.LayerChart:
-    """One curve per task over layers; the chosen task's is strong and has its interval."""
-    base = alt.Chart(by_layer, width=WIDTH, height=180).encode(
-        x=alt.X("layer:O", title="layer", axis=alt.Axis(labelAngle=0)),
-        color=alt.Color("task:N", scale=SCALES["task"], legend=_task_legend(by_layer)),
-    )
-    band = (
-        base.transform_filter(alt.datum.task == chosen)
-        .mark_area(opacity=0.3)
-        .encode(y=_similarity_axis("low"), y2="high:Q")
-    )
-    lines = base.mark_line(point=True).encode(
-        y=_similarity_axis("mean"),
-        opacity=alt.condition(alt.datum.task == chosen, alt.value(1), alt.value(0.35)),
-        tooltip=["task", "layer", *interval_tooltips("mean over heads")],
-    )
-    return alt.layer(band, lines)
-
-
-def _task_legend(table: pd.DataFrame) -> alt.Legend:
+def task_legend(table: pd.DataFrame) -> alt.Legend:
+    """Name the tasks that the table has."""
     return alt.Legend(orient="bottom", columns=4, values=list(table["task"].unique()))
-
-
-def _similarity_axis(column: str) -> alt.Y:
-    return alt.Y(f"{column}:Q", title="cosine similarity", scale=alt.Scale(zero=False))

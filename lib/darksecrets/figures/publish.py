@@ -11,7 +11,7 @@ import html
 import io
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import altair
@@ -79,14 +79,19 @@ def png(image: Image.Image) -> bytes:
     return stream.getvalue()
 
 
-def table(frame: pd.DataFrame, name: str, caption: str, decimals: int = 3) -> None:
+def table(frame: pd.DataFrame, name: str, caption: str, decimals: int = 3, references: Sequence[str] = ()) -> None:
     """Show a data frame as a numbered table; floats are rounded to `decimals`, missing values print as a dash.
 
-    Column names and cells are taken literally; `caption` is one paragraph of MyST as in `figure`.
+    Column names and cells are taken literally; `caption` is one paragraph of MyST as in `figure`. In the columns of
+    `references` cells hold names of figures and tables, with spaces between several, and become links to them.
     """
     numeric = [pd.api.types.is_numeric_dtype(kind) for kind in frame.dtypes]
+    written = [_linked if column in references else quote for column in frame.columns]
     rows = [[quote(str(column)) for column in frame.columns], ["--:" if right else ":--" for right in numeric]]
-    rows += [[quote(_cell(value, decimals)) for value in row] for row in frame.itertuples(index=False, name=None)]
+    rows += [
+        [write(_cell(value, decimals)) for write, value in zip(written, row, strict=True)]
+        for row in frame.itertuples(index=False, name=None)
+    ]
     body = "\n".join("| " + " | ".join(row) + " |" for row in rows)
     markdown = f"````{{table}} {_paragraph(caption)}\n:name: {_checked(name)}\n\n{body}\n````\n"
     _show({"text/html": _html_table(frame, decimals, caption)}, markdown, caption)
@@ -105,6 +110,11 @@ def number(name: str, value: float | str) -> None:
 def quote(text: str) -> str:
     """Return `text` so that MyST shows it letter by letter, on one line: no markup, HTML, link or formula."""
     return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", " ".join(str(text).split()))
+
+
+def _linked(names: str) -> str:
+    """Write names of figures and tables, anywhere in the book, as links that show their numbers."""
+    return ", ".join(f"{{numref}}`{_checked(name)}`" for name in names.split() if name != MISSING) or MISSING
 
 
 def _show(lab: dict[str, Any], markdown: str, plain: str) -> None:

@@ -79,10 +79,13 @@ class Setup:
 
     def described(self) -> dict[str, object]:
         """Return what a run's provenance records of this setup; files by their content, not by their place."""
-        directory = Path(self.checkpoint)
+        directory, loaded = Path(self.checkpoint), self.load()
         return {
             "checkpoint": directory.resolve().name if directory.is_dir() else self.checkpoint,
-            "checkpoint_fingerprint": self.load().fingerprint,
+            "checkpoint_fingerprint": loaded.fingerprint,
+            "n_layers": loaded.n_layers,
+            "n_heads": loaded.n_heads,
+            "n_parameters": loaded.n_parameters,
             "tasks": list(self.tasks),
             "seeds": list(self.seeds),
             "corpus": {task: {name: self.split(task, name).fingerprint for name in glue.SPLITS} for task in self.tasks},

@@ -1,0 +1,155 @@
+"""The reference run's tables computed anew, where that needs no fine-tuning, and after one fine-tuning of a small task.
+
+Each function returns tables by the names they are published under; `evidence.comparison` says how they are compared.
+"""
+
+import tarfile
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from darksecrets.analyses import attended, frame_attention, pattern_validation, patterns, scores, similarity
+from darksecrets.analyses.attended import Attended
+from darksecrets.corpora import annotated_maps, framenet
+from darksecrets.corpora.annotated_maps import AFTER, BEFORE
+from darksecrets.errors import InputError
+from darksecrets.evidence import (
+    feature_gaps,
+    feature_summaries,
+    fine_tuning,
+    link_claims,
+    link_distance,
+    link_heads,
+    parsing,
+    pattern_claims,
+    pattern_shares,
+    relation_heads,
+)
+from darksecrets.evidence.feature_summaries import PAPER
+from darksecrets.models import side_by_side
+from darksecrets.models.setup import Setup
+from darksecrets.models.side_by_side import Job
+
+Tables = dict[str, pd.DataFrame]
+ARCHIVE = ".tar.xz"  # what FrameNet may be packed in
+
+
+def of_patterns(setup: Setup) -> Tables:
+    """Classify the maps of the pre-trained model (Section 4.1)."""
+    classified = patterns.classified(setup, checkpoints=[BEFORE])
+    predictions = pattern_validation.published().query("rescaled_to == 0")
+    found = pattern_claims.measured(classified, predictions, annotated_maps.load())
+    layers = pattern_shares.by_layer(classified)
+    return {"pattern_shares": found.shares, "pattern_heads": found.heads, "pattern_layers": layers}
+
+
+def of_features(setup: Setup) -> Tables:
+    """Measure the pre-trained model's attention to features (Section 4.4)."""
+    return _features(attended.measured(setup, checkpoints=[BEFORE]))
+
+
+def of_links(setup: Setup) -> Tables:
+    """Measure the pre-trained model's attention on links in the tasks' texts (Section 4.5)."""
+    found = attended.measured(setup, checkpoints=[BEFORE])
+    heads, diagonal = link_heads.links_by_head(found.links), link_heads.diagonal_scores(found.diagonal)
+    tables = {
+        "link_heads": heads,
+        "link_scores": diagonal,
+        "link_coincidence": link_heads.coincidence(heads, diagonal),
+        "link_matched": link_distance.matched(found.links),
+    }
+    tables = {name: link_claims.compact(table) for name, table in tables.items()}
+    released = link_heads.released_against_paper(found.released_links, tables["link_heads"])
+    return tables | {"link_released": released}
+
+
+def of_pocket_links(setup: Setup, n_linked: int) -> Tables:
+    """Measure the pre-trained model in pocket sentences whose linked words are kept apart (Section 4.5)."""
+    follows = link_distance.follows(frame_attention.pocket_links(setup, n_linked))
+    return {"link_follows": link_claims.compact(follows)}
+
+
+def of_frames(setup: Setup, place: str, reading: str) -> Tables:
+    """Measure the pre-trained model on FrameNet (Section 4.2), in a directory, an archive, or on NLTK's data path."""
+    with _unpacked(place, setup.results.root) as directory:
+        chosen = framenet.load(directory or "framenet", reading, setup.results)
+        counts = framenet.counts(setup.results, chosen.directory)
+    found = relation_heads.measured(frame_attention.frames(setup, chosen.sentences))
+    return {"frame_heads": found.heads, "frame_specific": found.specific, "frame_counts": counts}
+
+
+def of_parser(treebank: str) -> Tables:
+    """Hold the parser against a treebank (Section 4.4)."""
+    return {"parser_agreement": parsing.against_file(treebank)}
+
+
+def of_fine_tuning(setup: Setup, made_from: Mapping[str, Any]) -> Tables:
+    """Fine-tune the setup's task and seed as in the run that is described, with as many threads, and measure the result
+    (Sections 4.3 and 4.4).
+    """
+    n_models = len(made_from["tasks"]) * len(made_from["seeds"])
+    job = Job("pretrained", setup.tasks[0], setup.seeds[0])
+    side_by_side.finetune(setup, [job], n_models=n_models)
+    predictions = scores.predictions(setup, made_from["max_scored"], [scores.TUNED])
+    changes = [similarity.changes(setup), similarity.changes(setup, "released", made_from["max_released"])]
+    return {
+        "tuning_scores": fine_tuning.scores(predictions),
+        "tuning_by_layer": fine_tuning.change_by(pd.concat(changes), ["layer"]),
+        "feature_layers": _features(attended.measured(setup, checkpoints=[AFTER]))["feature_layers"],
+    }
+
+
+def _features(found: Attended) -> Tables:
+    blocks = feature_summaries.by_example(found.features)
+    paper = [one for one in blocks if one.reading == PAPER]
+    return {
+        "feature_heads": feature_summaries.by_head(feature_summaries.plain(blocks)),
+        "feature_layers": feature_summaries.by_layer(paper),
+        "feature_special": feature_summaries.special_shares(paper),
+        "feature_gaps": feature_gaps.gaps(paper),
+        "feature_readings": feature_summaries.readings(blocks),
+    }
+
+
+def smallest(setup: Setup) -> str:
+    """Return the task with the fewest training examples."""
+    return min(setup.tasks, key=lambda task: len(setup.split(task, "train").examples))
+
+
+def of_run(made_from: Mapping[str, Any], places: Mapping[str, str], **changes: Any) -> Setup:
+    """Return the setup that a published table was made from (`Setup.described`), with its files in `places`: corpus,
+    store, and checkpoint where that was a directory.
+    """
+    recipe = made_from["recipe"]
+    names = ("epochs", "batch_size", "learning_rate", "precision")
+    setup = Setup(
+        checkpoint=places.get("checkpoint") or made_from["checkpoint"],
+        corpus=places["corpus"],
+        tasks=made_from["tasks"],
+        seeds=made_from["seeds"],
+        max_train=made_from["max_train"],
+        max_examples=made_from["max_examples"],
+        **{name: recipe[name] for name in names},
+        store=places["store"],
+    )
+    return replace(setup, **changes)
+
+
+@contextmanager
+def _unpacked(place: str, cache: Path) -> Iterator[str]:
+    """Give a directory's name back; unpack an archive (0.8 GB) into one that is removed afterwards."""
+    if not place.endswith(ARCHIVE):
+        yield place
+        return
+    if not Path(place).is_file():
+        raise InputError(f"frames {place!r}: there is no such archive; {framenet.INSTALL}")
+    cache.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=cache) as directory:
+        with tarfile.open(place) as archive:
+            archive.extractall(directory, filter="data")
+        yield directory

@@ -1,0 +1,263 @@
+"""What each difference between paper, figures and released notebook changes, in words, from the tables of a run.
+
+Functions take tables as they are saved and return a text, or None where the tables have nothing to say on it, as when
+a task is missing. Relative changes are averaged over tasks, with the t-interval over them: what another task would
+give. Explained in the appendix *Protocol notes*.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from darksecrets.analyses.feature_attention import CLS
+from darksecrets.corpora.tasks import TASKS
+from darksecrets.evidence import disabling_claims, feature_claims, feature_gaps, reported
+from darksecrets.evidence import protocol_tables as tables
+from darksecrets.evidence.disabling import DisablingTables
+from darksecrets.evidence.disabling_claims import of_uniform, over_tasks, points
+from darksecrets.evidence.feature_summaries import PAPER, RELEASED, WORDS
+from darksecrets.evidence.fine_tuning import counted, headline, per_cent, verdict
+from darksecrets.evidence.heads import named
+from darksecrets.evidence.link_claims import tuned
+from darksecrets.evidence.protocol_tables import READINGS_OF_FRAMES
+from darksecrets.evidence.statistics import interval_of_mean, over_seeds
+
+INTERVAL, SAMPLING = ("low", "high"), ("sampling_low", "sampling_high")
+
+
+def two_scores(scores: pd.DataFrame, baseline: pd.DataFrame) -> str:
+    """Compare the scores of Table 1 with those of nothing disabled, which here are the same models'."""
+    best = _best(scores)
+    best = best[best["metric"] == best["task"].map(headline)]
+    both = best.merge(baseline, on=["task", "seed"], suffixes=("", "_disabled"))
+    gap = (both["mean_disabled"] - both["mean"]).abs().groupby(both["task"], observed=True).mean()
+    within = both["mean"].between(both["low_disabled"], both["high_disabled"])
+    half = ((both["high_disabled"] - both["low_disabled"]) / 2).groupby(both["task"], observed=True).mean()
+    beyond = [paper > half[task] for task, paper in paper_gaps().items() if task in half]
+    return (
+        f"the two scores are {100 * gap.mean():.1f} points apart on average, at most {100 * gap.max():.1f} "
+        f"({gap.idxmax()}); the one is in the other's interval for {within.sum()} of {len(both)} models. The paper's "
+        f"gap is wider than half that interval on {sum(beyond)} of {len(beyond)} tasks"
+    )
+
+
+def paper_gaps() -> dict[str, float]:
+    """Return by how much the paper's two scores of a task differ, in the metric in which they are closer."""
+    printed = _best(reported.table_1()).groupby("task")["value"].apply(list)
+    return {task: min(abs(score - one) for one in printed[task]) for task, score in reported.FIGURE_BASELINES.items()}
+
+
+def lowest_score(run: DisablingTables) -> str | None:
+    """Say how low one disabled head drops SST-2, and whether that is below chance."""
+    found = disabling_claims.judged(run)
+    found = found[found["claim"] == disabling_claims.BELOW_CHANCE]
+    if found.empty:
+        return None
+    row = found.iloc[0]
+    before = run.baseline.loc[run.baseline["task"] == row["task"], "mean"].mean()
+    return (
+        f"{row['task']} scores {100 * before:.1f} % with nothing disabled and {per_cent(row)} % with the worst head "
+        f"disabled; a drop below chance: {row['verdict']}"
+    )
+
+
+def last_layers(by_layer: pd.DataFrame, last_two: pd.DataFrame) -> str:
+    """Compare what the eye sees, the means, with what the interval of the closest pair of layers says."""
+    means = _of(by_layer, PAPER).pivot(index="task", columns="layer", values="mean")
+    by_eye = means.iloc[:, -2:].max(axis=1) < means.iloc[:, :-2].min(axis=1)
+    n_seeds = by_layer["n_seeds"].max()
+    over = f"over {n_seeds} fine-tunings" if n_seeds > 1 else "over examples, of one fine-tuning"
+    verdicts = counted(verdict(*bounds) for bounds in _of(last_two, PAPER)[list(INTERVAL)].to_numpy())
+    return f"by eye it holds on {by_eye.sum()} of {len(means)} tasks; by the interval {over}, {verdicts}"
+
+
+def seed_by_seed(last_two: pd.DataFrame) -> str | None:
+    """Say on how many tasks the last two layers change most by the interval over examples, each fine-tuning alone."""
+    table = _of(last_two, PAPER)
+    if table["seed"].nunique() == 1:
+        return None
+    holds = table["low"] > 0
+    n_tasks, agree = holds.groupby(table["seed"]).sum(), holds.groupby(table["task"]).nunique() == 1
+    return (
+        f"by the interval over examples, each fine-tuning alone, it holds on {n_tasks.min()} to {n_tasks.max()} tasks; "
+        f"fine-tunings agree on whether it does on {agree.sum()} of {len(agree)}"
+    )
+
+
+def padding(by_layer: pd.DataFrame) -> str | None:
+    """Say where padding moves the similarity most, and whether layers keep their order."""
+    both = _of(by_layer, RELEASED).merge(_of(by_layer, PAPER), on=["task", "layer"], suffixes=("", "_paper"))
+    if both.empty:
+        return None
+    # Other examples, or some of the same: their errors are taken as independent, which is on the safe side.
+    half = np.hypot(*((both[f"high{side}"] - both[f"low{side}"]) / 2 for side in ("", "_paper")))
+    difference = both["mean"] - both["mean_paper"]
+    most = difference.abs().idxmax()
+    orders = [group for _, group in both.groupby("task", sort=False, observed=True)[["mean", "mean_paper"]]]
+    same = sum((group["mean"].rank() == group["mean_paper"].rank()).all() for group in orders)
+    first = sum(group["mean"].idxmin() == group["mean_paper"].idxmin() for group in orders)
+    place = f"layer {both['layer'][most] + 1} on {both['task'][most]}"
+    return (
+        f"the similarity moves by up to {_signed(difference[most], half[most])} ({place}); all layers keep their order "
+        f"on {same} of {len(orders)} tasks, the one that changed most its place on {first}"
+    )
+
+
+def absent_as_zero(readings: pd.DataFrame) -> str:
+    """Say by how much counting inputs without a kind of word as 0 lowers its weight, all else equal."""
+    kinds = tables.by_kind(readings)
+    return f"the weight of {_by_what(kinds.assign(mean=kinds['share'] - 1))}"
+
+
+def found_by_spelling(readings: pd.DataFrame) -> str:
+    """Say by how much the ways of finding words change the weight, the rule on absent words taken out."""
+    kinds = tables.by_kind(readings)
+    rest = _by_what(kinds.assign(mean=kinds["released"] / (kinds["paper"] * kinds["share"]) - 1))
+    return f"the weight of {rest}. {_lowest(tables.words_ranked(readings))}"
+
+
+def separators(run: feature_claims.Measured) -> str | None:
+    """Say how far SST-2 is ahead in attention to [SEP], by the larger of two separators and by their sum."""
+    table = feature_claims.judged(run).set_index("claim")
+    ways = {"by the larger": feature_gaps.SEP_MOST, "by the sum": feature_gaps.SEP_MOST_SUM}
+    if not set(ways.values()) <= set(table.index):
+        return None
+    rows = {way: table.loc[claim] for way, claim in ways.items()}
+    return "SST-2 less the closest other task: " + ", ".join(
+        f"{way} {points(row, 1)} points (most on SST-2: {row['verdict']})" for way, row in rows.items()
+    )
+
+
+def links(released: pd.DataFrame) -> str:
+    """Say by how much the released notebook's rules change the weight of links, and whether they rank heads alike."""
+    return f"the weight from {_by_what(tables.of_links(released))}. {_lowest(tables.links_ranked(released))}"
+
+
+def frame_counts(counts: pd.DataFrame) -> str:
+    """Say how many examples both readings select."""
+    n = counts.set_index("reading")["examples"]
+    return f"{n[PAPER]} examples by the text, {n[RELEASED]} by the notebook, of which {n['both']} are in both"
+
+
+def frame_sentences(readings: pd.DataFrame) -> str | None:
+    """Say whether both choices of sentences rank heads alike."""
+    if readings.empty:
+        return None
+    row = readings.iloc[0]
+    return (
+        f"heads' weights correlate by {_plain(row, 2)} in rank; of {row['n_heads']} heads {row['n_first']} beat both "
+        f"nulls on the sentences of {row['first']}, {row['n_other']} on those of {row['other']}"
+    )
+
+
+def frame_direction(heads: pd.DataFrame) -> str:
+    """Say what heads' weights become if only elements attend to targets."""
+    tops = []
+    for direction in READINGS_OF_FRAMES.values():
+        of_direction = heads[heads["direction"] == direction]
+        row = of_direction.loc[of_direction["mean"].idxmax()]
+        tops.append(f"{named(row['layer'], row['head'])} with {_plain(row)}")
+    change, ranked = tables.from_elements(heads)["mean"].iloc[0], tables.elements_ranked(heads).iloc[0]
+    return (
+        f"the average head's weight changes by {_share(change)}; most has {tops[0]} if either direction counts, "
+        f"{tops[1]} in this one; rank correlation over heads {_plain(ranked, 2)}"
+    )
+
+
+def ways_of_disabling(run: DisablingTables) -> str:
+    """Say what disabling a head changes on average, for each thing that can stand in for its attention."""
+    average = run.average.groupby("instead", sort=False)
+    ways = [f"{way} {points(over_tasks(over_seeds(rows, ['task'])))}" for way, rows in average]
+    layers = 100 * of_uniform(run.layers)["mean"].mean()
+    return f"points by the average head: {', '.join(ways)}; by the average layer, uniform, {layers:+.1f}"
+
+
+def drawn_scores(scores: pd.DataFrame, baseline: pd.DataFrame) -> str | None:
+    """Say how far a score moves with another draw, on tasks that have more examples than are drawn."""
+    return _moves("a score", scores, baseline, baseline, INTERVAL)
+
+
+def drawn_attention(scores: pd.DataFrame, baseline: pd.DataFrame, heads: pd.DataFrame) -> str | None:
+    """Say how far the attention of one head to [CLS] or a kind of word moves with another draw."""
+    found = tuned(heads)
+    found = found[found["feature"].isin([*WORDS, CLS])]
+    return _moves("a head's attention to [CLS] or a kind of word", scores, baseline, found, INTERVAL)
+
+
+def drawn_patterns(scores: pd.DataFrame, baseline: pd.DataFrame, shares: pd.DataFrame) -> str | None:
+    """Say how far the share of a pattern moves with another draw."""
+    return _moves("the share of a pattern", scores, baseline, tuned(shares), SAMPLING)
+
+
+def correlations(scores: pd.DataFrame) -> str | None:
+    """Put the correlations side by side that the score of STS-B may be."""
+    metrics = TASKS["STS-B"].metrics
+    best = _best(scores)
+    found = over_seeds(best[best["task"] == "STS-B"], ["metric"]).set_index("metric")
+    if found.empty:
+        return None
+    return "per cent: " + ", ".join(f"{metric.capitalize()}'s {per_cent(found.loc[metric])}" for metric in metrics)
+
+
+def _moves(
+    what: str, scores: pd.DataFrame, baseline: pd.DataFrame, table: pd.DataFrame, ends: Sequence[str]
+) -> str | None:
+    """Write half of an interval over drawn examples, in points: the median and the largest.
+
+    Narrowed by the share that is not drawn (the finite population correction): of 1500 examples 1000 say more than of
+    a million. None where all examples of all tasks are taken.
+    """
+    n_all, n_drawn = (one.groupby("task", observed=True)["n_examples"].max() for one in (scores, baseline))
+    factor = np.sqrt(1 - n_drawn / n_all).astype(float)
+    factor = factor[factor > 0]
+    found = table[table["task"].isin(factor.index)]
+    if found.empty:
+        return None
+    low, high = ends
+    half = 100 * (found[high] - found[low]) / 2 * found["task"].astype(object).map(factor)
+    most = f"at most ({found['task'][half.idxmax()]}, of {found['task'].nunique()} tasks)"
+    return f"{what} moves by ±{half.median():.1f} points in the median, by ±{half.max():.1f} {most}"
+
+
+def _by_what(table: pd.DataFrame) -> str:
+    """Average the relative changes in `mean` over tasks: `noun -9 % [-12, -6], ...`, the largest change first."""
+    rows = []
+    for what, group in table.groupby("what", sort=False):
+        mean, low, high = (float(number) for number in interval_of_mean(group["mean"]))
+        interval = "" if np.isnan(low) else f" [{_rounded(low)}, {_rounded(high)}]"
+        rows.append((-abs(mean), f"{what} {_share(mean)}{interval}"))
+    return ", ".join(text for _, text in sorted(rows))
+
+
+def _lowest(ranked: pd.DataFrame) -> str:
+    if ranked.empty:
+        return "No rank correlation can be computed"
+    row = ranked.loc[ranked["mean"].idxmin()]
+    return f"Rank correlation over heads at least {_plain(row, 2)} ({row['what']}, {row['task']})"
+
+
+def _best(scores: pd.DataFrame) -> pd.DataFrame:
+    """Keep the scores of pre-trained weights that were fine-tuned."""
+    return scores[(scores["initialization"] == "pretrained") & scores["finetuned"]]
+
+
+def _of(table: pd.DataFrame, reading: str) -> pd.DataFrame:
+    return table[table["reading"] == reading].reset_index(drop=True)
+
+
+def _share(change: float) -> str:
+    return f"{_rounded(change)} %"
+
+
+def _rounded(change: float) -> str:
+    return f"{round(100 * change):+d}"  # whole numbers have no -0
+
+
+def _plain(row: pd.Series, digits: int = 3) -> str:
+    interval = "" if pd.isna(row["low"]) else f" [{row['low']:.{digits}f}, {row['high']:.{digits}f}]"
+    return f"{row['mean']:.{digits}f}{interval}"
+
+
+def _signed(mean: float, half: float) -> str:
+    return f"{mean:+.3f} [{mean - half:+.3f}, {mean + half:+.3f}]"

@@ -1,0 +1,161 @@
+"""Paper beside released, in tables: by which share each reported number changes, and whether heads are ranked alike.
+
+All are computed from tables that a run has saved; `last_two_by_seed` and `frame_readings` are tables that chapters save
+for this alone. After fine-tuning, where there is a choice. Explained in the appendix *Protocol notes*.
+"""
+
+from collections.abc import Callable, Mapping
+
+import pandas as pd
+
+from darksecrets.analyses.feature_attention import CLS
+from darksecrets.evidence import fine_tuning
+from darksecrets.evidence.feature_summaries import PAPER, RELEASED, WORDS
+from darksecrets.evidence.heads import HEAD, rank_correlation
+from darksecrets.evidence.link_claims import tuned
+from darksecrets.evidence.link_report import named_links
+from darksecrets.evidence.relation_heads import EITHER, TO_TARGET, Measured, of_heads
+from darksecrets.evidence.statistics import over_seeds
+from darksecrets.runs import Run
+
+BY_LAYER, FEATURES, LINKS, FRAMES = "tuning_by_layer", "feature_readings", "link_released", "frame_heads"
+COSINE, RELATION = "similarity, last layer", "target and element"
+NO_TASK = ""
+CHANGE = ["what", "task", "mean"]
+AGREEMENT = [*CHANGE, "low", "high"]
+READINGS_OF_FRAMES = {PAPER: EITHER, RELEASED: TO_TARGET}
+ALIKE = 0.9  # rank correlation from which on two readings tell the same of heads
+
+
+def last_two_by_seed(similarities: pd.DataFrame) -> pd.DataFrame:
+    """Repeat `fine_tuning.last_two_against_rest` for each fine-tuning by itself: its columns, and seed."""
+    tables = [
+        fine_tuning.last_two_against_rest(of_seed).assign(seed=seed)
+        for seed, of_seed in similarities.groupby("seed", sort=False)
+    ]
+    return pd.concat(tables, ignore_index=True)
+
+
+def frame_readings(runs: Mapping[str, Measured]) -> pd.DataFrame:
+    """Compare choices of sentences with the first of them: one row for each of the others.
+
+    Columns first, other (their names), `mean`, `low`, `high` (Spearman's correlation of heads' weights, with its
+    bootstrap interval over heads), n_first, n_other (heads that beat both nulls), n_heads.
+    """
+    rows, (first, *others) = [], runs
+    heads = _toward(runs[first].heads, EITHER)
+    for other in others:
+        correlation = rank_correlation(heads["mean"], _toward(runs[other].heads, EITHER)["mean"])
+        n_specific = (int(of_heads(runs[name].specific)["specific"].sum()) for name in (first, other))
+        rows.append((first, other, *correlation, *n_specific, len(heads)))
+    return pd.DataFrame(rows, columns=["first", "other", "mean", "low", "high", "n_first", "n_other", "n_heads"])
+
+
+def changes(run: Run) -> pd.DataFrame:
+    """Gather by which share a number changes when it is computed as released: what, task ("" for frames), mean.
+
+    Whatever tables the run lacks has no rows.
+    """
+    return _gathered(run, CHANGE, {BY_LAYER: padded, FEATURES: of_words, LINKS: of_links, FRAMES: from_elements})
+
+
+def agreements(run: Run) -> pd.DataFrame:
+    """Gather the rank correlation over heads of both readings: what, task ("" for frames), mean, low, high."""
+    ranked = {FEATURES: words_ranked, LINKS: links_ranked, FRAMES: elements_ranked}
+    return _gathered(run, AGREEMENT, ranked)
+
+
+def padded(by_layer: pd.DataFrame) -> pd.DataFrame:
+    """Return by which share padding changes the similarity of the last layer (see `changes`)."""
+    last = by_layer[by_layer["layer"] == by_layer["layer"].max()].rename(columns={"mean": "similarity"})
+    paper, released = (last.loc[last["reading"] == name, ["task", "similarity"]] for name in (PAPER, RELEASED))
+    sides = paper.merge(released, on="task").set_axis(["task", PAPER, RELEASED], axis=1)
+    return _change(sides.assign(what=COSINE))
+
+
+def of_words(readings: pd.DataFrame) -> pd.DataFrame:
+    """Return by which share the weight of each kind of word changes (see `changes`)."""
+    return _change(by_kind(readings))
+
+
+def of_links(released: pd.DataFrame) -> pd.DataFrame:
+    """Return by which share the weight of links changes, averaged over heads (see `changes`)."""
+    table = named_links(tuned(released)).rename(columns={"link": "what"})
+    return _change(_averaged(table, [PAPER, RELEASED]))
+
+
+def from_elements(heads: pd.DataFrame) -> pd.DataFrame:
+    """Return by which share heads' weight of frames changes if only elements attend, on average (see `changes`)."""
+    sides = {reading: _toward(heads, way)["mean"].mean() for reading, way in READINGS_OF_FRAMES.items()}
+    return _change(pd.DataFrame({"what": [RELATION], "task": [NO_TASK], **sides}))
+
+
+def by_kind(readings: pd.DataFrame) -> pd.DataFrame:
+    """Average the readings of each kind of word over seeds: what, task, paper, released, and share of the inputs that
+    have such a word.
+    """
+    table = tuned(readings)
+    n_inputs = table[table["feature"] == CLS].groupby("task", observed=True)["n_examples"].first()
+    share = table["n_examples"] / table["task"].map(n_inputs).astype(float)
+    table = table.assign(share=share, what=table["feature"].astype(str))
+    return _averaged(table[table["feature"].isin(WORDS)], [PAPER, RELEASED, "share"])
+
+
+def words_ranked(readings: pd.DataFrame) -> pd.DataFrame:
+    """Return the rank correlation over heads for each kind of word (see `agreements`)."""
+    table = tuned(readings)
+    table = table[table["feature"].isin(WORDS)].assign(what=table["feature"].astype(str))
+    sides = {"correlation": "mean", "correlation_low": "low", "correlation_high": "high"}
+    table = table.drop(columns=list(sides.values())).rename(columns=sides)
+    unknown = table["mean"].isna().groupby([table["what"], table["task"]], observed=True).transform("any")
+    return _ranked(table[~unknown])
+
+
+def links_ranked(released: pd.DataFrame) -> pd.DataFrame:
+    """Return the rank correlation over heads for each link (see `agreements`)."""
+    return _ranked(named_links(tuned(released)).rename(columns={"link": "what"}))
+
+
+def elements_ranked(heads: pd.DataFrame) -> pd.DataFrame:
+    """Return the rank correlation over heads between elements that attend and either direction (see `agreements`)."""
+    sides = (_toward(heads, way)["mean"] for way in READINGS_OF_FRAMES.values())
+    return pd.DataFrame([(RELATION, NO_TASK, *rank_correlation(*sides))], columns=AGREEMENT)
+
+
+def changes_finding(table: pd.DataFrame) -> str:
+    """Say in a chart's title which number of `changes` moves most, over tasks."""
+    if table.empty:
+        return "Nothing is measured yet"
+    means = table.groupby("what", sort=False)["mean"].mean()
+    most = means.abs().idxmax()
+    return f"Read as released, “{most}” changes most: {100 * means[most]:+.0f} % on average"
+
+
+def agreement_finding(table: pd.DataFrame) -> str:
+    """Say in a chart's title in how many cases of `agreements` both readings rank heads alike."""
+    n_alike = int((table["mean"] >= ALIKE).sum())
+    return f"Both readings rank heads alike, by {ALIKE} or more, in {n_alike} of {len(table)} cases"
+
+
+def _gathered(
+    run: Run, columns: list[str], parts: Mapping[str, Callable[[pd.DataFrame], pd.DataFrame]]
+) -> pd.DataFrame:
+    found = [gather(table) for name, gather in parts.items() if (table := run.find(name)) is not None]
+    tables = [table[columns].astype({"task": object}) for table in found if len(table)]
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns)
+
+
+def _change(sides: pd.DataFrame) -> pd.DataFrame:
+    return sides.assign(mean=sides[RELEASED] / sides[PAPER] - 1)
+
+
+def _averaged(table: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
+    return table.groupby(["what", "task"], sort=False, observed=True)[columns].mean().reset_index()
+
+
+def _ranked(table: pd.DataFrame) -> pd.DataFrame:
+    return over_seeds(table, ["what", "task"])[AGREEMENT]
+
+
+def _toward(heads: pd.DataFrame, direction: str) -> pd.DataFrame:
+    return heads[heads["direction"] == direction].sort_values(HEAD, ignore_index=True)

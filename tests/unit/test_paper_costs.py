@@ -1,0 +1,32 @@
+"""What the paper's own setting would take: the arithmetic, and that a token's time is measured."""
+
+import pandas as pd
+import pytest
+
+from darksecrets.corpora.tasks import TASKS
+from darksecrets.evidence import paper_costs
+from darksecrets.models import checkpoints, throughput
+
+
+def test_costs_are_tokens_times_what_a_token_takes():
+    lengths = pd.DataFrame(
+        [(task, split, 10.0) for task in TASKS for split in ("train", "dev")], columns=["task", "split", "mean_tokens"]
+    )
+    table = paper_costs.costs(lengths, {"training": 2.0, "reading": 0.5}).set_index("what")
+    n_train = sum(task.train_rows for task in TASKS.values())
+    row = table.loc["fine-tuning, pre-trained weights"]
+    assert row["tokens"] == 10 * n_train * 9
+    assert row["hours_processor"] == pytest.approx(row["tokens"] * 2 / 3600)
+    assert row["hours_gpu"] == pytest.approx(row["tokens"] * 6 * paper_costs.PARAMETERS / (312e12 * 0.3) / 3600)
+    maps = table.loc["maps of all models, and heads disabled"]
+    assert maps["tokens"] == 10 * (408 + 1000 + 872 + 1000 + 277 + 1000 + 1000) * 3 * paper_costs.PASSES
+    shown = paper_costs.laid_out(table.reset_index())
+    assert shown["what"].iloc[-1] == "together"
+    assert float(shown["days on this processor"].iloc[-1]) == pytest.approx(
+        table["hours_processor"].sum() / 24, abs=0.05
+    )
+
+
+def test_a_training_token_takes_longer_than_one_that_is_read():
+    seconds = throughput.measure(checkpoints.load("minilm"))
+    assert seconds["training"] > seconds["reading"] > 0
