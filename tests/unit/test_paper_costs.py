@@ -27,6 +27,28 @@ def test_costs_are_tokens_times_what_a_token_takes():
     )
 
 
+def test_what_a_dry_run_left_is_read_and_its_absence_said(tmp_path):
+    for read in (paper_costs.rates, paper_costs.whole):
+        assert read(tmp_path) == paper_costs.NOT_RECORDED
+    assert paper_costs.find(tmp_path).iloc[0, 0] == paper_costs.dry_run(tmp_path).iloc[0, 0] == paper_costs.NOT_RECORDED
+    pd.DataFrame({"page": ["notebooks/01", "notebooks/02"], "seconds": [12.4, 8.1]}).to_csv(
+        tmp_path / paper_costs.CHAPTERS, index=False
+    )
+    assert paper_costs.dry_run(tmp_path).to_numpy().tolist() == [
+        ["notebooks/01", "12"],
+        ["notebooks/02", "8"],
+        ["together", "20"],
+    ]
+    table = pd.DataFrame(
+        {"what": ["a", "b"], "tokens": 1e6, "hours_processor": 36.0, "hours_gpu": 1.5}
+        | {"seconds_training": 0.01, "seconds_reading": 0.001}
+    )
+    table.to_csv(tmp_path / paper_costs.COSTS, index=False)
+    assert paper_costs.rates(tmp_path) == "100 tokens a second in training and 1,000 in reading"
+    assert paper_costs.whole(tmp_path) == "3 days on this processor, 3 hours on a card"
+    assert paper_costs.find(tmp_path)["hours on one graphics card"].tolist() == ["1.5", "1.5", "3.0"]
+
+
 def test_a_training_token_takes_longer_than_one_that_is_read():
     seconds = throughput.measure(checkpoints.load("minilm"))
     assert seconds["training"] > seconds["reading"] > 0

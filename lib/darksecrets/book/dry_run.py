@@ -20,7 +20,6 @@ from darksecrets.runs import write_csv
 
 PROFILE = "paper"
 REFERENCE = Path("notebooks/reference")
-CHAPTERS, COSTS = "dry-run.csv", "paper-costs.csv"
 STORE = "_runs/dry-run"
 # So few that every chapter runs to its end: what it shows is that, and nothing else.
 FEW = (
@@ -56,7 +55,7 @@ def make(root: Path, overrides: Sequence[str] = ()) -> pd.DataFrame:
     build.make(profile)
     pages = [page.name for page in contents.notebooks(root)]
     table = pd.DataFrame(durations.of_chapters(profile.store, profile.run, pages))[["page", "seconds"]]
-    write_csv(root / REFERENCE / CHAPTERS, table)
+    write_csv(root / REFERENCE / paper_costs.CHAPTERS, table)
     return table
 
 
@@ -77,7 +76,7 @@ def costs(root: Path, overrides: Sequence[str] = ()) -> pd.DataFrame:
     seconds = throughput.measure(checkpoint)
     table = paper_costs.costs(pd.DataFrame(lengths, columns=["task", "split", "mean_tokens"]), seconds)
     table = table.assign(**{f"seconds_{kind}": value for kind, value in seconds.items()})
-    write_csv(root / REFERENCE / COSTS, table)
+    write_csv(root / REFERENCE / paper_costs.COSTS, table)
     return table
 
 

@@ -7,6 +7,7 @@ appendix *The reference run*.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import pandas as pd
 
@@ -21,6 +22,8 @@ SWEEP_PASSES = 64  # of a 12 x 12 model over its examples, measured by `make ben
 # features and links, repeated words, and the sweep in three ways.
 PASSES = 5 + 3 * SWEEP_PASSES
 HOUR = 3600
+CHAPTERS, COSTS = "dry-run.csv", "paper-costs.csv"  # files beside the reference run's tables
+NOT_RECORDED = "not recorded"
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,43 @@ def laid_out(table: pd.DataFrame) -> pd.DataFrame:
             "hours on one graphics card": both["hours_gpu"].map("{:.1f}".format),
         }
     )
+
+
+def find(directory: Path) -> pd.DataFrame:
+    """Read the costs that a dry run worked out and lay them out; one row that says so where there are none."""
+    path = directory / COSTS
+    return laid_out(pd.read_csv(path)) if path.exists() else pd.DataFrame({"what": [NOT_RECORDED]})
+
+
+def whole(directory: Path) -> str:
+    """Say how long the whole profile would take, on this processor and on a graphics card."""
+    path = directory / COSTS
+    if not path.exists():
+        return NOT_RECORDED
+    hours = pd.read_csv(path)[["hours_processor", "hours_gpu"]].sum()
+    return f"{hours['hours_processor'] / 24:.0f} days on this processor, {hours['hours_gpu']:.0f} hours on a card"
+
+
+def dry_run(directory: Path) -> pd.DataFrame:
+    """Read how long the chapters of a dry run took: page, seconds; one row that says so where there was none."""
+    path = directory / CHAPTERS
+    if not path.exists():
+        return pd.DataFrame({"page": [NOT_RECORDED]})
+    table = pd.read_csv(path)
+    total = pd.DataFrame({"page": ["together"], "seconds": [table["seconds"].sum()]})
+    return pd.concat([table, total], ignore_index=True).assign(
+        seconds=lambda rows: rows["seconds"].map("{:.0f}".format)
+    )
+
+
+def rates(directory: Path) -> str:
+    """Say how many tokens a second were trained on and read in the dry run."""
+    path = directory / COSTS
+    if not path.exists():
+        return NOT_RECORDED
+    first = pd.read_csv(path).iloc[0]
+    training, reading = (1 / first[f"seconds_{kind}"] for kind in ("training", "reading"))
+    return f"{training:,.0f} tokens a second in training and {reading:,.0f} in reading"
 
 
 def _rows(task: str, work: Work) -> int:

@@ -1,0 +1,34 @@
+"""The dry run of profile `paper`: what it asks for, and the costs that it works out."""
+
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from darksecrets.book import dry_run
+from darksecrets.corpora.tasks import TASKS
+from darksecrets.evidence import paper_costs
+from tests.conftest import ROOT
+
+
+def test_it_is_the_papers_profile_with_few_examples_and_what_is_asked_for(tiny_bert, tmp_path):
+    profile = dry_run._profile(ROOT, [f"checkpoint={tiny_bert}", "corpus=pocket", f"store={tmp_path}", "seeds=1"])
+    values = profile.values
+    assert profile.name == "paper"
+    assert values["tasks"] == list(TASKS)
+    assert (values["seeds"], values["max_train"], values["epochs"]) == ([1], 32, 1)
+    assert Path(profile.from_here()["checkpoint"]).resolve() == Path(tiny_bert).resolve()
+
+
+def test_costs_rest_on_the_lengths_of_inputs_and_on_measured_times(tiny_bert, tmp_path):
+    shutil.copytree(ROOT / "notebooks", tmp_path / "notebooks")
+    shutil.copy(ROOT / "_toc.yml", tmp_path)
+    given = [f"checkpoint={tiny_bert}", "corpus=pocket:4/2", f"store={tmp_path / 'runs'}"]
+    table = dry_run.costs(tmp_path, given)
+    written = pd.read_csv(tmp_path / dry_run.REFERENCE / paper_costs.COSTS)
+    pd.testing.assert_frame_equal(table, written)
+    assert (table["tokens"] > 0).all()
+    first = table.iloc[0]
+    assert first["hours_processor"] == pytest.approx(first["tokens"] * first["seconds_training"] / 3600)
+    assert first["seconds_training"] > first["seconds_reading"] > 0
