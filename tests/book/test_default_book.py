@@ -7,10 +7,16 @@ import os
 
 import pandas as pd
 import pytest
+from bs4 import BeautifulSoup
 
 from darksecrets.analyses import disabling
 from darksecrets.book import profiles
+from darksecrets.book.build import HTML
 from darksecrets.corpora import framenet, glue
+from darksecrets.evidence import claims
+from darksecrets.evidence.claims import RunTables
+from darksecrets.evidence.side_by_side import REFERENCE_RUN, THIS_RUN
+from darksecrets.figures.publish import MISSING
 from darksecrets.models.ablation import WAYS
 from darksecrets.runs import Run
 from tests.conftest import ROOT
@@ -124,6 +130,29 @@ def test_every_head_and_layer_is_disabled_for_every_task(run: Run):
 
 def test_relations_are_measured_on_473_sentences(either: Run):
     assert set(either.table("frame_heads")["n"]) == {framenet.N_PAPER}
+
+
+def test_every_claim_has_a_verdict_in_both_runs(either: Run):
+    found = RunTables.find(either)
+    assert found.missing() == []
+    ledger = claims.ledger(found, found, claims.of_annotated_maps())
+    assert ledger.loc[ledger[THIS_RUN].isna(), "claim"].tolist() == []
+
+
+def test_no_page_leaves_the_column_of_a_run_empty(run: Run):
+    compared = []
+    for path in sorted((ROOT / HTML / "notebooks").glob("*.html")):
+        for table in BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser").select("figure.table, table"):
+            heads = [cell.get_text(" ", strip=True) for cell in table.select("thead th")]
+            if not {REFERENCE_RUN, THIS_RUN} <= set(heads):
+                continue
+            rows = [[cell.get_text(" ", strip=True) for cell in row.select("td")] for row in table.select("tbody tr")]
+            compared.append(path.stem)
+            for name in (REFERENCE_RUN, THIS_RUN):
+                cells = {row[heads.index(name)] for row in rows}
+                assert cells - {MISSING, ""}, f"{path.stem}: no cell of the column {name} is filled"
+    numbered = [f"0{chapter}" for chapter in range(1, 9)]
+    assert {name[:2] for name in compared} >= set(numbered)
 
 
 def test_the_reference_run_is_real_glue():
