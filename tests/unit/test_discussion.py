@@ -35,12 +35,13 @@ def test_a_head_matters_where_its_loss_is_significant_after_correction():
         ("RTE", 0, 0, 1, -0.05, 0.005, 0.001),  # a loss
         ("STS-B", 0, 0, 1, -0.05, 0.03, 0.03),  # no longer one, after correction; cannot be excluded
         ("MRPC", 0, 0, 1, 0.0, 0.004, 0.9),  # excludes a loss of a point
+        ("QQP", 0, 0, 1, -0.002, 0.0005, 0.0001),  # so does this one, which is certain and small
         ("MRPC", 0, 2, 2, -0.9, 0.001, 0.0),  # another head
     ]
     chosen = pd.DataFrame({"layer": [0], "head": [1]})
     table = discussion.matters(_run(rows, others=("zero",)), chosen).set_index("task")
-    assert table["matters"].to_dict() == {"RTE": HOLDS, "STS-B": OPEN, "MRPC": FAILS}
-    assert table["p_corrected"].to_dict() == pytest.approx({"RTE": 0.003, "STS-B": 0.06, "MRPC": 0.9})
+    assert table["matters"].to_dict() == {"RTE": HOLDS, "STS-B": OPEN, "MRPC": FAILS, "QQP": FAILS}
+    assert table["p_corrected"].to_dict() == pytest.approx({"RTE": 0.003, "STS-B": 0.06, "MRPC": 0.9, "QQP": 0.0004})
 
 
 @pytest.mark.parametrize(

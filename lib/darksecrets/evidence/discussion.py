@@ -29,8 +29,9 @@ COST = ["cost", "low", "high"]
 def matters(run: DisablingTables, heads: pd.DataFrame) -> pd.DataFrame:
     """Look chosen heads (layer, head) up in the sweep: one row per task, seed and head: mean, low, high, p_corrected.
 
-    The p of a loss is corrected over the chosen heads and the tasks of a seed (Holm); the verdict `matters` is "holds"
-    where a loss is significant, "does not hold" where the interval excludes one of more than a point.
+    The verdict `matters` is "does not hold" where the interval excludes a loss of more than a point, however certain a
+    smaller one is; else "holds" where a loss is significant, its p corrected over the chosen heads and the tasks of a
+    seed (Holm).
     """
     table = of_uniform(run.heads).merge(heads[HEAD].drop_duplicates(), on=HEAD, validate="many_to_one")
     table = table[["task", "seed", *HEAD, *CHANGE, "p"]].reset_index(drop=True)
@@ -38,7 +39,7 @@ def matters(run: DisablingTables, heads: pd.DataFrame) -> pd.DataFrame:
     loses = (table["mean"] < 0) & (table["p_corrected"] < SIGNIFICANT)
     safe = table["low"] >= -ALLOWED_LOSS
     holds, fails, undecided = VERDICTS
-    return table.assign(matters=np.select([loses, safe], [holds, fails], undecided))
+    return table.assign(matters=np.select([safe, loses], [fails, holds], undecided))
 
 
 def costs(run: DisablingTables) -> pd.DataFrame:
