@@ -179,7 +179,7 @@ CLAIMS = (
     Claim(
         "5",
         claim_rules.FRAME_HEADS,
-        "every interval excludes a loss of a point; it fails where one does not, and the loss is significant, corrected",
+        "every interval excludes a loss of a point; it fails where one does not and the loss is significant, corrected",
         "table-frame-costs",
     ),
     Claim(
