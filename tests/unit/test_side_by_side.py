@@ -52,9 +52,15 @@ def apart(make):
     return setup
 
 
+def finished(setup):
+    """The directories of models that are finished: one that is not has another name, whatever it holds."""
+    found = Path(setup.store).glob("finetuned/*/result.json")
+    return [path.parent for path in found if not path.parent.suffix]
+
+
 def trained(setup):
-    """The bytes of all models in a setup's store, by directory."""
-    return {path.parent.name: path.read_bytes() for path in Path(setup.store).glob("finetuned/*/model.safetensors")}
+    """The bytes of all finished models in a setup's store, by directory."""
+    return {directory.name: (directory / "model.safetensors").read_bytes() for directory in finished(setup)}
 
 
 def processes():
@@ -148,7 +154,7 @@ def test_a_killed_worker_is_an_error_and_the_next_call_goes_on(apart, make, monk
     killed = make()
 
     def kill():
-        wait_for(lambda: list(Path(killed.store).glob("finetuned/*/result.json")))
+        wait_for(lambda: finished(killed))
         for number in children(os.getpid()):
             os.kill(number, signal.SIGKILL)
 
