@@ -177,7 +177,8 @@ def tiny_discussion(
 @pytest.fixture(scope="session")
 def real_discussion(notebooks: Path, real: dict[str, object], real_disabling: Executed) -> Executed:
     """The Discussion with MiniLM on a little of real GLUE, of a run that has the chapter on disabling alone."""
-    return execute(notebooks, "08-", **real, **REAL_SETUP, run="real-disabling")
+    shutil.copytree(real_disabling.run.directory, notebooks.parent / "_runs/runs/real-discussion")
+    return execute(notebooks, "08-", **real, **REAL_SETUP, run="real-discussion")
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,10 @@ from tests.notebooks.executed import Executed, execute
 
 SEEDS = (0, 1, 2)
 TABLES = ("overview", "tables", "scores", "examples", "checks")
-PUBLISHED = {f"table-reference-{name}" for name in TABLES} | {"table-durations", "table-durations-tasks"}
+PUBLISHED = {f"table-reference-{name}" for name in TABLES} | {
+    *("table-durations", "table-durations-tasks"),
+    *("table-dry-run", "table-paper-costs"),
+}
 
 
 @pytest.fixture(scope="module")
@@ -57,12 +60,12 @@ def folder(tmp_path_factory, kernel_environment):
 
 @pytest.fixture(scope="module")
 def made_up(folder) -> Executed:
-    return execute(folder, "A4-")
+    return execute(folder, "A4-", run="reference-page")
 
 
 @pytest.fixture(scope="module")
 def as_published(notebooks) -> Executed:
-    return execute(notebooks, "A4-")
+    return execute(notebooks, "A4-", run="reference-page")
 
 
 @pytest.fixture(scope="module", params=["made_up", "as_published"])
