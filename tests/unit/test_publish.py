@@ -115,6 +115,11 @@ def test_a_table_prints_numbers_and_takes_text_literally(shown):
     assert "&lt;b&gt;*x*|" in shown[0]["text/html"]
 
 
+def test_a_table_refuses_a_caption_that_would_not_be_one():
+    with pytest.raises(InputError, match="has a backtick"):
+        publish.table(pd.DataFrame({"a": [1]}), "table-a", "What `make` does.")
+
+
 def test_cells_that_name_figures_become_links(shown):
     frame = pd.DataFrame({"see": ["figure-a table-b", None], "text": ["figure-a", "x"]})
     publish.table(frame, "table-links", "Two rows.", references=["see"])

@@ -82,9 +82,12 @@ def png(image: Image.Image) -> bytes:
 def table(frame: pd.DataFrame, name: str, caption: str, decimals: int = 3, references: Sequence[str] = ()) -> None:
     """Show a data frame as a numbered table; floats are rounded to `decimals`, missing values print as a dash.
 
-    Column names and cells are taken literally; `caption` is one paragraph of MyST as in `figure`. In the columns of
-    `references` cells hold names of figures and tables, with spaces between several, and become links to them.
+    Column names and cells are taken literally; `caption` is one paragraph of MyST as in `figure`, without backticks. In
+    the columns of `references` cells hold names of figures and tables, with spaces between several, and become links to
+    them.
     """
+    if "`" in caption:  # it opens the directive, in whose first line CommonMark takes them for the end of its fence
+        raise InputError(f"caption {caption[:40]!r} has a backtick, which a table's cannot have; leave it out")
     numeric = [pd.api.types.is_numeric_dtype(kind) for kind in frame.dtypes]
     written = [_linked if column in references else quote for column in frame.columns]
     rows = [[quote(str(column)) for column in frame.columns], ["--:" if right else ":--" for right in numeric]]
