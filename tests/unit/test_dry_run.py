@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from darksecrets.book import dry_run
+from darksecrets.book import dry_run, published
 from darksecrets.corpora.tasks import TASKS
 from darksecrets.evidence import paper_costs
 from tests.conftest import ROOT
@@ -26,7 +26,7 @@ def test_costs_rest_on_the_lengths_of_inputs_and_on_measured_times(tiny_bert, tm
     shutil.copy(ROOT / "_toc.yml", tmp_path)
     given = [f"checkpoint={tiny_bert}", "corpus=pocket:4/2", f"store={tmp_path / 'runs'}"]
     table = dry_run.costs(tmp_path, given)
-    written = pd.read_csv(tmp_path / dry_run.REFERENCE / paper_costs.COSTS)
+    written = pd.read_csv(tmp_path / published.DIRECTORY / paper_costs.COSTS)
     pd.testing.assert_frame_equal(table, written)
     assert (table["tokens"] > 0).all()
     first = table.iloc[0]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 from transformers import PreTrainedTokenizerBase as Tokenizer
 
-from darksecrets.book import build, contents, durations, profiles
+from darksecrets.book import build, contents, durations, profiles, published
 from darksecrets.book.profiles import Profile
 from darksecrets.corpora import glue
 from darksecrets.evidence import paper_costs
@@ -19,7 +19,6 @@ from darksecrets.models.setup import Setup
 from darksecrets.runs import write_csv
 
 PROFILE = "paper"
-REFERENCE = Path("notebooks/reference")
 STORE = "_runs/dry-run"
 # So few that every chapter runs to its end: what it shows is that, and nothing else.
 FEW = (
@@ -55,7 +54,7 @@ def make(root: Path, overrides: Sequence[str] = ()) -> pd.DataFrame:
     build.make(profile)
     pages = [page.name for page in contents.notebooks(root)]
     table = pd.DataFrame(durations.of_chapters(profile.store, profile.run, pages))[["page", "seconds"]]
-    write_csv(root / REFERENCE / paper_costs.CHAPTERS, table)
+    write_csv(root / published.DIRECTORY / paper_costs.CHAPTERS, table)
     return table
 
 
@@ -76,7 +75,7 @@ def costs(root: Path, overrides: Sequence[str] = ()) -> pd.DataFrame:
     seconds = throughput.measure(checkpoint)
     table = paper_costs.costs(pd.DataFrame(lengths, columns=["task", "split", "mean_tokens"]), seconds)
     table = table.assign(**{f"seconds_{kind}": value for kind, value in seconds.items()})
-    write_csv(root / REFERENCE / paper_costs.COSTS, table)
+    write_csv(root / published.DIRECTORY / paper_costs.COSTS, table)
     return table
 
 

@@ -70,9 +70,7 @@ def publish(profile: Profile, target: Path) -> Path:
     before = Run(target)
     sources = [(run, name) for name in names]
     sources += [(before, name) for name in published.ALONE if name not in names and name in before.tables()]
-    records = {
-        name: source.provenance["tables"][name] | {"made_from": source.made_from(name)} for source, name in sources
-    }
+    records = {name: _record(source, name) for source, name in sources}
     for name in names:
         _copy(run.directory / f"{name}.parquet", target / f"{name}.parquet")
     for name in before.tables():

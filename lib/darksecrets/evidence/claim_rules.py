@@ -93,7 +93,7 @@ def relations(run: relation_heads.Measured) -> Judgements:
     """Judge Section 4.2: the weight of the heads that stand out, and whether they beat the nulls."""
     chosen = relation_heads.heads_standing_out(run.heads)
     low, high = min(reported.FRAME_WEIGHTS) - NEAR_WEIGHT, max(reported.FRAME_WEIGHTS) + NEAR_WEIGHT
-    verdicts = [_inside(row.low, row.high, low, high) for row in chosen.itertuples()]
+    verdicts = [pattern_claims.inside(row, low, high) for row in chosen.to_dict("records")]
     weights = ", ".join(
         f"{label}: {row.mean:.3f}" for label, row in zip(head_label(chosen), chosen.itertuples(), strict=True)
     )
@@ -171,8 +171,7 @@ def frames_and_disabling(relation: relation_heads.Measured, run: DisablingTables
 
 def patterns_and_disabling(run: pattern_claims.Measured, disabled: DisablingTables) -> Judgements:
     """Judge whether the main pattern of a head (Section 4.1) says how much it matters (4.6)."""
-    gaps = discussion.heterogeneous_against_vertical(disabled, run.heads)
-    verdicts = [joined([verdict(row.low, row.high) for row in rows.itertuples()]) for _, rows in gaps.groupby("task")]
+    verdicts = discussion.verdicts_by_task(discussion.heterogeneous_against_vertical(disabled, run.heads))
     return {HETEROGENEOUS: most(verdicts)} if verdicts else {}
 
 
@@ -250,8 +249,3 @@ def _half_can_go(curves: pd.DataFrame) -> list[str]:
     steps = steps[steps["share"] == steps.groupby("task")["share"].transform("min")]
     changes = over_seeds(steps, ["task"])
     return [verdict(row.low + ALLOWED_LOSS, row.high + ALLOWED_LOSS) for row in changes.itertuples()]
-
-
-def _inside(low: float, high: float, lowest: float, highest: float) -> str:
-    """Say whether a number with its interval is in a range."""
-    return verdict(min(low - lowest, highest - high), min(high - lowest, highest - low))

@@ -14,12 +14,12 @@ from darksecrets.corpora.annotated_maps import AFTER, PATTERNS
 from darksecrets.evidence.disabling import CHANGE, DisablingTables
 from darksecrets.evidence.disabling_claims import of_uniform
 from darksecrets.evidence.disabling_report import ALLOWED_LOSS
-from darksecrets.evidence.fine_tuning import VERDICTS
+from darksecrets.evidence.fine_tuning import VERDICTS, verdict
 from darksecrets.evidence.heads import HEAD, rank_correlation
 from darksecrets.evidence.pattern_claims import HETEROGENEOUS, VERTICAL
 from darksecrets.evidence.permutation import SIGNIFICANT, joined
 from darksecrets.evidence.repeated_words import RepeatedTables
-from darksecrets.evidence.statistics import holm, over_seeds
+from darksecrets.evidence.statistics import holm, interval_of_mean, over_seeds
 
 N_RELIED_ON = 2  # heads that the paper names for both tasks
 N_DRAWS = 4000
@@ -116,9 +116,7 @@ def by_pattern(run: DisablingTables, patterns: pd.DataFrame) -> pd.DataFrame:
     """
     rows = []
     for key, group in _with_patterns(run, patterns).groupby(["task", "seed", "main"], sort=False, observed=True):
-        cost, n_heads = group["cost"].to_numpy(), len(group)
-        half = stats.t.ppf(0.975, n_heads - 1) * cost.std(ddof=1) / np.sqrt(n_heads) if n_heads > 1 else np.nan
-        rows.append((*key, cost.mean(), cost.mean() - half, cost.mean() + half, n_heads))
+        rows.append((*key, *map(float, interval_of_mean(group["cost"])), len(group)))
     table = pd.DataFrame(rows, columns=["task", "seed", "pattern", *COST, "n_heads"])
     return table.sort_values("pattern", key=lambda names: names.map(PATTERNS.index), kind="stable", ignore_index=True)
 
@@ -136,6 +134,13 @@ def heterogeneous_against_vertical(run: DisablingTables, patterns: pd.DataFrame)
             low, high = found.confidence_interval() if one.var() + other.var() > 0 else (0.0, 0.0)
             rows.append((*key, one.mean() - other.mean(), float(low), float(high)))
     return pd.DataFrame(rows, columns=["task", "seed", *CHANGE])
+
+
+def verdicts_by_task(differences: pd.DataFrame) -> list[str]:
+    """Judge a claimed positive difference on each task, with every seed by itself, and join the seeds."""
+    return [
+        joined([verdict(row.low, row.high) for row in rows.itertuples()]) for _, rows in differences.groupby("task")
+    ]
 
 
 def judged_by_seed(table: pd.DataFrame, column: str) -> str:

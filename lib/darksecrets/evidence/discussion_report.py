@@ -12,8 +12,8 @@ from darksecrets.evidence import discussion, relation_heads
 from darksecrets.evidence.claims import RunTables
 from darksecrets.evidence.disabling import CHANGE
 from darksecrets.evidence.disabling_claims import points, signed
-from darksecrets.evidence.fine_tuning import VERDICTS, verdict
-from darksecrets.evidence.heads import head_label
+from darksecrets.evidence.fine_tuning import VERDICTS
+from darksecrets.evidence.heads import HEAD, head_label
 from darksecrets.evidence.permutation import joined
 from darksecrets.evidence.side_by_side import REFERENCE_RUN, THIS_RUN
 from darksecrets.evidence.statistics import over_seeds
@@ -35,12 +35,9 @@ def frame_finding(run: RunTables) -> str:
     table = discussion.matters(run.disabling, heads[heads["specific"]])
     if table.empty:
         return "no head beats both nulls"
-    of_seeds = table.groupby(["task", "layer", "head"])["matters"].agg(lambda found: joined(list(found)))
+    of_seeds = table.groupby(["task", *HEAD])["matters"].agg(joined)
     costly = of_seeds[of_seeds == VERDICTS[0]].reset_index()
-    n_heads, n_costly = (
-        len(table[["layer", "head"]].drop_duplicates()),
-        len(costly[["layer", "head"]].drop_duplicates()),
-    )
+    n_heads, n_costly = (len(rows[HEAD].drop_duplicates()) for rows in (table, costly))
     return f"{n_costly} of the {n_heads} heads that beat both nulls matter for some task"
 
 
@@ -79,7 +76,7 @@ def pattern_finding(this_run: RunTables, reference: RunTables) -> str:
     """
     run = reference if None in (this_run.patterns, this_run.disabling) else this_run
     gaps = discussion.heterogeneous_against_vertical(run.disabling, run.patterns.heads)
-    verdicts = [joined([verdict(row.low, row.high) for row in rows.itertuples()]) for _, rows in gaps.groupby("task")]
+    verdicts = discussion.verdicts_by_task(gaps)
     n_more, n_less = (verdicts.count(name) for name in VERDICTS[:2])
     return (
         f"Heterogeneous heads cost more than Vertical ones on {n_more} of {len(verdicts)} tasks, and less on {n_less}"
@@ -96,8 +93,8 @@ def _frame_costs(run: RunTables) -> pd.DataFrame | None:
     if run.relations is None or run.disabling is None:
         return None
     table = discussion.matters(run.disabling, relation_heads.heads_standing_out(run.relations.heads))
-    key = ["task", "layer", "head"]
-    verdicts = table.groupby(key, sort=False)["matters"].agg(lambda found: MATTERS[joined(list(found))])
+    key = ["task", *HEAD]
+    verdicts = table.groupby(key, sort=False)["matters"].agg(joined).map(MATTERS)
     means = over_seeds(table, key).merge(verdicts.reset_index(), on=key, validate="one_to_one")
     return pd.DataFrame(
         {
@@ -112,7 +109,7 @@ def _frame_costs(run: RunTables) -> pd.DataFrame | None:
 def _relied_on(run: RunTables) -> pd.DataFrame | None:
     if run.disabling is None or run.repeated is None:
         return None
-    key = ["task", "layer", "head"]
+    key = ["task", *HEAD]
     heads = discussion.relied_on(run.disabling)
     joined_heads = discussion.to_repeats(run.disabling, run.repeated).drop(columns="cost")
     table = heads.merge(joined_heads, on=key, how="left", validate="one_to_one")

@@ -46,10 +46,15 @@ def gains(predictions: pd.DataFrame, over: tuple[str, bool]) -> pd.DataFrame:
     rows = []
     for (task, seed), group in predictions.groupby(["task", "seed"], sort=False):
         metric = headline(task)
-        best, base = (_setting(group, setting).sort_values("example") for setting in (TUNED, over))
+        best, base = (of_setting(group, setting).sort_values("example") for setting in (TUNED, over))
         if len(base):
             rows.append((task, metric, seed, *gained(metric, best["label"], best["prediction"], base["prediction"])))
     return pd.DataFrame(rows, columns=["task", "metric", "seed", "mean", "low", "high"])
+
+
+def of_setting(table: pd.DataFrame, setting: tuple[str, bool]) -> pd.DataFrame:
+    """Keep the rows of one of `SETTINGS`."""
+    return table[(table["initialization"] == setting[0]) & (table["finetuned"] == setting[1])]
 
 
 def scored(metric: str, label: pd.Series, prediction: pd.Series) -> tuple[float, float, float]:
@@ -226,7 +231,7 @@ def _by_setting(scores: pd.DataFrame, name: str) -> pd.DataFrame:
 
 
 def _seeds(scores: pd.DataFrame) -> str:
-    n_seeds, n_random = scores["seed"].nunique(), _setting(scores, RANDOM)["seed"].nunique()
+    n_seeds, n_random = scores["seed"].nunique(), of_setting(scores, RANDOM)["seed"].nunique()
     fewer = f", {n_random} of them from random weights too" if n_random < n_seeds else ""
     return f"{n_seeds} seed{'s' * (n_seeds > 1)}{fewer}"
 
@@ -257,7 +262,3 @@ def _means(table: pd.DataFrame, key: Sequence[str], value: str, level: float = 0
         for group_key, group in table.groupby(list(key), sort=False)
     ]
     return pd.DataFrame(rows, columns=[*key, "mean", "low", "high"])
-
-
-def _setting(table: pd.DataFrame, setting: tuple[str, bool]) -> pd.DataFrame:
-    return table[(table["initialization"] == setting[0]) & (table["finetuned"] == setting[1])]

@@ -3,7 +3,7 @@
 Explained in the chapter *What patterns attention shows*.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -127,7 +127,7 @@ def by_task(run: Measured) -> pd.DataFrame:
                 "shared patterns": shared[task],
                 "limited": keeps if shared[task] >= SHARED_PATTERNS else "does not hold",
                 "Heterogeneous": per_cent(heterogeneous.loc[task]),
-                "between": _inside(heterogeneous.loc[task], *sorted(reported.HETEROGENEOUS.values())),
+                "between": inside(heterogeneous.loc[task], *sorted(reported.HETEROGENEOUS.values())),
                 "Vertical ahead": per_cent(common),
                 "common": verdict(common["low"], common["high"]),
                 "Vertical ahead of named": per_cent(common_named),
@@ -196,7 +196,7 @@ def _of_maps(scores: pd.DataFrame, annotated: pd.DataFrame) -> dict[str, str]:
 def judged_maps(scores: pd.DataFrame, annotated: pd.DataFrame) -> pd.DataFrame:
     """Judge the statements on the annotated maps, which no run changes (`claims`): claim, verdict, evidence."""
     vertical = annotated.set_index(["checkpoint", "pattern"]).loc[(AFTER, VERTICAL)]
-    near = _inside(vertical, reported.VERTICAL_SHARE - TOLERANCE, reported.VERTICAL_SHARE + TOLERANCE)
+    near = inside(vertical, reported.VERTICAL_SHARE - TOLERANCE, reported.VERTICAL_SHARE + TOLERANCE)
     rows = [(ANNOTATED, near, f"{per_cent(vertical)} %")]
     of_network = scores.set_index(["method", "metric"]).loc["network"]
     for metric, claim in F1.items():
@@ -275,6 +275,6 @@ def _averaged_gaps(differences: pd.DataFrame) -> pd.DataFrame:
     return over_fine_tunings(differences, ["claim", "task"])
 
 
-def _inside(row: pd.Series, lowest: float, highest: float) -> str:
-    """Say whether a number is in a range, given its interval."""
+def inside(row: Mapping[str, float], lowest: float, highest: float) -> str:
+    """Say whether a number is in a range, given its interval: `low` and `high`."""
     return verdict(min(row["low"] - lowest, highest - row["high"]), min(row["high"] - lowest, highest - row["low"]))

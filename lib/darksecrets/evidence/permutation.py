@@ -4,7 +4,7 @@ The correction is that of Westfall and Young (1993), max-T: a head's statistic i
 in each permutation. Every permutation treats all heads alike, so heads that do the same cost little.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -125,7 +125,7 @@ def _judged(tests: pd.DataFrame, is_there: bool, is_absent: bool) -> str:
     return open_ if not len(tests) else holds if is_there else fails if is_absent else open_
 
 
-def joined(verdicts: Sequence[str]) -> str:
+def joined(verdicts: Iterable[str]) -> str:
     """Join verdicts on one statement, as those of several fine-tunings: cannot tell, unless they are all the same."""
     found = set(verdicts)
     return found.pop() if len(found) == 1 else VERDICTS[-1]

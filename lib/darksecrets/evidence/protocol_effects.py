@@ -11,13 +11,14 @@ import numpy as np
 import pandas as pd
 
 from darksecrets.analyses.feature_attention import CLS
+from darksecrets.analyses.scores import TUNED
 from darksecrets.corpora.tasks import TASKS
 from darksecrets.evidence import disabling_claims, feature_claims, feature_gaps, reported
 from darksecrets.evidence import protocol_tables as tables
 from darksecrets.evidence.disabling import DisablingTables
 from darksecrets.evidence.disabling_claims import of_uniform, over_tasks, points
 from darksecrets.evidence.feature_summaries import PAPER, RELEASED, WORDS
-from darksecrets.evidence.fine_tuning import counted, headline, per_cent, verdict
+from darksecrets.evidence.fine_tuning import counted, headline, of_setting, per_cent, verdict
 from darksecrets.evidence.heads import named
 from darksecrets.evidence.link_claims import tuned
 from darksecrets.evidence.protocol_tables import READINGS_OF_FRAMES
@@ -28,7 +29,7 @@ INTERVAL, SAMPLING = ("low", "high"), ("sampling_low", "sampling_high")
 
 def two_scores(scores: pd.DataFrame, baseline: pd.DataFrame) -> str:
     """Compare the scores of Table 1 with those of nothing disabled, which here are the same models'."""
-    best = _best(scores)
+    best = of_setting(scores, TUNED)
     best = best[best["metric"] == best["task"].map(headline)]
     both = best.merge(baseline, on=["task", "seed"], suffixes=("", "_disabled"))
     gap = (both["mean_disabled"] - both["mean"]).abs().groupby(both["task"], observed=True).mean()
@@ -44,7 +45,7 @@ def two_scores(scores: pd.DataFrame, baseline: pd.DataFrame) -> str:
 
 def paper_gaps() -> dict[str, float]:
     """Return by how much the paper's two scores of a task differ, in the metric in which they are closer."""
-    printed = _best(reported.table_1()).groupby("task")["value"].apply(list)
+    printed = of_setting(reported.table_1(), TUNED).groupby("task")["value"].apply(list)
     return {task: min(abs(score - one) for one in printed[task]) for task, score in reported.FIGURE_BASELINES.items()}
 
 
@@ -193,7 +194,7 @@ def drawn_patterns(scores: pd.DataFrame, baseline: pd.DataFrame, shares: pd.Data
 def correlations(scores: pd.DataFrame) -> str | None:
     """Put the correlations side by side that the score of STS-B may be."""
     metrics = TASKS["STS-B"].metrics
-    best = _best(scores)
+    best = of_setting(scores, TUNED)
     found = over_seeds(best[best["task"] == "STS-B"], ["metric"]).set_index("metric")
     if found.empty:
         return None
@@ -235,11 +236,6 @@ def _lowest(ranked: pd.DataFrame) -> str:
         return "No rank correlation can be computed"
     row = ranked.loc[ranked["mean"].idxmin()]
     return f"Rank correlation over heads at least {_plain(row, 2)} ({row['what']}, {row['task']})"
-
-
-def _best(scores: pd.DataFrame) -> pd.DataFrame:
-    """Keep the scores of pre-trained weights that were fine-tuned."""
-    return scores[(scores["initialization"] == "pretrained") & scores["finetuned"]]
 
 
 def _of(table: pd.DataFrame, reading: str) -> pd.DataFrame:

@@ -10,12 +10,14 @@ from typing import Any
 
 import pandas as pd
 
+from darksecrets.analyses.scores import TUNED
 from darksecrets.corpora import glue
 from darksecrets.evidence import reported
-from darksecrets.evidence.fine_tuning import SETTING, SETTING_NAMES, headline
+from darksecrets.evidence.fine_tuning import SCORED, SETTING_NAMES, headline, of_setting
+from darksecrets.evidence.paper_costs import NOT_RECORDED
+from darksecrets.evidence.protocol import recorded
 from darksecrets.runs import Run
 
-NOT_RECORDED = "not recorded"
 SCORES = "tuning_scores"
 # What pieces of work are called in run.json, in words, in the order of the chapters.
 WORK = {
@@ -41,12 +43,11 @@ GROUPS = {
     "repeated": "Section 5, repeated words",
     "protocol": "Protocol notes",
 }
-TUNED = ("pretrained", True)
 
 
 def overview(run: Run) -> pd.DataFrame:
     """List what was run, with which recipe, when and where: columns "" and "reference run"."""
-    described, made_from, machine = run.provenance, _setup(run), run.provenance.get("machine", {})
+    described, made_from, machine = run.provenance, recorded(run), run.provenance.get("machine", {})
     parameters, recipe = described.get("parameters", {}), made_from.get("recipe", {})
     rows = {
         "model": made_from.get("checkpoint"),
@@ -69,7 +70,7 @@ def overview(run: Run) -> pd.DataFrame:
 
 def counted(run: Run, what: str) -> str:
     """Say how many tasks or seeds the run has, as in "3 seeds"."""
-    found = _setup(run).get(what, [])
+    found = recorded(run).get(what, [])
     return f"{len(found)} {what if len(found) != 1 else what.removesuffix('s')}"
 
 
@@ -163,10 +164,9 @@ def table_1(run: Run) -> pd.DataFrame:
     columns = ["task", "metric", "setting", "paper", "mean", "spread over seeds", "seeds", "each seed"]
     if scores is None:
         return _or_missing(pd.DataFrame(columns=columns))
-    key = ["task", "metric", *SETTING]
-    paper = reported.table_1().set_index(key)["value"].to_dict()
+    paper = reported.table_1().set_index(SCORED)["value"].to_dict()
     rows = []
-    for of, group in scores.groupby(key, sort=False):
+    for of, group in scores.groupby(SCORED, sort=False):
         points = 100 * group.sort_values("seed")["mean"]
         spread = f"{points.min():.1f} to {points.max():.1f}" if len(points) > 1 else None
         printed = f"{100 * paper[of]:.1f}" if of in paper else None
@@ -180,17 +180,11 @@ def widest(run: Run) -> str:
     scores = run.find(SCORES)
     if scores is None or scores["seed"].nunique() < 2:
         return "the run has one seed, or no scores, so no spread can be told"
-    tuned = scores[(scores["initialization"] == TUNED[0]) & (scores["finetuned"] == TUNED[1])]
+    tuned = of_setting(scores, TUNED)
     tuned = tuned[tuned["metric"] == tuned["task"].map(headline)]
     spread = 100 * tuned.groupby("task")["mean"].agg(lambda points: points.max() - points.min())
     least, most = spread.idxmin(), spread.idxmax()
     return f"{spread[least]:.1f} points on {least}, and {spread[most]:.1f} on {most}"
-
-
-def _setup(run: Run) -> dict[str, Any]:
-    """Return what the run's fine-tunings were made from; empty where it has none."""
-    records = (run.made_from(name) for name in (SCORES, *run.tables()))
-    return next((record for record in records if "recipe" in record), {})
 
 
 def _seeds(made_from: dict[str, Any]) -> str:
