@@ -16,7 +16,7 @@ lower = $(shell printf '%s' '$(1)' | tr 'A-Z' 'a-z')
 OVERRIDES = $(strip $(foreach name,$(SETTABLE),$(if $(filter command%,$(origin $(name))),'$(call lower,$(name))=$($(name))')))
 
 .DEFAULT_GOAL := help
-.PHONY: help book check reference check-reference dry-run audit lab patterns bench lint lock clean test test-unit test-notebooks test-book test-browser
+.PHONY: help book check reference check-reference shortcuts dry-run audit lab patterns bench lint lock clean test test-unit test-notebooks test-book test-browser
 
 help: ## show this list
 	@echo "make TARGET, where TARGET is one of:"
@@ -25,7 +25,7 @@ help: ## show this list
 	@echo "For book and check, PROFILE=NAME chooses notebooks/profiles/NAME.yml (now: $(PROFILE)), and these change its values:"
 	@echo "  $(SETTABLE)"
 	@echo "  as in: make book TASKS=RTE,STS-B SEEDS=0,1,2, or make book PROFILE=glue CORPUS=../shared/glue"
-	@echo "  reference takes them too; check-reference takes CORPUS, FRAMES, GOLD, CHECKPOINT and STORE"
+	@echo "  reference and shortcuts take them too; check-reference takes CORPUS, FRAMES, GOLD, CHECKPOINT and STORE"
 
 book: $(READY) ## execute the notebooks and build the book into _build/html
 	@$(BIN)/python -m darksecrets book --profile '$(PROFILE)' $(OVERRIDES)
@@ -38,6 +38,9 @@ reference: $(READY) ## repeat the reference run, and publish its tables in noteb
 
 check-reference: $(READY) ## check the published tables, and compute anew what takes less than half an hour
 	@$(BIN)/python -m darksecrets check-reference $(OVERRIDES)
+
+shortcuts: $(READY) ## fine-tune without what the reference run saved time with, and compare the scores
+	@$(BIN)/python -m darksecrets shortcuts $(OVERRIDES)
 
 dry-run: $(READY) ## prove profile paper: the whole book on an untrained BERT-base and a few examples per task
 	@$(BIN)/python -m darksecrets dry-run $(OVERRIDES)

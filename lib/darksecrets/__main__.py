@@ -38,6 +38,11 @@ Examples:
   python -m darksecrets check-reference corpus=../shared/glue
   python -m darksecrets check-reference corpus=hub frames=../framenet_v17 store=../check
 """
+SHORTCUTS_EXAMPLES = """
+\b
+Examples:
+  python -m darksecrets shortcuts corpus=../shared/glue
+"""
 DRY_RUN_EXAMPLES = """
 \b
 Examples:
@@ -175,6 +180,21 @@ def check_reference(places: tuple[str, ...]) -> None:
     found = checks.check(contents.book_root(), checks.given_places(places))
     click.echo(comparison.report(found))
     sys.exit(comparison.failed(found))
+
+
+@main.command(cls=ParameterCommand, epilog=SHORTCUTS_EXAMPLES)
+@overrides_argument
+def shortcuts(overrides: tuple[str, ...]) -> None:
+    """Hold the reference run against what it saved time with, and write the scores into notebooks/reference.
+
+    A task that the run cuts is fine-tuned on all its training examples, and small tasks in float32. Give the same
+    values as for the run. What is in the store is not computed again.
+    """
+    from darksecrets.book import contents, profiles, reference
+    from darksecrets.book import shortcuts as comparison
+
+    checked = profiles.load(contents.book_root(), reference.PROFILE, overrides)
+    click.echo(comparison.measure(checked).to_string(index=False))
 
 
 @main.command("dry-run", cls=ParameterCommand, epilog=DRY_RUN_EXAMPLES)

@@ -44,6 +44,12 @@ def chapters(root: Path) -> list[str]:
     return [page.name for page in contents.notebooks(root) if MEASURING.match(page.source.stem)]
 
 
+def setup(profile: Profile) -> Setup:
+    """Return the setup that the chapters of a profile run with."""
+    values = profile.from_here()
+    return Setup(**{field.name: values[field.name] for field in fields(Setup) if field.name in values})
+
+
 def check(profile: Profile) -> None:
     """Raise `InputError` for a corpus or frames that are written by the pocket grammar: they are no reference."""
     values = profile.from_here()
@@ -101,14 +107,13 @@ def _shared(records: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
 
 def _described(profile: Profile) -> dict[str, Any]:
     """Say what was run: parameters, numbers of examples, code, and how long it all took."""
-    values = profile.from_here()
-    setup = Setup(**{field.name: values[field.name] for field in fields(Setup) if field.name in values})
-    known = Known.of(setup, [values["max_scored"], values["max_released"]], values["n_random"])
+    values, run = profile.from_here(), setup(profile)
+    known = Known.of(run, [values["max_scored"], values["max_released"]], values["n_random"])
     pieces = durations.of_results(profile.store, known)
     of_chapters = durations.of_chapters(profile.store, profile.run, chapters(profile.root))
     return {
         "parameters": _parameters(profile),
-        "examples": {task: _examples(setup, task) for task in setup.tasks},
+        "examples": {task: _examples(run, task) for task in run.tasks},
         "library": library_fingerprint(),
         **_when([*pieces, *of_chapters]),
         "chapters": of_chapters,

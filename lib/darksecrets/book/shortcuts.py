@@ -1,0 +1,67 @@
+"""The reference run held against what it saved time with: all training examples of a task that was cut, and float32."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pandas as pd
+
+from darksecrets.analyses import scores
+from darksecrets.book import published, reference
+from darksecrets.book.profiles import Profile
+from darksecrets.book.progress import stage
+from darksecrets.errors import InputError
+from darksecrets.evidence import shortcuts
+from darksecrets.evidence.fine_tuning import headline
+from darksecrets.evidence.shortcuts import ALL_EXAMPLES, FLOAT32
+from darksecrets.models import side_by_side
+from darksecrets.models.setup import Setup
+from darksecrets.models.side_by_side import Job
+from darksecrets.runs import write_csv
+
+SMALL = 5000  # training examples, at most, of a task that is also trained in float32
+
+
+def measure(profile: Profile) -> pd.DataFrame:
+    """Compare the run's scores with those of models trained without each shortcut; write the table beside the run's.
+
+    What the store has is not computed again. Raises `InputError` for a run that takes no shortcut, and for what is no
+    reference run.
+    """
+    reference.check(profile)
+    tables = list(compared(reference.setup(profile)))
+    if not tables:
+        raise InputError("the run takes no shortcut: it trains on all examples, and small tasks in float32 already")
+    table = pd.concat(tables, ignore_index=True)
+    write_csv(profile.root / published.DIRECTORY / shortcuts.FILE, table)
+    return table
+
+
+def compared(setup: Setup) -> Iterator[pd.DataFrame]:
+    """Fine-tune without each shortcut that a run's setup takes, and give the comparisons (`shortcuts.against`).
+
+    Tasks that `max_train` cuts are trained on all their examples with the first seed, small ones in float32 with all
+    seeds.
+    """
+    trained = {task: setup.split(task, "train") for task in setup.tasks}
+    cut = [task for task, train in trained.items() if len(train.examples) < train.n_available]
+    small = [task for task, train in trained.items() if len(train.examples) <= SMALL]
+    with_all = replace(setup, tasks=cut or setup.tasks, seeds=list(setup.seeds)[:1], max_train=0)
+    in_float32 = replace(setup, tasks=small or setup.tasks, precision=FLOAT32)
+    if cut:
+        yield from _against(ALL_EXAMPLES, setup, with_all)
+    if small and setup.precision != FLOAT32:
+        yield from _against(FLOAT32, setup, in_float32)
+
+
+def _against(instead: str, setup: Setup, other: Setup) -> Iterator[pd.DataFrame]:
+    n_models = len(setup.tasks) * len(setup.seeds)  # as many threads for each as in the run
+    with stage(f"Fine-tune with {instead}: {', '.join(other.tasks)}"):
+        side_by_side.finetune(
+            other, [Job("pretrained", task, seed) for task in other.tasks for seed in other.seeds], n_models
+        )
+        run, without = (
+            scores.predictions(replace(one, tasks=other.tasks, seeds=other.seeds), settings=[scores.TUNED])
+            for one in (setup, other)
+        )
+    for task in other.tasks:
+        yield shortcuts.against(instead, run, without[without["task"] == task], headline(task))
