@@ -39,18 +39,16 @@ def measure(profile: Profile) -> pd.DataFrame:
 def compared(setup: Setup) -> Iterator[pd.DataFrame]:
     """Fine-tune without each shortcut that a run's setup takes, and give the comparisons (`shortcuts.against`).
 
-    Tasks that `max_train` cuts are trained on all their examples with the first seed, small ones in float32 with all
-    seeds.
+    Tasks that `max_train` cuts are trained on all their examples, small ones in float32, both with the first seed.
     """
     trained = {task: setup.split(task, "train") for task in setup.tasks}
     cut = [task for task, train in trained.items() if len(train.examples) < train.n_available]
     small = [task for task, train in trained.items() if len(train.examples) <= SMALL]
-    with_all = replace(setup, tasks=cut or setup.tasks, seeds=list(setup.seeds)[:1], max_train=0)
-    in_float32 = replace(setup, tasks=small or setup.tasks, precision=FLOAT32)
+    seeds = list(setup.seeds)[:1]
     if cut:
-        yield from _against(ALL_EXAMPLES, setup, with_all)
+        yield from _against(ALL_EXAMPLES, setup, replace(setup, tasks=cut, seeds=seeds, max_train=0))
     if small and setup.precision != FLOAT32:
-        yield from _against(FLOAT32, setup, in_float32)
+        yield from _against(FLOAT32, setup, replace(setup, tasks=small, seeds=seeds, precision=FLOAT32))
 
 
 def _against(instead: str, setup: Setup, other: Setup) -> Iterator[pd.DataFrame]:
