@@ -15,6 +15,7 @@ from darksecrets.evidence.statistics import (
     holm,
     interval_of_mean,
     interval_of_present,
+    over_present_seeds,
     over_seeds,
     p_of_interval,
 )
@@ -229,3 +230,19 @@ class TestOverSeeds:
             over_seeds(pd.concat([table, table.head(1)]), self.by)
         with pytest.raises(ValueError, match="some rows have 1 seeds and others 2"):
             over_seeds(table.iloc[1:], self.by)
+
+
+def test_rows_that_some_seeds_lack_are_averaged_over_those_that_have_them():
+    columns = ["task", "pattern", "seed", "mean", "low", "high"]
+    rows = [
+        ("RTE", "Vertical", 0, 1.0, 0.5, 1.5),
+        ("RTE", "Block", 0, 2.0, 1.0, 3.0),
+        ("RTE", "Block", 1, 4.0, 2.0, 5.0),
+    ]
+    table = pd.DataFrame(rows, columns=columns)
+    with pytest.raises(ValueError, match="1 seeds and others 2"):
+        over_seeds(table, ["task", "pattern"])
+    found = over_present_seeds(table, ["task", "pattern"]).set_index("pattern")
+    assert found.loc["Vertical", ["mean", "low", "high", "n_seeds"]].tolist() == [1.0, 0.5, 1.5, 1]
+    several = over_seeds(table[table["pattern"] == "Block"], ["task", "pattern"]).set_index("pattern")
+    pd.testing.assert_series_equal(found.loc["Block"], several.loc["Block"])

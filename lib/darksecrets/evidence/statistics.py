@@ -113,6 +113,15 @@ def bootstrap_interval(
     return float(result.confidence_interval.low), float(result.confidence_interval.high)
 
 
+def unseen(n_examples: ArrayLike, level: float = 0.95) -> np.ndarray:
+    """Return the share of examples that could change without any of `n_examples` showing it.
+
+    Where none of n changes, a share of 1 - 0.025 ** (1 / n) or more is as unlikely as what an interval leaves out.
+    """
+    _check_level(level)
+    return 1 - ((1 - level) / 2) ** (1 / np.asarray(n_examples, dtype=float))
+
+
 def over_seeds(table: pd.DataFrame, by: Sequence[str], value: str = "mean", level: float = 0.95) -> pd.DataFrame:
     """One row per `by` from a table with one row per (`by`, `seed`): columns `by`, `value`, low, high, n_seeds.
 
@@ -135,6 +144,12 @@ def over_seeds(table: pd.DataFrame, by: Sequence[str], value: str = "mean", leve
         for key, group in groups
     ]
     return pd.DataFrame(rows, columns=[*by, value, "low", "high", "n_seeds"])
+
+
+def over_present_seeds(table: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
+    """Average as `over_seeds` does, each row over the seeds that have it: not all of them need to."""
+    n_seeds = table.groupby(list(by), sort=False, dropna=False, observed=True)["seed"].transform("nunique")
+    return pd.concat([over_seeds(group, by) for _, group in table.groupby(n_seeds)], ignore_index=True)
 
 
 def _check_level(level: float) -> None:

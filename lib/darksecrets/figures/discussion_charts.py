@@ -4,6 +4,7 @@ import altair as alt
 import pandas as pd
 
 from darksecrets.corpora.annotated_maps import PATTERNS
+from darksecrets.evidence.statistics import over_present_seeds
 from darksecrets.figures.charts import (
     SCALES,
     WIDTH,
@@ -45,7 +46,8 @@ def costs_by_pattern(costs: pd.DataFrame, title: str) -> alt.LayerChart:
     points); menus choose run and task.
     """
     key = present(costs, "run", "task", "pattern")
-    table = averaged(costs, key).merge(costs.groupby(key, sort=False, observed=True)["n_heads"].mean().reset_index())
+    n_heads = costs.groupby(key, sort=False, observed=True)["n_heads"].mean().reset_index()
+    table = averaged(costs, key, over_present_seeds).merge(n_heads)  # a seed may have no head of a pattern
     table = counted_from_one(table.assign(**{name: 100 * table[name] for name in ("mean", "low", "high")}))
     menus = menus_of(table, "run", "task")
     base = filtered(alt.Chart(table, width=WIDTH, height=alt.Step(26), title=wrapped(title)), menus).encode(
