@@ -11,7 +11,8 @@ PROFILE ?= pocket
 # `make book TASKS=RTE,STS-B MAX_TRAIN=500`.
 SETTABLE := CORPUS TASKS CHECKPOINT SEEDS MAX_TRAIN MAX_EXAMPLES MAX_SCORED MAX_RELEASED MAX_COMPARED EPOCHS BATCH_SIZE LEARNING_RATE \
             N_RANDOM PRECISION STORE FIRST SECOND LAYER HEAD \
-            POCKET_TRAIN POCKET_DEV POCKET_SEED POCKET_SEEDS POCKET_EPOCHS POCKET_BATCH POCKET_RATE N_PARSED N_LINKED FRAMES READING GOLD ANNOTATOR OWN_LABELS
+            POCKET_TRAIN POCKET_DEV POCKET_SEED POCKET_SEEDS POCKET_EPOCHS POCKET_BATCH POCKET_RATE N_PARSED N_LINKED FRAMES READING GOLD ANNOTATOR OWN_LABELS \
+            OWN_MODEL OWN_DATA OWN_TEXT OWN_SECOND OWN_LABEL OWN_SPLIT MAX_OWN MAX_LENGTH TOLERATED WORDS
 lower = $(shell printf '%s' '$(1)' | tr 'A-Z' 'a-z')
 OVERRIDES = $(strip $(foreach name,$(SETTABLE),$(if $(filter command%,$(origin $(name))),'$(call lower,$(name))=$($(name))')))
 
@@ -54,10 +55,11 @@ lab: $(READY) ## open the notebooks in JupyterLab
 patterns: $(READY) ## train the classifier of attention patterns on the annotated maps anew
 	$(BIN)/python -m darksecrets patterns
 
-bench: $(READY) ## measure the attention pass, its analyses and the sweep over heads in units of a forward pass
+bench: $(READY) ## measure the attention pass, its analyses, the sweep over heads, and how soon the explorer answers
 	$(BIN)/python -m tests.benchmarks.attention_pass
 	$(BIN)/python -m tests.benchmarks.attended
 	$(BIN)/python -m tests.benchmarks.sweep
+	$(BIN)/python -m tests.benchmarks.explorer
 
 test: lint test-unit test-notebooks test-book test-browser ## run all tests, and look at style
 

@@ -33,7 +33,11 @@ OPENING = {
 # Headings that end a chapter, in this order.
 CLOSING = ("Paper, reference run, this run", "What it means", "What to try next")
 # These have no table that compares the paper with both runs.
-WITHOUT_COMPARISON = ("01-methodology", "A1-pocket-corpus", "A2-annotated-maps", "A4-reference-run")
+WITHOUT_COMPARISON = (
+    *("01-methodology", "10-explorer", "11-your-own-model"),
+    *("A1-pocket-corpus", "A2-annotated-maps", "A4-reference-run"),
+)
+FRONT = "00-introduction"  # the book's front page: no chapter, so it closes as a front page does, with the references
 PUBLISHERS = {"figure": "figure-", "html_figure": "figure-", "picture": "figure-", "table": "table-"}
 
 
@@ -68,6 +72,8 @@ def _opening(notebook: NotebookNode, path: Path) -> Iterator[str]:
 
 
 def _closing(notebook: NotebookNode, path: Path) -> Iterator[str]:
+    if path.stem == FRONT:
+        return
     headings = re.findall(r"^##+ (.+?)\s*$", prose(notebook), re.MULTILINE)
     wanted = CLOSING[1:] if path.stem in WITHOUT_COMPARISON else CLOSING
     found = [heading for heading in headings if heading in wanted]

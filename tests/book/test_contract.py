@@ -70,6 +70,12 @@ def test_what_breaks_the_contract_is_found(tmp_path, part, source, complaint):
     assert any(complaint in line for line in found), found
 
 
+def test_the_front_page_alone_may_close_in_its_own_way(tmp_path):
+    parts = GOOD | {"closing": "## References"}
+    assert contract.violations(_write(tmp_path / "00-introduction.ipynb", parts)) == []
+    assert contract.violations(_write(tmp_path / "01-methodology.ipynb", parts))
+
+
 def test_outputs_and_execution_counts_are_found(tmp_path):
     output = nbformat.v4.new_output("stream", text="1")
     found = contract.violations(_write(tmp_path / "bad.ipynb", GOOD, outputs=[output], execution_count=3))

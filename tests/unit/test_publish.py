@@ -70,6 +70,14 @@ def test_a_picture_is_a_numbered_figure_on_a_light_card(shown):
         publish.picture(image, "figure-a", "Sixteen fields.", alt="")
 
 
+def test_a_picture_may_be_vectors(shown):
+    svg = '<svg xmlns="http://www.w3.org/2000/svg"><text>\u2192</text></svg>'
+    publish.picture(svg, "figure-a", "An arrow.", alt="An arrow.")
+    (bundle,) = shown
+    source = bundle["text/markdown"].splitlines()[0].removeprefix("````{figure} data:image/svg+xml;base64,")
+    assert base64.b64decode(source).decode() == bundle["image/svg+xml"] == svg
+
+
 def test_a_figure_is_the_same_each_time(shown):
     chart = _chart()
     for _ in range(2):

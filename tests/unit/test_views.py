@@ -1,12 +1,14 @@
 """Views of attention maps: right numbers in the right cells, nothing loaded, small, the same each time."""
 
 import base64
+import html
 import io
 import itertools
 import json
 import re
 
 import ipywidgets
+import matplotlib
 import numpy as np
 import pytest
 import torch
@@ -87,6 +89,8 @@ class TestBertViz:
             ({"layers": []}, "layers []: give at least one"),
             ({"heads": [-1]}, "heads [-1]: give at least one, counted from 0 to 3"),
             ({"sentence_b_start": 8}, "sentence_b_start is 8: give a place from 1 to 7"),
+            ({"decimals": 5}, "decimals is 5: give a number from 1 to 4"),
+            ({"decimals": 0}, "decimals is 0: give a number from 1 to 4"),
         ],
     )
     def test_what_cannot_be_drawn_is_one_line(self, view, options, message):
@@ -94,6 +98,51 @@ class TestBertViz:
             view(**({"maps": some_maps(), "tokens": TOKENS} | options))
         assert message in str(caught.value)
         assert "\n" not in str(caught.value)
+
+    def test_fewer_decimals_make_a_smaller_page(self, view):
+        maps = some_maps(6, 12, 32)
+        tokens = [str(place) for place in range(32)]
+        found = parameters(view(maps, tokens, decimals=1))["attention"][0]["attn"]
+        assert found == maps.astype(np.float64).round(1).tolist()
+        assert len(view(maps, tokens, decimals=1)) < len(view(maps, tokens)) - 1e5
+
+    @pytest.mark.parametrize("second", [None, 30])
+    def test_the_largest_page_that_is_not_refused_stays_below_three_megabytes(self, view, second):
+        maps, tokens = some_maps(12, 12, 64), [f"token{place}" for place in range(64)]
+        layers = views.layers_that_fit(*maps.shape[:3], 5, second)
+        page = view(maps, tokens, layers, sentence_b_start=second, decimals=views.MAX_DECIMALS)
+        assert 1.5e6 < len(html.escape(page)) < 3e6  # as a page of the book carries it
+        with pytest.raises(InputError, match="too large a page"):
+            view(maps, tokens, range(len(layers) + 1), sentence_b_start=second)
+
+
+@pytest.mark.parametrize("around", range(12))
+@pytest.mark.parametrize(("n_tokens", "second", "n_fitting"), [(64, None, 6), (64, 3, 3), (45, None, 12), (16, 3, 12)])
+def test_layers_that_fit_are_neighbours_of_the_one_asked_for(around, n_tokens, second, n_fitting):
+    layers = views.layers_that_fit(12, 12, n_tokens, around, second)
+    assert layers == list(range(layers[0], layers[0] + n_fitting))
+    assert around in layers and layers[0] >= 0 and layers[-1] < 12
+
+
+def test_the_layer_that_is_shown_first_is_one_of_those_displayed():
+    page = views.bertviz_head_view(some_maps(), TOKENS, layers=[1, 2], first_layer=2)
+    assert (parameters(page)["layer"], parameters(page)["include_layers"]) == (3, [2, 3])
+    assert parameters(views.bertviz_head_view(some_maps(), TOKENS))["layer"] is None
+
+
+@pytest.mark.parametrize(("n_maps", "most"), [(72, 64), (144, 45), (1, 64), (1024, 17)])
+def test_fewer_tokens_are_drawn_where_there_are_more_maps(n_maps, most):
+    assert views.most_tokens(n_maps) == most
+    assert n_maps * most**2 <= views.MAX_WEIGHTS
+
+
+def test_colours_of_weights_are_viridis_by_the_square_root():
+    weights = np.array([[0, 0.25], [1, 0.5]])
+    expected = [
+        [matplotlib.colors.to_hex(matplotlib.colormaps["viridis"](round(255 * w**0.5))) for w in row] for row in weights
+    ]
+    assert views.colours(weights).tolist() == expected
+    assert views.colours([[2, -1]]).tolist() == [[expected[1][0], expected[0][0]]]
 
 
 def test_heads_of_the_two_bertviz_views():

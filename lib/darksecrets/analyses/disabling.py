@@ -49,6 +49,12 @@ class Swept:
     baseline: np.ndarray  # (example,), nothing disabled
     heads: np.ndarray  # (example, layer, head)
     layers: np.ndarray  # (example, layer), all heads of a layer disabled
+    scored_by: str = ""  # "accuracy" or "pearson"; empty: the headline metric of the GLUE task
+
+    @property
+    def metric(self) -> str:
+        """The metric that the task is scored by."""
+        return self.scored_by or glue.TASKS[self.task].headline
 
 
 @dataclass(frozen=True)
@@ -64,6 +70,8 @@ class Removed:
     n_disabled: np.ndarray  # (step,), from 0 to all heads
     label: np.ndarray  # (example,)
     answers: np.ndarray  # (example, step)
+    scored_by: str = ""  # as in `Swept`
+    metric = Swept.metric
 
 
 def measured(setup: Setup, max_compared: int = 0) -> tuple[list[Swept], list[Removed]]:
@@ -114,7 +122,7 @@ def exactness(setup: Setup, n_examples: int = 16) -> pd.DataFrame:
     of predictions that differ, and the share of answers that are computed in float32.
     """
     model, tokenizer, encoded, task = _first_task(setup, n_examples)
-    sets = _single(model)
+    sets = single(model)
     plain = sweep(model, tokenizer, encoded, sets, plain=True)
     rows = []
     for precision in PRECISIONS:
@@ -126,16 +134,23 @@ def exactness(setup: Setup, n_examples: int = 16) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["task", "precision", "answers", *names])
 
 
+def single(model: PreTrainedModel) -> list[Collection[Head]]:
+    """Return the sets of a sweep: none, each head, each layer."""
+    layers = [ablation.layer(model, number) for number in range(model.config.num_hidden_layers)]
+    return [[], *([head] for head in ablation.all_heads(model)), *layers]
+
+
+def by_sweep(swept: Swept, places: np.ndarray) -> np.ndarray:
+    """Order heads by the score without them on some examples, best first; ties at random."""
+    answers = swept.heads.reshape(len(swept.label), -1)[places]
+    scores = [evaluate([swept.metric], swept.label[places], column)[swept.metric] for column in answers.T]
+    return np.lexsort((np.random.default_rng(SHUFFLE_SEED).random(len(scores)), -np.array(scores)))
+
+
 def _first_task(setup: Setup, n_examples: int) -> tuple[PreTrainedModel, Tokenizer, list[Encoded], str]:
     task = setup.tasks[0]
     tokenizer, examples = setup.load().tokenizer, setup.split(task, "dev", n_examples).examples
     return setup.finetuned(task, setup.seeds[0]), tokenizer, attention.encode(tokenizer, examples), task
-
-
-def _single(model: PreTrainedModel) -> list[Collection[Head]]:
-    """Return the sets of a sweep: none, each head, each layer."""
-    layers = [ablation.layer(model, number) for number in range(model.config.num_hidden_layers)]
-    return [[], *([head] for head in ablation.all_heads(model)), *layers]
 
 
 def _swept(setup: Setup, instead: str, max_examples: int) -> Iterator[Swept]:
@@ -145,7 +160,7 @@ def _swept(setup: Setup, instead: str, max_examples: int) -> Iterator[Swept]:
         tokenizer, encoded, labels = _examples(setup, case, max_examples)
         means = ablation.mean_outputs(model, tokenizer, encoded) if instead == MEAN else None
         how = {"precision": setup.recipe.precision, "progress": f"heads of {case.task}, seed {case.seed}: {instead}"}
-        answers = sweep(model, tokenizer, encoded, _single(model), instead, means, **how).predictions
+        answers = sweep(model, tokenizer, encoded, single(model), instead, means, **how).predictions
         answers = answers[:, [example.row for example in encoded]]
         write_table(directory / "answers.parquet", _columns(answers.T, case).assign(label=labels))
 
@@ -154,8 +169,8 @@ def _swept(setup: Setup, instead: str, max_examples: int) -> Iterator[Swept]:
         table = pd.read_parquet(directory / "answers.parquet")
         label, answers = table.pop("label").to_numpy(), table.to_numpy()
         checkpoint = setup.load()
-        single, layer = np.split(answers[:, 1:], [checkpoint.n_layers * checkpoint.n_heads], axis=1)
-        heads = single.reshape(len(label), checkpoint.n_layers, checkpoint.n_heads)
+        alone, layer = np.split(answers[:, 1:], [checkpoint.n_layers * checkpoint.n_heads], axis=1)
+        heads = alone.reshape(len(label), checkpoint.n_layers, checkpoint.n_heads)
         yield Swept(case.task, case.seed, instead, label, answers[:, 0], heads, layer)
 
 
@@ -188,7 +203,7 @@ def _removals(
         scored = scored[: -(-max_examples // 2) or None]
         chosen = [encoded[place] for place in choosing]
         importance = normalized(gradient_importance(model, tokenizer, chosen, labels[choosing]))
-        orders = {SWEEP: _by_sweep(swept, choosing), GRADIENT: importance.ravel().argsort(kind="stable")}
+        orders = {SWEEP: by_sweep(swept, choosing), GRADIENT: importance.ravel().argsort(kind="stable")}
         orders |= {name: np.random.default_rng(number).permutation(len(heads)) for number, name in enumerate(RANDOM)}
         sets = [frozenset(heads[place] for place in order[:n]) for order in orders.values() for n in steps]
         different = list(dict.fromkeys(sets))  # none and all heads are the same in every order
@@ -198,14 +213,6 @@ def _removals(
         answers = answers[[different.index(one) for one in sets]]
         for order, part in zip(orders, np.split(answers, len(orders)), strict=True):
             yield _columns(part.T, case, map(str, steps)).assign(label=labels[scored], order=order)
-
-
-def _by_sweep(swept: Swept, places: np.ndarray) -> np.ndarray:
-    """Order heads by the score without them on some examples, best first; ties at random."""
-    metric = glue.TASKS[swept.task].headline
-    answers = swept.heads.reshape(len(swept.label), -1)[places]
-    scores = [evaluate([metric], swept.label[places], column)[metric] for column in answers.T]
-    return np.lexsort((np.random.default_rng(SHUFFLE_SEED).random(len(scores)), -np.array(scores)))
 
 
 def _examples(setup: Setup, case: Case, max_examples: int) -> tuple[Tokenizer, list[Encoded], np.ndarray]:

@@ -6,6 +6,7 @@ import nbformat
 from nbformat import NotebookNode
 
 INJECTED = "injected-parameters"  # papermill's tag for the cell that it adds
+HIDING = ("remove-cell", "remove-input", "hide-cell", "hide-input")  # tags of cells that a page does not show
 KEPT_METADATA = ("tags", "mystnb", "slideshow", "jupyter")
 
 
@@ -46,7 +47,8 @@ def clean(notebook: NotebookNode) -> NotebookNode:
 
 
 def joined(source: NotebookNode, done: NotebookNode) -> NotebookNode:
-    """Return the source with the outputs of its executed copy, and papermill's parameters cell after the author's.
+    """Return the source with the outputs of its executed copy, and papermill's parameters after the author's, hidden
+    where that is.
 
     Results are kept by code alone, so that mending a sentence executes nothing; the prose is always the source's.
     """
@@ -59,6 +61,8 @@ def joined(source: NotebookNode, done: NotebookNode) -> NotebookNode:
             continue
         ran = next(outputs)
         cells.append(NotebookNode(cell | {"outputs": ran.outputs, "execution_count": ran.execution_count}))
-        if "parameters" in cell.metadata.get("tags", []):
-            cells += injected
+        tags = cell.metadata.get("tags", [])
+        if "parameters" in tags:
+            hidden = {"tags": [INJECTED, *(tag for tag in tags if tag in HIDING)]}
+            cells += [NotebookNode(one | {"metadata": NotebookNode(hidden)}) for one in injected]
     return clean(NotebookNode(source | {"cells": cells}))

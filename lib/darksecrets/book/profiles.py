@@ -24,7 +24,8 @@ PROFILES = FOLDER / "profiles"
 RUN = "run"  # set by the machinery, derived from all the others
 STORE = "store"
 OPTIONAL_FILES = ("own_labels", "gold")  # empty: none
-PLACES = ("corpus", "checkpoint", "frames", *OPTIONAL_FILES, STORE)  # parameters that may name a file or directory
+# Parameters that may name a file or directory.
+PLACES = ("corpus", "checkpoint", "frames", "own_model", "own_data", *OPTIONAL_FILES, STORE)
 AT_LEAST = {
     "batch_size": 1,
     "epochs": 1,
@@ -32,6 +33,8 @@ AT_LEAST = {
     "layer": 1,
     "learning_rate": 0,
     "max_examples": 0,
+    "max_length": 8,
+    "max_own": 0,
     "max_released": 1,
     "max_scored": 0,
     "max_train": 0,
@@ -45,6 +48,7 @@ AT_LEAST = {
     "pocket_seed": 0,
     "pocket_seeds": 0,
     "pocket_train": 1,
+    "tolerated": 0,
 }
 SETUP = "checkpoint corpus tasks seeds max_train max_examples epochs batch_size learning_rate precision store"
 # Checks that need the library: (parameters handed over, module, function).
@@ -55,6 +59,7 @@ CHECKS = (
     (SETUP, "darksecrets.models.setup", "Setup"),
     ("max_compared", "darksecrets.analyses.disabling", "check_compared"),
     ("n_random seeds", "darksecrets.analyses.scores", "check_random"),
+    ("own_model own_data", "darksecrets.analyses.own_example", "check"),
 )
 
 
@@ -201,7 +206,7 @@ def _known(name: Any, known: dict[str, Parameter], where: str) -> Parameter:
 
 def moved(name: str, value: Any, start: Path, target: Path) -> Any:
     """Make a path that is relative to `start` relative to `target`; leave names such as `hub` alone."""
-    if name not in PLACES or (name in OPTIONAL_FILES and not value):
+    if name not in PLACES or not value:
         return value
     path = Path(start, value).expanduser() if not value.startswith("~") else Path(value).expanduser()
     is_path = name in (*OPTIONAL_FILES, STORE) or value.startswith((".", "/", "~")) or path.exists()

@@ -83,7 +83,7 @@ def load(task: str, split: str, corpus: str = "hub", max_examples: int = 0, seed
         examples = read_pocket(found, split, corpus)
     else:
         examples = read_hub(found, split) if corpus == "hub" else read_directory(found, split, corpus)
-    kept = tuple(examples[row] for row in _choice(len(examples), max_examples, seed, f"{task}/{split}"))
+    kept = tuple(examples[row] for row in choice(len(examples), max_examples, seed, f"{task}/{split}"))
     is_official = not is_pocket and len(examples) == found.official_rows(split)
     return Split(
         found,
@@ -185,15 +185,8 @@ def majority(task: Task, labels: Sequence[float]) -> dict[str, float]:
     return score(task, labels, constant(task, labels))
 
 
-def _places(where: str | Path, names: list[str], wanted: tuple[str, ...]) -> list[int]:
-    for column in wanted:
-        if names.count(column) != 1:
-            raise InputError(f"{where}: needs exactly one column {column!r}; it has: {', '.join(names)}")
-    return [names.index(column) for column in wanted]
-
-
-def _lines(path: Path) -> list[str]:
-    """Lines of a UTF-8 file, with or without BOM; only "\\n" ends a line, or "\\r\\n" where that ends the header."""
+def read_text(path: Path) -> str:
+    """Read a UTF-8 file, with or without BOM; InputError names the line that is not UTF-8, or says that it is blank."""
     data = path.read_bytes()
     try:
         text = data.decode("utf-8-sig")
@@ -203,7 +196,28 @@ def _lines(path: Path) -> list[str]:
         raise InputError(f"{path}, line {line}: {byte} is not UTF-8; save the file as UTF-8") from error
     if not text.strip():
         raise InputError(f"{path}: the file is empty; it needs a header and at least one row")
-    lines = text.removesuffix("\n").split("\n")
+    return text
+
+
+def choice(n_rows: int, max_examples: int, seed: int, name: str) -> list[int]:
+    """Row numbers in order: all, or the `max_examples` with the smallest of one random number per row."""
+    if not 0 < max_examples < n_rows:
+        return list(range(n_rows))
+    digest = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big")
+    ranks = np.random.default_rng([seed, digest]).random(n_rows).argsort(kind="stable")
+    return sorted(ranks[:max_examples].tolist())
+
+
+def _places(where: str | Path, names: list[str], wanted: tuple[str, ...]) -> list[int]:
+    for column in wanted:
+        if names.count(column) != 1:
+            raise InputError(f"{where}: needs exactly one column {column!r}; it has: {', '.join(names)}")
+    return [names.index(column) for column in wanted]
+
+
+def _lines(path: Path) -> list[str]:
+    """Lines of a file; only "\\n" ends a line, or "\\r\\n" where that ends the header."""
+    lines = read_text(path).removesuffix("\n").split("\n")
     return [line.removesuffix("\r") for line in lines] if lines[0].endswith("\r") else lines
 
 
@@ -235,15 +249,6 @@ def _label(task: Task, value: Any, where: str) -> int | float:
     if value not in accepted:
         raise InputError(f"{where}: unknown label {value!r}; {task.name} has {', '.join(map(str, accepted))}")
     return accepted.index(value)
-
-
-def _choice(n_rows: int, max_examples: int, seed: int, name: str) -> list[int]:
-    """Row numbers in order: all, or the `max_examples` with the smallest of one random number per row."""
-    if not 0 < max_examples < n_rows:
-        return list(range(n_rows))
-    digest = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big")
-    ranks = np.random.default_rng([seed, digest]).random(n_rows).argsort(kind="stable")
-    return sorted(ranks[:max_examples].tolist())
 
 
 def _advice(name: str, names: Iterable[str]) -> str:

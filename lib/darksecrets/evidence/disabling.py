@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 
 from darksecrets.analyses.disabling import Removed, Swept
-from darksecrets.evidence.fine_tuning import headline
 from darksecrets.evidence.held_out import chosen_heads, same_heads
 from darksecrets.evidence.paired import (
     contributions_to_change,
@@ -70,7 +69,7 @@ def baselines(swept: Sequence[Swept]) -> pd.DataFrame:
     for one in swept:
         classifiers.setdefault((one.task, one.seed), one)
     rows = [
-        (*key, headline(one.task), len(one.label), *score_interval(headline(one.task), one.label, one.baseline))
+        (*key, one.metric, len(one.label), *score_interval(one.metric, one.label, one.baseline))
         for key, one in classifiers.items()
     ]
     return pd.DataFrame(rows, columns=["task", "seed", "metric", "n_examples", *CHANGE])
@@ -94,7 +93,7 @@ def averages(swept: Sequence[Swept]) -> pd.DataFrame:
     """Average the change over all heads: one row per task, seed and what stands in, with a t-interval over examples."""
     rows = []
     for one in swept:
-        contributions = contributions_to_change(headline(one.task), one.label, one.baseline, _flat(one.heads))
+        contributions = contributions_to_change(one.metric, one.label, one.baseline, _flat(one.heads))
         rows.append((one.task, one.seed, one.instead, *map(float, interval_of_mean(contributions.mean(1)))))
     return pd.DataFrame(rows, columns=["task", "seed", "instead", *CHANGE])
 
@@ -106,7 +105,7 @@ def curves(removed: Sequence[Removed]) -> pd.DataFrame:
     """
     tables = []
     for one in removed:
-        metric = headline(one.task)
+        metric = one.metric
         mean, low, high = interval_of_mean(contributions_to_change(metric, one.label, one.answers[:, 0], one.answers))
         columns = {"task": one.task, "seed": one.seed, "order": one.order, "n_disabled": one.n_disabled}
         columns |= {"share": one.n_disabled / one.n_disabled[-1], "score": _scores(metric, one.label, one.answers)}
@@ -117,7 +116,7 @@ def curves(removed: Sequence[Removed]) -> pd.DataFrame:
 def _tested(swept: Sequence[Swept], part: str, place: list[str]) -> pd.DataFrame:
     tables = []
     for one in swept:
-        answers, what = getattr(one, part), (headline(one.task), one.label)
+        answers, what = getattr(one, part), (one.metric, one.label)
         mean, low, high = paired_changes(*what, one.baseline, _flat(answers))
         p = p_of_change(*what, one.baseline, _flat(answers))
         columns = {"task": one.task, "seed": one.seed, "instead": one.instead}

@@ -3,7 +3,7 @@
 All of it is of attention made uniform, as in the paper. Explained in the chapter *Disabling heads and layers*.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -13,8 +13,9 @@ from darksecrets.corpora.tasks import TASKS
 from darksecrets.evidence import reported
 from darksecrets.evidence.disabling import CHANGE, DisablingTables
 from darksecrets.evidence.fine_tuning import VERDICTS, counted, per_cent, verdict
+from darksecrets.evidence.heads import HEAD
 from darksecrets.evidence.permutation import SIGNIFICANT, joined
-from darksecrets.evidence.statistics import over_seeds
+from darksecrets.evidence.statistics import over_seeds, unseen
 from darksecrets.models.ablation import UNIFORM
 
 SMALLEST_GAIN = min(reported.HEAD_GAINS.values())  # that the paper reports: what is less is no improvement
@@ -120,6 +121,17 @@ def some_head(heads: pd.DataFrame) -> str:
     return holds if helps.any() else fails if (heads["high"] <= SMALLEST_GAIN).all() else undecided
 
 
+def beyond_chance(table: pd.DataFrame, place: Sequence[str] = HEAD) -> pd.DataFrame:
+    """Say where disabling helps and where it costs with a corrected p below .05 for every seed.
+
+    Columns task, those of `place`, helps, costs; `table` is one of heads or layers, with one thing standing in.
+    """
+    sides = {"helps": table["mean"] > 0, "costs": table["mean"] < 0}
+    sides = {name: side & (table["holm"] < SIGNIFICANT) for name, side in sides.items()}
+    every = table[["task", *place]].assign(**sides).groupby(["task", *place], sort=False)
+    return every[list(sides)].all().reset_index()
+
+
 def improves(low: float, high: float) -> str:
     """Judge a gain by its interval: one that stays at or below the smallest that the paper reports is none."""
     found = verdict(low, high)
@@ -154,11 +166,8 @@ def signed(change: float, digits: int = 2) -> str:
 
 
 def _sure(table: pd.DataFrame, n_examples: pd.Series) -> pd.DataFrame:
-    """Give intervals without width one: that no example changed says only that few of all examples do.
-
-    Without any of n, a share of 1 - 0.025 ** (1 / n) or more is as unlikely as what an interval leaves out.
-    """
-    reach = 1 - ((1 - LEVEL) / 2) ** (1 / table["task"].map(n_examples))
+    """Give intervals without width one: that no example changed says only that few of all examples do (`unseen`)."""
+    reach = pd.Series(unseen(table["task"].map(n_examples), LEVEL), table.index)
     reach = reach.where(table["low"] == table["high"], 0)
     return table.assign(low=table["low"] - reach, high=table["high"] + reach)
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from darksecrets.evidence import reported
 from darksecrets.evidence.disabling import CHANGE, DisablingTables
-from darksecrets.evidence.disabling_claims import best_heads, of_uniform, over_tasks, points, signed
+from darksecrets.evidence.disabling_claims import best_heads, beyond_chance, of_uniform, over_tasks, points, signed
 from darksecrets.evidence.fine_tuning import VERDICTS, verdict
 from darksecrets.evidence.heads import HEAD, head_label, rank_correlation
 from darksecrets.evidence.permutation import ROUNDING, SIGNIFICANT
@@ -250,10 +250,7 @@ def _correlation(rows: pd.DataFrame) -> str | None:
 
 def _clear(table: pd.DataFrame, place: list[str]) -> str:
     """Count tasks with a place whose corrected p is below .05 in one direction for every seed: `1 of 7 tasks, ...`."""
-    sides = {"helps": table["mean"] > 0, "costs": table["mean"] < 0}
-    sides = {name: side & (table["holm"] < SIGNIFICANT) for name, side in sides.items()}
-    every = table[["task", *place]].assign(**sides).groupby(["task", *place])[list(sides)].all()
-    tasks = every.groupby("task").any()
+    tasks = beyond_chance(table, place).groupby("task")[["helps", "costs"]].any()
     several = " for all seeds" if table["seed"].nunique() > 1 else ""
     return f"{tasks['helps'].sum()} of {len(tasks)} tasks and costs on {tasks['costs'].sum()}{several}"
 

@@ -8,7 +8,6 @@ import pandas as pd
 from scipy import stats
 
 from darksecrets.analyses.disabling import Swept
-from darksecrets.evidence.fine_tuning import headline
 from darksecrets.evidence.heads import rank_correlation
 from darksecrets.evidence.paired import contributions_to_change, drawn_changes, paired_changes
 from darksecrets.evidence.permutation import ROUNDING
@@ -36,7 +35,7 @@ def chosen_heads(swept: Sequence[Swept], n_splits: int = N_SPLITS) -> pd.DataFra
 
 def _chosen(swept: Swept, n_splits: int) -> tuple:
     n_examples, n_heads = len(swept.label), swept.heads.shape[2]
-    what = (headline(swept.task), swept.label, swept.baseline)
+    what = (swept.metric, swept.label, swept.baseline)
     answers = swept.heads.reshape(n_examples, -1)
     gains, low, high = paired_changes(*what, answers)
     best = int(_are_best(gains).argmax())

@@ -5,7 +5,6 @@ saved file has each score beside that of a model trained without the shortcut; m
 in the appendix *The reference run*.
 """
 
-
 import pandas as pd
 
 from darksecrets.analyses.scores import TUNED

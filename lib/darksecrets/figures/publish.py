@@ -30,19 +30,33 @@ MOST_ROWS = 1000  # of a chart's data table
 MISSING = "–"  # noqa: RUF001 (an en dash, as tables print it)
 
 
-def figure(chart: altair.TopLevelMixin | Mapping[str, Any], name: str, caption: str, alt: str) -> None:
+def figure(
+    chart: altair.TopLevelMixin | Mapping[str, Any], name: str, caption: str, alt: str, data: pd.DataFrame | None = None
+) -> None:
     """Show an Altair chart (or Vega-Lite specification) as a numbered interactive figure.
 
     `name` is what `{numref}` refers to; `caption` one paragraph of MyST (raw HTML in it is shown, not run; pass words
     that a person typed through `quote`); `alt` says in words what a reader who cannot see the picture would miss.
+    `data` is what the data table lists, where the chart carries the data of far more than its picture shows.
     """
     specification = _specification(chart, alt)
-    payload = json.dumps(specification, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
-    legend = (
-        f'<script type="application/json" class="vega-spec">{_inert(payload)}</script>\n{_data_table(specification)}'
-    )
+    legend = _interactive(specification, data)
     markdown = _figure_directive(_svg_source(_svg(specification)), name, caption, alt, "chart", legend)
     _show({LAB_MIME_TYPE: specification | {"$schema": LAB_SCHEMA}}, markdown, alt)
+
+
+def figure_html(chart: altair.TopLevelMixin | Mapping[str, Any], name: str, caption: str, alt: str) -> str:
+    """Return what `figure` shows as HTML, for a page outside of the book that has `charts.js`; `caption` is plain."""
+    specification = _specification(chart, alt)
+    picture = f'<img src="{_svg_source(_svg(specification))}" alt="{_attribute(alt)}">'
+    legend = f"<figcaption>{html.escape(caption)}\n{_interactive(specification)}</figcaption>"
+    return f'<figure class="chart" id="{_checked(name)}">{picture}\n{legend}</figure>'
+
+
+def table_html(frame: pd.DataFrame, name: str, caption: str, decimals: int = 3) -> str:
+    """Return what `table` shows as HTML, for a page outside of the book; `caption` is plain."""
+    label = f'tabindex="0" role="region" aria-label="{_attribute(caption)}"'
+    return f'<div class="table-scroll" id="{_checked(name)}" {label}>{_html_table(frame, decimals, caption)}</div>'
 
 
 def html_figure(
@@ -66,10 +80,14 @@ def html_figure(
     _show({"text/html": f"{frame}></iframe>"}, markdown, alt)
 
 
-def picture(image: Image.Image, name: str, caption: str, alt: str) -> None:
-    """Show a picture as a numbered figure, on a light card in both themes; the rest is as in `figure`."""
-    data = base64.b64encode(png(image)).decode()
-    _show({"image/png": data}, _figure_directive(f"data:image/png;base64,{data}", name, caption, alt, "view"), alt)
+def picture(image: Image.Image | str, name: str, caption: str, alt: str) -> None:
+    """Show a picture, or SVG text, as a numbered figure, on a light card in both themes; the rest is as in `figure`."""
+    if isinstance(image, str):
+        lab, source = {"image/svg+xml": image}, _svg_source(image)
+    else:
+        data = base64.b64encode(png(image)).decode()
+        lab, source = {"image/png": data}, f"data:image/png;base64,{data}"
+    _show(lab, _figure_directive(source, name, caption, alt, "view"), alt)
 
 
 def png(image: Image.Image) -> bytes:
@@ -113,6 +131,13 @@ def number(name: str, value: float | str) -> None:
 def quote(text: str) -> str:
     """Return `text` so that MyST shows it letter by letter, on one line: no markup, HTML, link or formula."""
     return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", " ".join(str(text).split()))
+
+
+def _interactive(specification: Mapping[str, Any], data: pd.DataFrame | None = None) -> str:
+    """Write what `charts.js` turns the picture into, and the data of it, or those given in their place."""
+    payload = json.dumps(specification, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+    shown = _data_table(specification) if data is None else _folded([_html_table(data, 4, "")])
+    return f'<script type="application/json" class="vega-spec">{_inert(payload)}</script>\n{shown}'
 
 
 def _linked(names: str) -> str:
@@ -184,11 +209,15 @@ def _data_table(specification: Mapping[str, Any]) -> str:
         frame.columns = [titles.get(column, str(column).replace("_", " ")) for column in frame.columns]
         note = f"The first {MOST_ROWS} of {len(rows)} rows." if len(rows) > MOST_ROWS else ""
         parts.append(_html_table(frame, 4, note))
-    tables = "\n".join(parts)
+    return _folded(parts)
+
+
+def _folded(tables: Sequence[str]) -> str:
+    content = "\n".join(tables)
     return (
         '<details class="chart-data"><summary>Data of this figure</summary>\n'
         '<div class="table-scroll" tabindex="0" role="region" aria-label="Data of this figure">'
-        f"{tables}</div></details>"
+        f"{content}</div></details>"
     )
 
 

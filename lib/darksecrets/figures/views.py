@@ -4,13 +4,12 @@ Layers and heads are counted from 0 in arguments and from 1 in what a reader see
 """
 
 import base64
-import importlib.util
 import json
+import math
 import os
-import re
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
+from functools import cache
 
 import altair
 import bertviz
@@ -23,10 +22,12 @@ from numpy.typing import ArrayLike
 from PIL import Image
 
 from darksecrets.errors import InputError
+from darksecrets.figures.offline_bertviz import HEAD_HINT, MODEL_HINT, offline
 from darksecrets.figures.publish import LAB_MIME_TYPE, LAB_SCHEMA, png
 
 MAX_TOKENS = 64
-MAX_WEIGHTS = 300_000  # weights of one BertViz page: about 2 MB as text
+MAX_WEIGHTS = 300_000  # weights of one drawing or BertViz page: about 2 MB as text
+MAX_DECIMALS = 4  # of a weight in a BertViz page
 
 # Every attention weight in the book has this colour: viridis, even in lightness and safe for the colour-blind. Most
 # weights are near 1/L, so colours follow the square root of the weight; on a linear scale they would look alike.
@@ -34,19 +35,10 @@ ATTENTION_SCALE = {"scheme": "viridis", "type": "pow", "exponent": 0.5, "domain"
 QUERY, KEY, WEIGHT = "token attending (query)", "token attended to (key)", "attention weight"
 _LEGEND = altair.Legend(orient="top", gradientLength=160, values=[0, 0.05, 0.2, 0.5, 1], format=".2~f")
 
-# BertViz asks RequireJS for these two; the page carries them, from the Python packages that ship them.
-_SCRIPTS = (("nbclassic", "static/components/jquery/jquery.min.js"), ("mpld3", "js/d3.v5.min.js"))
-_LOADER = "window.require = {config() {}}; window.requirejs = (names, view) => view(window.jQuery, window.d3);"
-_HEAD_HINT = (
-    "One colour per head: click a square to switch a head off or on, double-click to see it alone. "
-    "Left: the token attending; right: the token attended to. Point at a token to see its lines only."
-)
-_MODEL_HINT = "One field per head, one colour per layer: click a field to enlarge it."
-
 
 def one_head(maps: ArrayLike, layer: int, head: int) -> np.ndarray:
     """Take the map of one head, both counted from 1 as a reader does, out of `maps` (layer, head, query, key)."""
-    weights = _checked(maps, MAX_TOKENS)
+    weights = checked(maps, MAX_TOKENS)
     for what, place, count in (("layer", layer, weights.shape[0]), ("head", head, weights.shape[1])):
         if not 1 <= place <= count:
             raise InputError(f"{what} is {place}; this model has {what}s 1 to {count}")
@@ -108,7 +100,7 @@ def all_heads(maps: ArrayLike, title: str = "", size: int = 44) -> altair.LayerC
     `maps` has shape (layer, head, query, key). The maps are PNG pictures in the colours of `map_heatmap`, since one
     mark per weight would be 40,000 marks for 72 heads of 24 tokens.
     """
-    weights = _checked(maps, MAX_TOKENS)
+    weights = checked(maps, MAX_TOKENS)
     n_layers, n_heads = weights.shape[:2]
     layers, heads = np.indices((n_layers, n_heads)).reshape(2, -1)
     strongest = weights.max(axis=(2, 3)).round(3).ravel()
@@ -141,23 +133,27 @@ def bertviz_head_view(
     heads: Sequence[int] | None = None,
     sentence_b_start: int | None = None,
     max_tokens: int = MAX_TOKENS,
+    decimals: int = 3,
+    first_layer: int | None = None,
 ) -> str:
     """BertViz's head view of one input, as an HTML page that loads nothing: for the `srcdoc` of a frame.
 
-    `maps` has shape (layer, head, query, key); `layers` are offered for choice (default all), `heads` are switched on
-    at first (default all); `sentence_b_start` is the place of the second sentence's first token. The same input gives
-    the same page. Raises InputError for shapes that do not fit and for what would make the page too large.
+    `maps` has shape (layer, head, query, key); `layers` are offered for choice (default all), `first_layer` is the one
+    shown first, and `heads` are switched on at first (default all); `sentence_b_start` is the place of the second
+    sentence's first token. The same input gives the same page. Raises InputError for shapes that do not fit and for
+    what would make the page too large.
     """
-    attention, chosen = _selection(maps, tokens, layers, max_tokens, sentence_b_start)
+    attention, chosen = _selection(maps, tokens, layers, max_tokens, sentence_b_start, decimals)
     page = bertviz.head_view(
         attention,
         list(tokens),
         sentence_b_start=sentence_b_start,
         heads=None if heads is None else _places("head", heads, attention[0].shape[1]),
         include_layers=chosen,
+        layer=first_layer if first_layer in chosen else None,
         html_action="return",
     )
-    return _offline(page.data, "Attention of each head, drawn by BertViz", _HEAD_HINT)
+    return offline(page.data, "Attention of each head, drawn by BertViz", HEAD_HINT)
 
 
 def bertviz_model_view(
@@ -167,9 +163,10 @@ def bertviz_model_view(
     heads: Sequence[int] | None = None,
     sentence_b_start: int | None = None,
     max_tokens: int = MAX_TOKENS,
+    decimals: int = 3,
 ) -> str:
     """BertViz's model view of one input: all chosen layers and heads at a glance; otherwise as `bertviz_head_view`."""
-    attention, chosen = _selection(maps, tokens, layers, max_tokens, sentence_b_start)
+    attention, chosen = _selection(maps, tokens, layers, max_tokens, sentence_b_start, decimals)
     n_heads = attention[0].shape[1]
     page = bertviz.model_view(
         attention,
@@ -180,7 +177,21 @@ def bertviz_model_view(
         display_mode="light",
         html_action="return",
     )
-    return _offline(page.data, "Attention of all heads, drawn by BertViz", _MODEL_HINT)
+    return offline(page.data, "Attention of all heads, drawn by BertViz", MODEL_HINT)
+
+
+def layers_that_fit(
+    n_layers: int, n_heads: int, n_tokens: int, around: int = 0, sentence_b_start: int | None = None
+) -> list[int]:
+    """Return as many neighbouring layers as one BertViz page may hold, the layer `around` among them; all from 0."""
+    n_fitting = min(n_layers, max(1, MAX_WEIGHTS // (_copies(sentence_b_start) * n_heads * n_tokens**2)))
+    first = min(max(around - n_fitting // 2, 0), n_layers - n_fitting)
+    return list(range(first, first + n_fitting))
+
+
+def most_tokens(n_maps: int) -> int:
+    """Return the most tokens with which `n_maps` maps of one input can be drawn side by side."""
+    return min(MAX_TOKENS, math.isqrt(MAX_WEIGHTS // n_maps))
 
 
 def head_view_height(n_tokens: int) -> int:
@@ -194,7 +205,7 @@ def browse_heads(maps: ArrayLike, tokens: Sequence[str]) -> None:
     Sliders need a running kernel, so nothing is shown when the environment says DARKSECRETS_HEADLESS, as the book's
     build does: widget state would load scripts from another host.
     """
-    weights = _checked(maps, MAX_TOKENS, tokens)
+    weights = checked(maps, MAX_TOKENS, tokens)
     if os.environ.get("DARKSECRETS_HEADLESS"):
         return
     import ipywidgets
@@ -207,7 +218,7 @@ def browse_heads(maps: ArrayLike, tokens: Sequence[str]) -> None:
     ipywidgets.interact(draw, layer=ipywidgets.IntSlider(1, 1, n_layers), head=ipywidgets.IntSlider(1, 1, n_heads))
 
 
-def _checked(maps: ArrayLike, max_tokens: int, tokens: Sequence[str] | None = None) -> np.ndarray:
+def checked(maps: ArrayLike, max_tokens: int = MAX_TOKENS, tokens: Sequence[str] | None = None) -> np.ndarray:
     """Maps as 64-bit floats (in 32 bits, 0.123 would be written with 17 digits), or InputError."""
     weights = np.asarray(maps, dtype=np.float64)
     if weights.ndim != 4 or weights.shape[2] != weights.shape[3] or not weights.size:
@@ -225,18 +236,33 @@ def _checked(maps: ArrayLike, max_tokens: int, tokens: Sequence[str] | None = No
 
 def _one_head(attention_map: ArrayLike, tokens: Sequence[str]) -> tuple[np.ndarray, list[str]]:
     """The weights of one head, and one label per token: the token, with its position where it occurs more than once."""
-    weights = _checked(np.asarray(attention_map)[None, None], MAX_TOKENS, tokens)[0, 0]
+    weights = checked(np.asarray(attention_map)[None, None], MAX_TOKENS, tokens)[0, 0]
     counts = Counter(tokens)
     labels = [token if counts[token] == 1 else f"{token} ({place})" for place, token in enumerate(tokens, start=1)]
     return weights, labels
 
 
+def brightness(weights: ArrayLike) -> np.ndarray:
+    """How far along `palette` attention weights are, from 0 to 1."""
+    return np.clip(weights, 0, 1) ** ATTENTION_SCALE["exponent"]
+
+
+@cache
+def palette(scheme: str = ATTENTION_SCALE["scheme"]) -> np.ndarray:
+    """The 256 colours of a scheme from low to high, as #rrggbb; by default of an attention weight."""
+    return np.array([matplotlib.colors.to_hex(colour) for colour in matplotlib.colormaps[scheme].colors])
+
+
+def colours(weights: ArrayLike) -> np.ndarray:
+    """The colour of each attention weight, as #rrggbb."""
+    return palette()[np.rint(brightness(weights) * 255).astype(int)]
+
+
 def _png(weights: np.ndarray, zoom: int = 4) -> str:
     """One map as a PNG in the colours of ATTENTION_SCALE, `zoom` pixels a weight so that browsers do not blur it."""
-    palette = (matplotlib.colormaps[ATTENTION_SCALE["scheme"]](np.arange(256))[:, :3] * 255).round().astype(np.uint8)
-    shades = np.clip(weights, 0, 1) ** ATTENTION_SCALE["exponent"] * 255
+    shades = brightness(weights) * 255
     image = Image.fromarray(np.kron(shades.round().astype(np.uint8), np.ones((zoom, zoom), np.uint8)))
-    image.putpalette(palette.tobytes())
+    image.putpalette(bytes.fromhex("".join(colour[1:] for colour in palette())))
     return base64.b64encode(png(image)).decode()
 
 
@@ -247,44 +273,27 @@ def _places(what: str, places: Sequence[int], count: int) -> list[int]:
     return [int(place) for place in places]
 
 
+def _copies(sentence_b_start: int | None) -> int:
+    """How often BertViz writes each weight: those between and within two sentences once more."""
+    return 1 if sentence_b_start is None else 2
+
+
 def _selection(
-    maps: ArrayLike, tokens: Sequence[str], layers: Sequence[int] | None, max_tokens: int, sentence_b_start: int | None
+    maps: ArrayLike,
+    tokens: Sequence[str],
+    layers: Sequence[int] | None,
+    max_tokens: int,
+    sentence_b_start: int | None,
+    decimals: int,
 ) -> tuple[list[torch.Tensor], list[int]]:
     """Maps as BertViz wants them, one (1, head, query, key) per layer, rounded; and the chosen layers."""
-    weights = _checked(maps, max_tokens, tokens)
+    weights = checked(maps, max_tokens, tokens)
     chosen = _places("layer", range(len(weights)) if layers is None else layers, len(weights))
     if sentence_b_start is not None and not 0 < sentence_b_start < len(tokens):
         raise InputError(f"sentence_b_start is {sentence_b_start}: give a place from 1 to {len(tokens) - 1}")
-    copies = 1 if sentence_b_start is None else 2  # BertViz writes the parts between and within sentences once more
-    count = copies * len(chosen) * weights[0].size
+    if not 1 <= decimals <= MAX_DECIMALS:
+        raise InputError(f"decimals is {decimals}: give a number from 1 to {MAX_DECIMALS}")
+    count = _copies(sentence_b_start) * len(chosen) * weights[0].size
     if count > MAX_WEIGHTS:
         raise InputError(f"{count:,} weights make too large a page, at most {MAX_WEIGHTS:,}: choose fewer layers")
-    return [torch.from_numpy(layer)[None] for layer in weights.round(3)], chosen
-
-
-def _offline(bertviz_html: str, title: str, hint: str) -> str:
-    """BertViz's HTML as a page of its own: scripts inside, a fixed id, compact data without tags, counting from 1."""
-    start = bertviz_html.index("const params = ") + len("const params = ")
-    parameters, end = json.JSONDecoder().raw_decode(bertviz_html, start)
-    before = bertviz_html[bertviz_html.index("<div") : start]
-    after = bertviz_html[bertviz_html.index("\n", end) :]  # the rest of the line is a comment with the data again
-    before, n_removed = re.subn(r"require\.config\(\{.*?\}\);", "", before, flags=re.DOTALL)
-    if n_removed != 1:
-        raise RuntimeError("this BertViz does not load its scripts as release 1.4.1 does; install that release")
-    before = before.replace(parameters["root_div_id"], "bertviz")
-    before = re.sub(r'<select id="(\w+)">', r'<select id="\1" aria-label="\1">', before)
-    parameters["root_div_id"] = "bertviz"
-    for shown in {"include_layers", "include_heads"} & parameters.keys():  # only displayed; the data are in their order
-        parameters[shown] = [place + 1 for place in parameters[shown]]
-    data = json.dumps(parameters, separators=(",", ":")).replace("<", "\\u003c")
-    scripts = "\n".join(f"<script>{code}</script>" for code in (*map(_packaged, *zip(*_SCRIPTS, strict=True)), _LOADER))
-    style = "body { background: #fff; color: #1a1a1a; font: 15px sans-serif; margin: 8px; overflow-x: auto }"
-    return (
-        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
-        f"<style>{style}</style>\n{scripts}\n</head><body><p>{hint}</p>\n{before}{data};{after}</body></html>\n"
-    )
-
-
-def _packaged(package: str, file: str) -> str:
-    """Text of a script that an installed package carries; the package itself is not imported."""
-    return (Path(importlib.util.find_spec(package).origin).parent / file).read_text(encoding="utf-8")
+    return [torch.from_numpy(layer)[None] for layer in weights.round(decimals)], chosen

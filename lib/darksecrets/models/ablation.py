@@ -3,8 +3,10 @@
 Explained in the chapter *Disabling heads and layers*.
 """
 
+import json
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 import torch
 from transformers import PreTrainedModel
@@ -18,6 +20,7 @@ from darksecrets.models.edited_attention import Attended, edited
 Head = tuple[int, int]  # layer and head, from 0
 UNIFORM, ZERO, MEAN = "uniform", "zero", "mean"
 WAYS = (UNIFORM, ZERO, MEAN)
+SCHEMA = "darksecrets heads 1"  # of the file that `recommended` reads
 
 
 @contextmanager
@@ -46,6 +49,27 @@ def disabled(
 
     with edited(model, edit):
         yield model
+
+
+def recommended(path: str | Path) -> list[Head]:
+    """Read from a `heads.json`, as `python -m darksecrets report` writes it, which heads it recommends to disable.
+
+    Raises `InputError` for another file.
+    """
+    try:
+        found = json.loads(Path(path).read_text(encoding="utf-8"))
+        known = found["schema"] == SCHEMA
+        heads = [(int(layer), int(head)) for layer, head in found["disable"]["heads"]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise InputError(
+            f"{str(path)!r} is no heads.json of a report ({reason}); give the one that a report wrote"
+        ) from None
+    if not known:
+        raise InputError(
+            f"{str(path)!r} has the schema {found['schema']!r}; this version reads {SCHEMA!r}: report again"
+        )
+    return heads
 
 
 def layer(model: PreTrainedModel, number: int) -> frozenset[Head]:

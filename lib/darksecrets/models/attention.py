@@ -81,17 +81,30 @@ class Reducer(Protocol):
         """Return the result over all batches."""
 
 
-def encode(tokenizer: Tokenizer, examples: Sequence[Example], max_length: int = MAX_LENGTH) -> list[Encoded]:
-    """Turn examples into token ids, the longer sentence of a pair cut first where both exceed `max_length`."""
+def encode(tokenizer: Tokenizer, examples: Sequence[Example], max_length: int | None = MAX_LENGTH) -> list[Encoded]:
+    """Turn examples into token ids, the longer sentence of a pair cut first where both exceed `max_length` (None: no
+    limit).
+    """
     firsts = [example.first for example in examples]
     seconds = [example.second for example in examples] if examples and examples[0].second is not None else None
     asked = {"return_token_type_ids": True, "return_offsets_mapping": True}
-    tokens = tokenizer(firsts, seconds, truncation=True, max_length=max_length, **asked)
+    tokens = tokenizer(firsts, seconds, truncation=max_length is not None, max_length=max_length, **asked)
     columns = zip(tokens["input_ids"], tokens["token_type_ids"], tokens["offset_mapping"], strict=True)
     return [
         Encoded(row, tuple(ids), tuple(types), _spans(tokens.sequence_ids(row), offsets))
         for row, (ids, types, offsets) in enumerate(columns)
     ]
+
+
+def longest_input(model: PreTrainedModel) -> int:
+    """Return how many tokens a model can read: one for each place that it knows, and `MAX_LENGTH` if it counts none."""
+    places = next((part for name, part in model.named_modules() if name.endswith("position_embeddings")), None)
+    if not isinstance(places, torch.nn.Embedding):
+        return (
+            MAX_LENGTH if not hasattr(model.config, "max_position_embeddings") else model.config.max_position_embeddings
+        )
+    unused = 0 if places.padding_idx is None else places.padding_idx + 1  # RoBERTa counts from behind its padding
+    return places.num_embeddings - unused
 
 
 def _spans(sentences: list[int | None], offsets: list[tuple[int, int]]) -> tuple[tuple[int, int, int], ...]:

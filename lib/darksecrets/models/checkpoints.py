@@ -103,6 +103,31 @@ def load_classifier(directory: Path) -> PreTrainedModel:
     return _build(AutoModelForSequenceClassification, directory, "pretrained", seed=0)
 
 
+def load_fine_tuned(name: str) -> tuple[Checkpoint, PreTrainedModel]:
+    """Open a classifier that was fine-tuned elsewhere, in evaluation mode: a Hub id or directory, as for `load`.
+
+    Raises `InputError` where the output layer was never trained, or one input may have several labels.
+    """
+    checkpoint = load(name)
+    try:
+        with quiet():
+            model, report = AutoModelForSequenceClassification.from_pretrained(
+                checkpoint.directory, local_files_only=True, use_safetensors=True, output_loading_info=True
+            )
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise InputError(f"checkpoint {name!r} cannot be loaded as a classifier: {_one_line(error)}") from None
+    if report["missing_keys"]:
+        raise InputError(
+            f"checkpoint {name!r} is an encoder without a trained output layer ({min(report['missing_keys'])!r} is "
+            "missing); give a model fine-tuned to classify texts"
+        )
+    if model.config.problem_type == "multi_label_classification":
+        raise InputError(
+            f"checkpoint {name!r} gives an input several labels; accepted are one of 2 or more, or a score"
+        )
+    return checkpoint, model.float().eval().to(DEVICE)
+
+
 @contextmanager
 def quiet() -> Iterator[None]:
     """Silence transformers' loading bars and its remarks on new heads, which are what we ask for."""

@@ -4,8 +4,9 @@
   const here = document.currentScript.src;
   let bundle;
 
-  // One script of 0.9 MB, fetched only by pages that have a chart, and once.
+  // One script of 0.9 MB, fetched only by pages that have a chart, and once; a page of its own has it inside.
   function vegaEmbed() {
+    if (window.vegaEmbed) return Promise.resolve(window.vegaEmbed);
     bundle ??= new Promise((resolve, reject) => {
       const script = document.createElement("script");
       script.src = new URL("vega.js", here).href;
@@ -40,7 +41,8 @@
     const chart = card.appendChild(document.createElement("div"));
     image.before(card);
     const embed = await vegaEmbed();
-    await embed(chart, arranged(JSON.parse(specification.textContent), card.clientWidth), {
+    const content = JSON.parse(specification.textContent);
+    const { view } = await embed(chart, arranged(content, card.clientWidth), {
       actions: { export: { svg: true, png: true }, source: false, compiled: false, editor: false },
       config: { font: getComputedStyle(document.body).fontFamily },
       downloadFileName: figure.id,
@@ -49,6 +51,7 @@
     });
     card.querySelector("summary")?.setAttribute("aria-label", "Save this chart");
     image.hidden = true;
+    card.dispatchEvent(new CustomEvent("chart-drawn", { bubbles: true, detail: { view, content } }));
   }
 
   function start() {

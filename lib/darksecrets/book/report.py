@@ -1,0 +1,125 @@
+"""The page of `python -m darksecrets report`: one HTML file that needs nothing else, with its tables and heads.json."""
+
+import html
+import inspect
+from importlib import resources
+from pathlib import Path
+
+import vl_convert
+
+from darksecrets.errors import InputError
+from darksecrets.evidence import own_reading, own_report
+from darksecrets.evidence.own_report import OwnReport
+from darksecrets.figures import own_page, publish
+from darksecrets.runs import Run, write_json
+
+PAGE, HEADS, TABLES = "index.html", "heads.json", "tables"
+# Nothing is loaded from anywhere. Vega compiles its expressions, which browsers count as evaluating code.
+POLICY = "default-src 'none'; img-src data: blob:; style-src 'unsafe-inline'; script-src 'unsafe-inline' 'unsafe-eval'"
+READING = (
+    "A change is the score with the head disabled less the score with nothing disabled, in points. A disabled head "
+    "attends to all tokens alike. p is that of a paired test (McNemar's exact test of classes, a permutation of "
+    "scores), and corrected for the number of heads (Holm)."
+)
+ATTENTION = (
+    "Attention that a head pays is not what the model relies on: a head may look at a word and add nothing. What the "
+    "model relies on is shown further down, where heads are disabled."
+)
+TOGETHER = (
+    "Two heads may do the same work, and each can go only while the other stays. So heads were disabled together, more "
+    "and more of them. Half of the examples chose the order and the number. The other half, which had no say, was "
+    "scored."
+)
+USE = (
+    "The model is the one that this report is on, as transformers loads it. While the block is open its heads are "
+    "disabled; afterwards it is as it was. This does not make the model smaller or faster: it shows which heads can go."
+)
+SCHEMA = (
+    "heads.json has the fingerprints of the model and of the examples, the numbers of every head with their intervals, "
+    "and under disable the recommended heads, as pairs of layer and head counted from 0. The folder tables has every "
+    "table as a Parquet file."
+)
+
+KEYS = inspect.cleandoc(own_report.heads_file.__doc__).replace("`", "")
+
+
+def write(report: OwnReport, directory: str | Path) -> Path:
+    """Write the page, `heads.json` and the tables into `directory`, which is made; return the page.
+
+    What an earlier report left there is replaced. Raises InputError where `directory` is a file.
+    """
+    directory = Path(directory)
+    check(directory)
+    directory.mkdir(parents=True, exist_ok=True)
+    content = own_report.heads_file(report)
+    report.tables.save(Run(directory / TABLES), **{name: content[name] for name in ("model", "data")})
+    write_json(directory / HEADS, content)
+    (directory / PAGE).write_text(page(report), encoding="utf-8")
+    return directory / PAGE
+
+
+def check(directory: Path) -> None:
+    """Raise InputError where a report cannot be written."""
+    if directory.exists() and not directory.is_dir():
+        raise InputError(f"output {str(directory)!r} is a file; give a directory (it is made when missing)")
+
+
+def page(report: OwnReport) -> str:
+    """Return the page: everything that it needs is in it, and it asks the browser to load nothing."""
+    shown, texts = own_page.shown(report), own_page.texts(report)
+    title = f"Heads of {own_report.shown_name(report.subject)}"
+    parts = [
+        f"<h1>{html.escape(title)}</h1>",
+        f'<p class="first">{html.escape(texts["recommendation"])}</p>',
+        _careful(own_reading.warnings(report)),
+        _section("What was read", [], shown, "overview"),
+        _section(
+            "Which patterns attention shows", [texts["patterns_finding"] + "."], shown, "patterns", "pattern-heads"
+        ),
+        _section(
+            "What heads attend to", [texts["attended_finding"] + ".", ATTENTION], shown, "attended", "attended-heads"
+        ),
+        _section(
+            "One head at a time",
+            [texts["heads_finding"] + ".", texts["best_head"], READING],
+            shown,
+            *("disabled-heads", "heads"),
+        ),
+        _section("How many heads can go", [TOGETHER, texts["recommendation"]], shown, "removal", "disabled"),
+        "<h2>How to disable them</h2>",
+        f'<pre tabindex="0"><code>{html.escape(own_reading.APPLY)}</code></pre>',
+        *(f"<p>{html.escape(text)}</p>" for text in (USE, SCHEMA)),
+        f'<details><summary>Every key of heads.json</summary><pre tabindex="0">{html.escape(KEYS)}</pre></details>',
+    ]
+    assets = resources.files("darksecrets.figures") / "assets"
+    styles, script = (
+        "\n".join((assets / name).read_text(encoding="utf-8") for name in names)
+        for names in (("book.css", "report.css"), ("charts.js",))
+    )
+    return (
+        f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{html.escape(title)}</title>\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<style>\n{styles}</style>\n</head>\n'
+        f"<body>\n<main>\n{''.join(f'{part}{chr(10)}' for part in parts if part)}</main>\n"
+        f"<script>(() => {{{_script(vl_convert.javascript_bundle())}}})();</script>\n"
+        f"<script>{_script(script)}</script>\n</body>\n</html>\n"
+    )
+
+
+def _section(title: str, paragraphs: list[str], shown: dict[str, dict], *names: str) -> str:
+    lines = [f"<h2>{html.escape(title)}</h2>", *(f"<p>{html.escape(text)}</p>" for text in paragraphs)]
+    for name in names:
+        is_chart = "chart" in shown[name]
+        kind, write = ("figure", publish.figure_html) if is_chart else ("table", publish.table_html)
+        lines.append(write(name=f"{kind}-{name}", **shown[name]))
+    return "\n".join(lines)
+
+
+def _careful(warnings: list[str]) -> str:
+    items = "".join(f"<li>{html.escape(warning)}</li>" for warning in warnings)
+    return f'<div class="careful" role="note"><strong>Be careful</strong><ul>{items}</ul></div>' if warnings else ""
+
+
+def _script(text: str) -> str:
+    """Keep a script from ending the element that it is in."""
+    return text.replace("</script", "<\\/script").replace("<!--", "<\\!--")

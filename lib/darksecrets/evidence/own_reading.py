@@ -1,0 +1,189 @@
+"""A report on one's own classifier for reading: tables of words, sentences, and what to be careful about.
+
+Changes are in points (per cent of accuracy, or of a correlation); layers and heads count from 1, as in charts.
+"""
+
+import pandas as pd
+
+from darksecrets.analyses.feature_attention import CLS, SEP, SEP_SUM
+from darksecrets.analyses.own_model import Subject
+from darksecrets.evidence.disabling_claims import points, signed
+from darksecrets.evidence.fine_tuning import per_cent
+from darksecrets.evidence.heads import HEAD, head_label
+from darksecrets.evidence.own_report import NUMBERS, OwnReport, OwnTables, shown_name
+from darksecrets.evidence.permutation import ROUNDING, SIGNIFICANT
+
+N_SHOWN = 12  # heads in the table
+FEW = 100  # held-out examples, below which an interval is wide
+METRICS = {"accuracy": "accuracy", "pearson": "correlation (Pearson)"}
+ORDERS = {"sweep": "by what each cost alone", "gradient": "by gradients"}
+APPLY = """\
+from darksecrets.models.ablation import disabled, recommended
+with disabled(model, recommended("heads.json")):
+    logits = model(**inputs).logits"""
+
+
+def overview(report: OwnReport) -> pd.DataFrame:
+    """Lay out what was read, and how the model scores on it: two columns, what and value."""
+    rows = read(report.subject) | {
+        METRICS[report.subject.metric]: per_cent(report.tables.baseline.iloc[0]),
+        "best constant answer": f"{100 * report.constant:.1f}",
+    }
+    return pd.DataFrame({"what": list(rows), "value": list(rows.values())})
+
+
+def read(subject: Subject) -> dict[str, str]:
+    """Say what was read, and how: known before anything is measured."""
+    data, split = subject.data, subject.data.split
+    checkpoint, config = subject.checkpoint, subject.model.config
+    outputs = "a score" if split.task.is_regression else f"{split.task.n_outputs} classes"
+    shape = f"{config.model_type}, {checkpoint.n_layers} layers of {checkpoint.n_heads} heads, {outputs}"
+    used = f"{len(split.examples):,} of {split.n_available:,} rows"
+    return {
+        "model": f"{shown_name(subject)} ({shape})",
+        "data": subject.task + (f", split {data.source_split}" if data.source_split else ""),
+        "text": _column(subject, "text"),
+        "second text": _column(subject, "second"),
+        "label": f"{_column(subject, 'label')}, read as {data.read_as}",
+        "examples": used + (f"; {data.n_dropped:,} lack a text or a label" if data.n_dropped else ""),
+        "longest input": f"{subject.max_length} tokens; {_cut(subject)}",
+    }
+
+
+def warnings(report: OwnReport) -> list[str]:
+    """Return what a reader has to know before believing the report, a sentence each; often nothing."""
+    subject, data = report.subject, report.subject.data
+    baseline, n_held_out = report.tables.baseline.iloc[0], report.recommended.n_held_out
+    found = [report.why_no_words] if report.why_no_words else []
+    if not baseline["low"] > report.constant:
+        found.append(
+            f"The model is not clearly better than a constant answer ({100 * report.constant:.1f}): were the right "
+            "columns read, and do the labels mean the same to the model?"
+        )
+    if subject.n_truncated:
+        found.append(f"Of {len(subject.labels):,} examples, {_cut(subject)}, and only their beginning was read.")
+    if data.n_dropped:
+        found.append(f"{data.n_dropped:,} of {data.split.n_available:,} rows lack a text or a label and were left out.")
+    if data.n_repeated:
+        found.append(
+            f"{data.n_repeated:,} of {len(subject.labels):,} examples have the same texts as another one, so that the "
+            "half that measures knows something of the half that chooses."
+        )
+    if n_held_out < FEW:
+        found.append(
+            f"Costs were measured on {n_held_out} examples: the intervals are wide, and more examples would help."
+        )
+    return found
+
+
+def patterns_finding(tables: OwnTables) -> str:
+    """Say which pattern most maps show."""
+    table = tables.shares.sort_values("mean", ascending=False)
+    first, second = (f"{row['pattern']} ({row['mean']:.0%})" for row in table.head(2).to_dict("records"))
+    return f"The patterns that most maps show: {first}, then {second}"
+
+
+def attended_finding(tables: OwnTables) -> str:
+    """Say what special tokens receive, and which kind of word receives most, where words were looked for."""
+    means = tables.attended.set_index("feature")["mean"]
+    found = f"The average head pays {means[CLS] + means[SEP_SUM]:.0%} of its attention to special tokens"
+    words = means.drop([CLS, SEP, SEP_SUM], errors="ignore")
+    return f"{found}; of words, a {words.idxmax()} receives most" if len(words) else found
+
+
+def heads_finding(tables: OwnTables) -> str:
+    """Count the heads whose disabling costs, and helps, beyond chance."""
+    clear = tables.heads[tables.heads["holm"] < SIGNIFICANT]
+    n_costs, n_helps = (clear["mean"] < 0).sum(), (clear["mean"] > 0).sum()
+    return f"Disabled alone, {n_costs} of {len(tables.heads)} heads cost beyond chance, and {n_helps} help"
+
+
+def best_head(tables: OwnTables) -> str:
+    """Say what the best head gains where it was chosen, and held out."""
+    row = tables.chosen.iloc[0]
+    label = head_label(tables.chosen).iloc[0]
+    return (
+        f"The head that gains most when it is disabled is {label} (layer-head): {signed(row['best'])} points on the "
+        f"examples that chose it. A head chosen on one half gains {points(row)} on the other."
+    )
+
+
+def removal_finding(report: OwnReport) -> str:
+    """Say how many heads can go at what cost."""
+    found = report.recommended
+    n_heads = len(report.tables.heads)
+    if not found.heads:
+        return f"No heads can go for at most {_tolerated(report)}"
+    return f"{len(found.heads)} of {n_heads} heads can go: {signed(found.cost[0])} points on held-out examples"
+
+
+def recommendation(report: OwnReport) -> str:
+    """Say in full which choice was made, and what it cost where."""
+    found, n_heads = report.recommended, len(report.tables.heads)
+    score, without = (per_cent(_named(numbers)) for numbers in (found.score, found.score_without))
+    if not found.heads:
+        return (
+            f"On the {found.n_choosing} examples that choose, already the first step costs more than "
+            f"{_tolerated(report)}, so no head is recommended. More examples, or a larger tolerance, may "
+            "change that."
+        )
+    return (
+        f"{len(found.heads)} of {n_heads} heads, taken {ORDERS[found.order]}, were chosen on {found.n_choosing} "
+        f"examples to cost at most {_tolerated(report)} there. On the {found.n_held_out} other examples "
+        f"the score changes by {points(_named(found.cost))} points: from {score} to {without}."
+    )
+
+
+def heads_table(tables: OwnTables, n_shown: int = N_SHOWN) -> pd.DataFrame:
+    """Lay out the heads that matter most when disabled alone: head, change, p, its pattern, and what it attends to.
+
+    Heads without which the score stays the same are left out, but for one where all are such.
+    """
+    changes = tables.heads["mean"].abs().sort_values(ascending=False, kind="stable")
+    order = changes.index[: min(n_shown, max(1, (changes > ROUNDING).sum()))]
+    heads = tables.heads.loc[order]
+    patterns = tables.patterns.set_index(HEAD)
+    attended = tables.attended_heads[tables.attended_heads["feature"] != SEP_SUM]
+    most = attended.loc[attended.groupby(HEAD)["mean"].idxmax()].set_index(HEAD)
+    rows = []
+    for row in heads.to_dict("records"):
+        place = (row["layer"], row["head"])
+        pattern, target = patterns.loc[place], most.loc[place]
+        rows.append(
+            {
+                "head": f"{row['layer'] + 1}-{row['head'] + 1}",
+                "change": points(pd.Series(row)),
+                "p": f"{row['p']:.4f}",
+                "p corrected": f"{row['holm']:.4f}",
+                "main pattern": f"{pattern['main']} ({pattern['purity']:.0%})",
+                "attends most to": f"{target['feature']} ({target['mean']:.2f})",
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def disabled_table(report: OwnReport) -> pd.DataFrame:
+    """Lay out the recommended heads by layer: layer, heads."""
+    heads = pd.DataFrame(report.recommended.heads, columns=HEAD) + 1
+    rows = [(layer, ", ".join(map(str, sorted(group)))) for layer, group in heads.groupby("layer")["head"]]
+    return pd.DataFrame(rows or [("none", "none")], columns=["layer", "heads"])
+
+
+def _tolerated(report: OwnReport) -> str:
+    points_ = f"{100 * report.recommended.tolerated:g}"
+    return f"{points_} point{'s' * (points_ != '1')}"
+
+
+def _column(subject: Subject, what: str) -> str:
+    name = getattr(subject.data.columns, what)
+    guessed = " (guessed)" if what in subject.data.guessed else ""
+    return f"column {name!r}{guessed}" if name else f"none{guessed}"
+
+
+def _cut(subject: Subject) -> str:
+    n_cut, length = subject.n_truncated, subject.max_length
+    return f"{n_cut:,} were longer than {length} tokens and cut" if n_cut else "none was longer"
+
+
+def _named(numbers: tuple[float, float, float]) -> pd.Series:
+    return pd.Series(dict(zip(NUMBERS, numbers, strict=True)))

@@ -1,0 +1,327 @@
+"""The report on an own model: its numbers are those of plain passes, and its heads.json does what it says."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+from darksecrets.analyses import own_example, own_model
+from darksecrets.book import report as page
+from darksecrets.corpora.scores import evaluate
+from darksecrets.errors import InputError
+from darksecrets.evidence import own_reading, own_report
+from darksecrets.evidence.own_report import OwnTables
+from darksecrets.models import ablation, attention, checkpoints
+from darksecrets.models.ablation import disabled, recommended
+from darksecrets.models.sweep import sweep
+from darksecrets.runs import Run
+from tests import own_models
+from tests.conftest import save_encoder
+from tests.small_classifiers import MORE_FAMILIES, classifier
+
+MADE = {
+    "bert": own_models.bert_with_csv,
+    "roberta": own_models.roberta_with_tsv,
+    "distilbert": own_models.distilbert_with_scores,
+}
+N_OUTPUTS = {"bert": 2, "roberta": 5, "distilbert": 1}
+
+
+@pytest.fixture(scope="module")
+def given(tmp_path_factory):
+    """Each family's model and data, made once."""
+    return {family: make(tmp_path_factory.mktemp(family)) for family, make in MADE.items()}
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    return tmp_path_factory.mktemp("store")
+
+
+@pytest.fixture(scope="module", params=MADE)
+def report(request, given, store):
+    return own_report.report(*given[request.param], store, max_length=64)
+
+
+@pytest.fixture
+def written(report, tmp_path):
+    """What the command writes."""
+    return page.write(report, tmp_path / "out").parent
+
+
+@pytest.fixture
+def content(written):
+    return json.loads((written / "heads.json").read_text())
+
+
+def plain_model(report):
+    """The model as somebody without the book loads it, with the inputs of all examples."""
+    directory = report.subject.checkpoint.directory
+    model = AutoModelForSequenceClassification.from_pretrained(directory).eval()
+    tokenizer = AutoTokenizer.from_pretrained(directory)
+    examples = report.subject.data.split.examples
+    seconds = [example.second for example in examples] if examples[0].second else None
+    firsts = [example.first for example in examples]
+    options = {"padding": True, "truncation": True, "max_length": report.subject.max_length, "return_tensors": "pt"}
+    return model, tokenizer(firsts, seconds, **options)
+
+
+def score(report, logits, places=slice(None)):
+    answers = logits[:, 0] if logits.shape[1] == 1 else logits.argmax(1)
+    metric = report.subject.metric
+    return evaluate([metric], report.subject.labels[places], answers.numpy()[places])[metric]
+
+
+class TestHeadsFile:
+    def test_the_three_lines_change_the_output_as_the_sweep_says(self, report, written, monkeypatch):
+        monkeypatch.chdir(written)
+        model, inputs = plain_model(report)
+        before = model(**inputs).logits.detach()
+        names = {"model": model, "inputs": inputs}
+        exec(own_reading.APPLY, names)
+        assert len(own_reading.APPLY.splitlines()) == 3
+        tokenizer, encoded = report.subject.checkpoint.tokenizer, report.subject.encoded
+        swept = sweep(report.subject.model, tokenizer, encoded, [[], report.recommended.heads]).logits
+        assert torch.tensor(swept[0]) == pytest.approx(before, abs=1e-5)
+        assert torch.tensor(swept[1]) == pytest.approx(names["logits"].detach(), abs=1e-5)
+        assert report.recommended.heads
+        assert (names["logits"] - before).abs().max() > 1e-3
+        assert torch.equal(model(**inputs).logits, before)
+
+    def test_the_cost_is_that_on_examples_that_did_not_choose(self, report, content, written):
+        model, inputs = plain_model(report)
+        choosing, held_out = own_model.halves(len(report.subject.labels))
+        assert sorted([*choosing, *held_out]) == list(range(own_models.N_ROWS))
+        with torch.inference_mode(), disabled(model, recommended(written / "heads.json")):
+            after = model(**inputs).logits
+        with torch.inference_mode():
+            before = model(**inputs).logits
+        found = content["disable"]
+        assert (found["n_choosing"], found["n_held_out"]) == (len(choosing), len(held_out))
+        for name, places in {"where_chosen": choosing, "cost": held_out}.items():
+            change = score(report, after, places) - score(report, before, places)
+            assert found[name]["mean"] == pytest.approx(change, abs=1e-4)
+            assert found[name]["low"] <= found[name]["mean"] <= found[name]["high"]
+        assert found["where_chosen"]["mean"] >= -found["tolerated"] - 1e-9
+        assert found["score_without"]["mean"] == pytest.approx(score(report, after, held_out), abs=1e-4)
+
+    def test_every_head_has_the_change_of_a_plain_pass(self, report, content):
+        model, inputs = plain_model(report)
+        with torch.inference_mode():
+            before = score(report, model(**inputs).logits)
+            assert [(row["layer"], row["head"]) for row in content["heads"]] == ablation.all_heads(model)
+            for row in content["heads"]:
+                with disabled(model, [(row["layer"], row["head"])]):
+                    change = score(report, model(**inputs).logits) - before
+                assert row["change"]["mean"] == pytest.approx(change, abs=1e-4)
+                assert row["p"] <= row["holm"] <= 1
+
+    def test_it_names_model_and_data_by_their_fingerprints(self, report, content, given):
+        family = content["model"]["family"]
+        directory, data = given[family]
+        assert content["schema"] == ablation.SCHEMA
+        assert content["model"]["fingerprint"] == checkpoints.load(directory).fingerprint
+        assert content["data"]["fingerprint"] == report.subject.data.split.fingerprint
+        assert content["data"]["name"] == Path(data).name
+        assert (content["data"]["n_examples"], content["data"]["n_truncated"]) == (own_models.N_ROWS, 0)
+        labels = content["model"]["labels"]
+        assert (1 if labels is None else len(labels)) == N_OUTPUTS[family]
+        assert str(Path(directory).parent) not in json.dumps(content)
+
+    def test_every_key_is_explained(self, content):
+        parts = (content, content["model"], content["data"], content["data"]["columns"], content["heads"][0])
+        keys = {key for part in (*parts, content["disable"], content["score"]) for key in part}
+        assert keys == set(re.findall(r"`(\w+)`", own_report.heads_file.__doc__))
+
+    @pytest.mark.parametrize(
+        ("text", "line"),
+        [
+            ("[]", "is no heads.json of a report"),
+            ('{"schema": "other", "disable": {"heads": []}}', "has the schema 'other'"),
+            ("no json", "is no heads.json of a report"),
+        ],
+    )
+    def test_another_file_is_refused(self, tmp_path, text, line):
+        (tmp_path / "heads.json").write_text(text)
+        with pytest.raises(InputError, match=line):
+            recommended(tmp_path / "heads.json")
+        with pytest.raises(InputError, match=r"is no heads.json of a report"):
+            recommended(tmp_path / "nowhere.json")
+
+
+class TestTables:
+    def test_shares_of_patterns_and_attention_are_those_of_the_maps(self, report):
+        tables, subject = report.tables, report.subject
+        assert tables.shares["mean"].sum() == pytest.approx(1)
+        assert len(tables.patterns) == subject.checkpoint.n_layers * subject.checkpoint.n_heads
+        first, sep = [], []
+        for one in subject.encoded:
+            maps = attention.read_maps(subject.model, attention.collate([one], subject.checkpoint.tokenizer, len(one)))[
+                0
+            ]
+            received = maps.mean(2)  # layer, head, key
+            first.append(received[..., 0].mean().item())
+            sep.append(received[..., one.positions(subject.checkpoint.tokenizer.sep_token_id)].sum(-1).mean().item())
+        means = tables.attended.set_index("feature")["mean"]
+        assert means["[CLS]"] == pytest.approx(np.mean(first), abs=1e-5)
+        assert means["[SEP] sum"] == pytest.approx(np.mean(sep), abs=1e-5)
+
+    def test_words_of_english_are_found(self, report):
+        assert {"noun", "verb", "subject", "negation", "punctuation"} <= set(report.tables.attended["feature"])
+        assert report.why_no_words == ""
+
+    def test_they_are_written_with_what_they_were_made_from(self, written, report):
+        run = Run(written / "tables")
+        found = OwnTables.find(run)
+        pd.testing.assert_frame_equal(found.heads, report.tables.heads)
+        assert run.made_from("own_heads")["model"]["fingerprint"] == report.subject.checkpoint.fingerprint
+
+    def test_what_the_store_has_is_not_computed_again(self, given, store, report):
+        def times():
+            return {path: path.stat().st_mtime_ns for path in store.glob("*/*/result.json")}
+
+        before = times()
+        again = own_report.report(*given[report.subject.model.config.model_type], store, max_length=64, tolerated=0)
+        assert times() == before
+        assert set(again.recommended.heads) <= set(report.recommended.heads) or again.recommended.order != (
+            report.recommended.order
+        )
+
+
+class TestPage:
+    def test_it_loads_nothing_and_has_every_figure_and_table(self, written, report):
+        text = (written / "index.html").read_text()
+        outside = re.sub(r"<script>.*?</script>", "", text, flags=re.DOTALL)
+        assert re.findall(r"""(?:src|href)=["'](?!data:|#)""", outside) == []
+        assert "default-src 'none'" in text
+        assert own_report.heads_file.__doc__.split("`")[0].strip().splitlines()[0] in text
+        assert text.count("<script") == text.count("</script>") == 2 + len(re.findall("<figure", outside))
+        assert len(text.encode()) < 3_000_000
+        for figure in re.findall(r'class="vega-spec">(.*?)</script>', text):
+            assert json.loads(figure)["description"]
+
+    def test_words_of_users_are_escaped(self, given, store, tmp_path):
+        model, data = given["bert"]
+        frame = pd.read_csv(data).rename(columns={"sentence1": "<b>text", "label": "<i>label"})
+        mean = tmp_path / "<script>alert(1)<!--.csv"
+        frame.to_csv(mean, index=False)
+        found = own_report.report(model, str(mean), store, text="<b>text", second="sentence2", label="<i>label")
+        text = page.page(found)
+        for typed in ("<b>text", "<i>label", "<script>alert"):
+            assert typed not in text
+            assert typed.replace("<", "&lt;").replace(">", "&gt;") in text
+
+    def test_a_second_report_replaces_the_first(self, report, tmp_path):
+        (tmp_path / "out").mkdir()
+        (tmp_path / "out" / "heads.json").write_text("of another model")
+        heads = [(page.write(report, tmp_path / "out").parent / "heads.json").read_text() for _ in range(2)]
+        assert heads[0] == heads[1]
+        assert json.loads(heads[0])["model"]["fingerprint"] == report.subject.checkpoint.fingerprint
+        (tmp_path / "file").write_text("")
+        with pytest.raises(InputError, match=r"file' is a file; give a directory"):
+            page.write(report, tmp_path / "file")
+
+
+class TestCare:
+    def test_long_texts_are_cut_and_counted(self, given, store, tmp_path):
+        model, data = given["bert"]
+        frame = pd.read_csv(data)
+        frame.loc[[3, 5], "sentence1"] = "long " * 2_000
+        frame.loc[7, "sentence2"] = "word " * 2_000
+        frame.to_csv(tmp_path / "long.csv", index=False)
+        found = own_report.report(model, str(tmp_path / "long.csv"), store)
+        assert max(map(len, found.subject.encoded)) == 128
+        assert own_report.heads_file(found)["data"]["n_truncated"] == 3
+        said = "Of 40 examples, 3 were longer than 128 tokens and cut, and only their beginning was read."
+        assert said in own_reading.warnings(found)
+        assert said in page.page(found)
+
+    def test_a_hundred_classes_of_which_few_occur(self, store, tmp_path):
+        opened = checkpoints.load(str(save_encoder(tmp_path / "encoder", "electra")))
+        model = own_models.save(tmp_path / "electra", classifier(opened, 100), opened.tokenizer)
+        texts = [" ".join(own_models.texts(row)) for row in range(own_models.N_ROWS)]
+        labels = own_models.predicted(model, [(text, "") for text in texts])
+        labels = [label if row % 4 else (label + 1) % 100 for row, label in enumerate(labels)]
+        pd.DataFrame({"text": texts, "label": labels}).to_parquet(tmp_path / "data.parquet")
+        found = own_report.report(model, str(tmp_path / "data.parquet"), store, precision="bfloat16")
+        assert found.tables.baseline["mean"].iloc[0] == pytest.approx(0.75)
+        assert len(own_report.heads_file(found)["model"]["labels"]) == 100
+
+    def test_a_model_that_cannot_read_so_many_tokens_reads_what_it_can(self, given, store):
+        subject = own_model.open_subject(*given["roberta"], max_length=500)
+        assert subject.max_length == 48  # 50 places, of which RoBERTa uses none up to its padding's
+
+    def test_texts_that_are_not_english_are_said_loudly(self, given, store, tmp_path):
+        frame = pd.read_csv(given["bert"][1]).assign(sentence1="Das ist ein Satz.", sentence2="Und noch einer dazu.")
+        frame.to_csv(tmp_path / "german.csv", index=False)
+        found = own_report.report(given["bert"][0], str(tmp_path / "german.csv"), store)
+        assert set(found.tables.attended["feature"]) == {"[CLS]", "[SEP]", "[SEP] sum"}
+        assert own_reading.warnings(found)[0].startswith("Kinds of words were not looked for: only 0% of the words")
+
+    def test_examples_that_are_there_twice_are_said(self, given, store, report, tmp_path):
+        frame = pd.read_csv(given["bert"][1])
+        pd.concat([frame, frame.head(4)]).to_csv(tmp_path / "twice.csv", index=False)
+        found = own_report.report(given["bert"][0], str(tmp_path / "twice.csv"), store)
+        assert any(line.startswith("4 of 44 examples have the same texts") for line in own_reading.warnings(found))
+        assert not any("the same texts" in line for line in own_reading.warnings(report))
+
+    def test_a_model_no_better_than_a_constant_answer_is_said(self, given, store, tmp_path):
+        frame = pd.read_csv(given["bert"][1])
+        frame.assign(label=1 - frame["label"]).to_csv(tmp_path / "swapped.csv", index=False)
+        found = own_report.report(given["bert"][0], str(tmp_path / "swapped.csv"), store)
+        assert any("not clearly better than a constant answer" in warning for warning in own_reading.warnings(found))
+
+
+@pytest.fixture(scope="module")
+def unusable(tmp_path_factory):
+    """Models that cannot be reported on."""
+    folder = tmp_path_factory.mktemp("unusable")
+    encoder = save_encoder(folder / "encoder", "bert")
+    opened = checkpoints.load(str(encoder))
+    several = classifier(opened, 3)
+    several.config.problem_type = "multi_label_classification"
+    own_models.save(folder / "several", several, opened.tokenizer)
+    for family in ("deberta-v2", "mpnet"):
+        save_encoder(folder / f"{family}-encoder", family, **MORE_FAMILIES.get(family, {}))
+        other = checkpoints.load(str(folder / f"{family}-encoder"))
+        own_models.save(folder / family, other.classifier(2), other.tokenizer)
+    return folder
+
+
+class TestRefusals:
+    @pytest.mark.parametrize(
+        ("name", "line"),
+        [
+            ("encoder", r"is an encoder without a trained output layer \('classifier.bias' is missing\)"),
+            ("several", r"gives an input several labels"),
+            ("deberta-v2", r"DebertaV2ForSequenceClassification takes no attention function from outside"),
+            ("mpnet", r"MPNetForSequenceClassification takes no attention function from outside"),
+            ("nowhere", r"nowhere' is neither a directory nor a Hub id|nowhere' is not a directory"),
+        ],
+    )
+    def test_models_that_cannot_be_reported_on_are_refused_in_one_line(self, unusable, given, store, name, line):
+        with pytest.raises(InputError, match=line) as caught:
+            own_report.report(str(unusable / name), given["bert"][1], store)
+        assert "\n" not in str(caught.value)
+
+    @pytest.mark.parametrize(
+        ("options", "line"),
+        [
+            ({"tolerated": -1}, "^tolerated is -1; give points of the score, from 0 to 100$"),
+            ({"precision": "half"}, "^precision 'half' is unknown; accepted are float32 and bfloat16$"),
+            ({"max_length": 2}, "^max_length is 2; give at least 8 tokens, this model reads up to 512$"),
+            ({"words": "maybe"}, "^words is 'maybe'"),
+        ],
+    )
+    def test_values_that_cannot_be_used_are_refused(self, given, store, options, line):
+        with pytest.raises(InputError, match=line):
+            own_report.report(*given["bert"], store, **options)
+
+    def test_a_model_without_data_is_refused(self):
+        with pytest.raises(InputError, match=r"^own_model is given and own_data is not; give both, or neither"):
+            own_example.check("my-model", "")
