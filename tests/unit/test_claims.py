@@ -171,7 +171,7 @@ def _gains(run, sign):
 
 
 def _on_average(run, sign):
-    return _changed(run, "disabling", "average", _uniform, **_set(0.01 * sign))
+    return _changed(run, "disabling", "average", _uniform, **_set(0.02 * sign))
 
 
 def _layers(run, sign):

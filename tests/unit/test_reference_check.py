@@ -38,7 +38,7 @@ def profile(tmp_path_factory, corpus, tiny_bert):
     root = tmp_path_factory.mktemp("repository")
     (root / "notebooks").mkdir()
     shutil.copy(ROOT / "_toc.yml", root)
-    for source in (ROOT / "notebooks").glob("[0A]*.*"):
+    for source in (ROOT / "notebooks").glob("*.*"):
         shutil.copy(source, root / "notebooks")
     places = {"corpus": str(corpus), "checkpoint": tiny_bert, "store": "../_runs", "frames": "auto", "gold": ""}
     return Profile("reference", root, {}, {"tasks": TASKS, **SIZES, **OTHERS, **places})
