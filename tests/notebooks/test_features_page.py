@@ -5,6 +5,7 @@ import shutil
 
 import pandas as pd
 import pytest
+from scipy import stats
 
 from darksecrets.analyses.feature_attention import NORM, WEIGHT
 from darksecrets.corpora.annotated_maps import AFTER, BEFORE
@@ -79,7 +80,8 @@ class TestFigures:
         for run, tables in sides.items():
             key = ["task", "feature", "layer", "head"]
             found = heads[heads["run"] == run].set_index(key)
-            saved = tables.heads.set_index([*key, "checkpoint"])["mean"].unstack("checkpoint")
+            means = tables.heads.groupby([*key, "checkpoint"], sort=False, observed=True)["mean"].mean()  # over seeds
+            saved = means.unstack("checkpoint")
             for checkpoint in (BEFORE, AFTER):
                 assert found[checkpoint].to_dict() == pytest.approx(saved[checkpoint].to_dict(), abs=5.1e-5)
             change = (saved[AFTER] - saved[BEFORE]).to_dict()
@@ -178,7 +180,9 @@ class TestClaims:
             assert numbers(row["this run"]) == pytest.approx(100 * saved.loc[key, ["mean", "low", "high"]], abs=0.0051)
             if reference is not None:
                 theirs = reference.changes[reference.changes["kept"] == ALL].set_index(["feature", "task"])
-                expected = 100 * theirs.loc[key, ["mean", "low", "high"]]
+                of_seeds = 100 * theirs.loc[[key], "mean"]
+                reach = stats.t.ppf(0.975, len(of_seeds) - 1) * of_seeds.sem()
+                expected = [of_seeds.mean(), of_seeds.mean() - reach, of_seeds.mean() + reach]
                 assert numbers(row["reference run"]) == pytest.approx(expected, abs=0.0051)
             else:
                 assert row["reference run"] == MISSING

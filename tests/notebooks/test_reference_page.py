@@ -18,7 +18,7 @@ SEEDS = (0, 1, 2)
 TABLES = ("overview", "tables", "scores", "examples", "checks")
 PUBLISHED = {f"table-reference-{name}" for name in TABLES} | {
     *("table-durations", "table-durations-tasks"),
-    *("table-dry-run", "table-paper-costs"),
+    *("table-shortcuts", "table-dry-run", "table-paper-costs"),
 }
 
 
