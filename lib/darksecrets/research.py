@@ -227,8 +227,7 @@ def report(checkpoint: str, data: str, output: str, **options: Any) -> None:
       heads.json  the numbers of all heads, and which to disable, to be applied with three lines of Python
       tables/     all tables as Parquet files, and run.json
 
-    All heads of the default model's size on 500 short texts take a few minutes on two cores; the time grows with
-    the model, the examples and their length. An interrupted report continues.
+    The time grows with the model, the examples and their length. An interrupted report continues.
     """
     from darksecrets.analyses import own_model
     from darksecrets.book import report as page
