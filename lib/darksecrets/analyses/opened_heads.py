@@ -17,6 +17,7 @@ from transformers import PreTrainedModel
 from darksecrets.analyses import before_after
 from darksecrets.analyses.before_after import Case
 from darksecrets.corpora.annotated_maps import AFTER, BEFORE
+from darksecrets.corpora.glue import Example
 from darksecrets.models import attention
 from darksecrets.models.attention import Batch
 from darksecrets.models.setup import Setup
@@ -82,7 +83,8 @@ def opened(setup: Setup) -> Opened:
         maps[BEFORE if case.checkpoint == BEFORE else case.task] = np.load(directory / "maps.npy")
         tables.append(before_after.labelled(setup, case, pd.read_parquet(directory / "distances.parquet")))
     checkpoint = setup.load()
-    tokens, _ = attention.maps_of(checkpoint.encoder(), checkpoint.tokenizer, *EXAMPLE)
+    (encoded,) = attention.encode(checkpoint.tokenizer, [Example("0", *EXAMPLE, 0)])
+    tokens = checkpoint.tokenizer.convert_ids_to_tokens(encoded.input_ids)
     return Opened(checkpoint.fingerprint, tuple(tokens), maps, pd.concat(tables, ignore_index=True))
 
 

@@ -105,13 +105,11 @@ def by_task(atlas: Atlas) -> pd.DataFrame:
     `change` of the score without the head, in points.
     """
     table = pd.DataFrame({"task": pd.Series(atlas.tasks, dtype=object)}).merge(atlas.heads(), how="cross")
-    after = atlas.shares[atlas.shares["checkpoint"] == AFTER].reset_index(drop=True)
-    main = after[["task", *HEAD]].assign(pattern=np.array(PATTERNS)[after[list(PATTERNS)].to_numpy().argmax(1)])
     features = atlas.features[atlas.features["checkpoint"] == AFTER]
     means = {"similarity": atlas.similarity}
     means |= {quantity: features[features["feature"] == name] for name, quantity in FEATURE_QUANTITIES.items()}
     means |= {"change": atlas.disabling}
-    table = table.merge(main, how="left", validate="one_to_one")
+    table = table.merge(_main_patterns(atlas), how="left", validate="one_to_one")
     for quantity, rows in means.items():
         column = rows[["task", *HEAD, "mean"]].rename(columns={"mean": quantity})
         table = table.merge(column, how="left", validate="one_to_one")
@@ -197,8 +195,7 @@ def _counts(atlas: Atlas) -> dict[str, str]:
     every, same_main, frames, links, needed, better = PAPER
     counts = {every: f"{n_layers} layers of {n_heads}"}
     if len(atlas.shares):
-        after = by_task(atlas).dropna(subset="pattern")
-        counts[same_main] = _share(after.groupby(HEAD)["pattern"].nunique() == 1)
+        counts[same_main] = _share(_main_patterns(atlas).groupby(HEAD)["pattern"].nunique() == 1)
     for what, tested in (
         (frames, atlas.links["kind"].isin(FRAME_LINKS.values())),
         (links, atlas.links["null"].notna()),
@@ -210,6 +207,12 @@ def _counts(atlas: Atlas) -> dict[str, str]:
             is_clear = atlas.disabling["clear"] & (sign * atlas.disabling["mean"] > 0)
             counts[what] = _share(is_clear.groupby([atlas.disabling[name] for name in HEAD]).any())
     return counts
+
+
+def _main_patterns(atlas: Atlas) -> pd.DataFrame:
+    """Return each head's main pattern after fine-tuning: task, layer, head, pattern."""
+    after = atlas.shares[atlas.shares["checkpoint"] == AFTER].reset_index(drop=True)
+    return after[["task", *HEAD]].assign(pattern=np.array(PATTERNS)[after[list(PATTERNS)].to_numpy().argmax(1)])
 
 
 def _share(heads: pd.Series) -> str:

@@ -7,11 +7,11 @@ import pandas as pd
 
 from darksecrets.analyses.feature_attention import CLS, SEP, SEP_SUM
 from darksecrets.analyses.own_model import Subject
-from darksecrets.evidence.disabling_claims import points, signed
+from darksecrets.evidence.disabling_claims import beyond_chance, points, signed
 from darksecrets.evidence.fine_tuning import per_cent
 from darksecrets.evidence.heads import HEAD, head_label
 from darksecrets.evidence.own_report import NUMBERS, OwnReport, OwnTables, shown_name
-from darksecrets.evidence.permutation import ROUNDING, SIGNIFICANT
+from darksecrets.evidence.permutation import ROUNDING
 
 N_SHOWN = 12  # heads in the table
 FEW = 100  # held-out examples, below which an interval is wide
@@ -93,8 +93,7 @@ def attended_finding(tables: OwnTables) -> str:
 
 def heads_finding(tables: OwnTables) -> str:
     """Count the heads whose disabling costs, and helps, beyond chance."""
-    clear = tables.heads[tables.heads["holm"] < SIGNIFICANT]
-    n_costs, n_helps = (clear["mean"] < 0).sum(), (clear["mean"] > 0).sum()
+    n_helps, n_costs = beyond_chance(tables.heads)[["helps", "costs"]].sum()
     return f"Disabled alone, {n_costs} of {len(tables.heads)} heads cost beyond chance, and {n_helps} help"
 
 
@@ -146,12 +145,12 @@ def heads_table(tables: OwnTables, n_shown: int = N_SHOWN) -> pd.DataFrame:
     attended = tables.attended_heads[tables.attended_heads["feature"] != SEP_SUM]
     most = attended.loc[attended.groupby(HEAD)["mean"].idxmax()].set_index(HEAD)
     rows = []
-    for row in heads.to_dict("records"):
+    for label, row in zip(head_label(heads), heads.to_dict("records"), strict=True):
         place = (row["layer"], row["head"])
         pattern, target = patterns.loc[place], most.loc[place]
         rows.append(
             {
-                "head": f"{row['layer'] + 1}-{row['head'] + 1}",
+                "head": label,
                 "change": points(pd.Series(row)),
                 "p": f"{row['p']:.4f}",
                 "p corrected": f"{row['holm']:.4f}",

@@ -8,7 +8,8 @@ in the appendix *The reference run*.
 import pandas as pd
 
 from darksecrets.analyses.scores import TUNED
-from darksecrets.evidence.fine_tuning import gained, of_setting, per_cent, scored
+from darksecrets.corpora.scores import evaluate
+from darksecrets.evidence.fine_tuning import gained, of_setting, per_cent
 from darksecrets.evidence.paper_costs import NOT_RECORDED
 from darksecrets.evidence.statistics import over_seeds
 from darksecrets.runs import Run
@@ -30,7 +31,7 @@ def against(instead: str, run: pd.DataFrame, other: pd.DataFrame, metric: str) -
             table[(table["task"] == task) & (table["seed"] == seed)].sort_values("example") for table in (run, group)
         )
         label, answers = first["label"], (second["prediction"], first["prediction"])
-        both = (scored(metric, label, answer)[0] for answer in reversed(answers))
+        both = (evaluate([metric], label, answer)[metric] for answer in reversed(answers))
         rows.append((instead, task, metric, seed, *both, *gained(metric, label, *answers)))
     return pd.DataFrame(rows, columns=[*KEY, "seed", "run", "other", "mean", "low", "high"])
 

@@ -18,11 +18,12 @@ from darksecrets.figures.atlas_panels import (
     RUN,
     TASK,
     Choices,
+    in_rows,
     is_there,
     linked,
     of_head,
     or_nothing,
-    told,
+    side_by_side,
 )
 from darksecrets.figures.charts import (
     COMPARED,
@@ -31,6 +32,7 @@ from darksecrets.figures.charts import (
     WIDTH,
     dots,
     head_grid,
+    interval_tooltips,
     present,
     square_root,
 )
@@ -138,23 +140,14 @@ def attention(table: pd.DataFrame, choices: Choices) -> alt.LayerChart:
     `table` has a row per run, task, checkpoint, feature, layer and head, with mean, low and high.
     """
     names = dict(zip(FEATURE_QUANTITIES.values(), FEATURE_QUANTITIES, strict=True))
-    base = of_head(_side_by_side(table), ["run", "task", "checkpoint"]).transform_filter(f"datum.task == {TASK}")
-    base = base.transform_fold(list(names), as_=["column", "thousandths"]).transform_filter(
-        "isValid(datum.thousandths)"
-    )
-    margin = "(datum['±' + datum.column] || 0)"
-    base = base.transform_calculate(
-        feature=f"({names})[datum.column]",
-        weight="datum.thousandths / 1000",
-        low=f"max(0, datum.thousandths - {margin}) / 1000",
-        high=f"min(1000, datum.thousandths + {margin}) / 1000",
-    )
+    base = of_head(_packed(table), ["run", "task", "checkpoint"]).transform_filter(f"datum.task == {TASK}")
+    base = in_rows(base, list(names)).transform_calculate(feature=f"({names})[datum.column]")
     colour = {"scale": SCALES["feature"], "legend": None}
     base = base.encode(
         y=alt.Y("feature:N", title=None, scale=alt.Scale(domain=list(FEATURE_COLOURS))),
         yOffset=alt.YOffset("checkpoint:N", scale=alt.Scale(domain=[BEFORE, AFTER])),
         color=alt.Color("feature:N", **colour),
-        tooltip=["feature:N", "checkpoint:N", *told(WEIGHT, "weight")],
+        tooltip=["feature:N", "checkpoint:N", *interval_tooltips(WEIGHT, column="weight")],
     )
     filled = alt.condition(alt.datum.checkpoint == AFTER, alt.Fill("feature:N", **colour), alt.value("white"))
     place, low = (square_root(alt.X, name, f"{WEIGHT} (square-root axis)", 1) for name in ("weight", "low"))
@@ -206,13 +199,13 @@ def tasks(disabling: pd.DataFrame, similarity: pd.DataFrame, choices: Choices) -
     y, colour = _tasks(choices), {"scale": SCALES["task"], "legend": None}
     zero = alt.Chart(pd.DataFrame({"zero": [0]})).mark_rule(color="#8c8c8c", strokeDash=[2, 2]).encode(x="zero:Q")
     changed = of_head(disabling.round(2), ["run", "task"]).encode(
-        y=y, color=alt.Color("task:N", **colour), tooltip=["task:N", *told("change in points", number_format=".2f")]
+        y=y, color=alt.Color("task:N", **colour), tooltip=["task:N", *interval_tooltips("change in points", ".2f")]
     )
     rules, means = dots(changed, "change of the score without it, in points", "~f")
     filled = alt.condition(alt.datum.clear, alt.Fill("task:N", **colour), alt.value("white"))
     means = means.mark_point(size=45, opacity=1, strokeWidth=2).encode(fill=filled)
     alike = of_head(similarity.round(3), ["run", "task"]).encode(
-        y=y, color=alt.Color("task:N", **colour), tooltip=["task:N", *told("similarity")]
+        y=y, color=alt.Color("task:N", **colour), tooltip=["task:N", *interval_tooltips("similarity")]
     )
     lower = [part.encode(x=part.encoding.x.scale(domain=[0, 1])) for part in dots(alike, "similarity before and after")]
     upper = {"where": is_there(disabling, RUN), "title": f"{HERE} + ', disabled'", "height": alt.Step(ROW)}
@@ -248,16 +241,12 @@ def _strip() -> alt.LayerChart:
     return alt.layer(*_families(base.mark_rect(aria=False)), labels, title=title).resolve_scale(color="independent")
 
 
-def _side_by_side(features: pd.DataFrame) -> pd.DataFrame:
-    """Lay features out as columns, in thousandths, with the half widths of their intervals: a third as long as rows."""
+def _packed(features: pd.DataFrame) -> pd.DataFrame:
+    """Lay features out side by side, in the order of the panel."""
     key = ["run", "task", "checkpoint", "layer", "head"]
-    column = features["feature"].map(FEATURE_QUANTITIES)
-    wide = features.assign(
-        column=column, mean=1000 * features["mean"], margin=500 * (features["high"] - features["low"])
-    ).pivot(index=key, columns="column", values=["mean", "margin"])
-    wide.columns = [name if kind == "mean" else f"±{name}" for kind, name in wide.columns]
+    wide = side_by_side(features.assign(column=features["feature"].map(FEATURE_QUANTITIES)), key, "column")
     every = [*FEATURE_QUANTITIES.values(), *(f"±{name}" for name in FEATURE_QUANTITIES.values())]
-    return wide.reindex(columns=present(wide, *every)).astype(float).round().astype("Int64").reset_index()
+    return wide[[*key, *present(wide, *every)]]
 
 
 def _tasks(choices: Choices) -> alt.Y:

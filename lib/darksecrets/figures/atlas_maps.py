@@ -18,13 +18,14 @@ from darksecrets.figures.atlas_panels import (
     RUN,
     TASK,
     Choices,
+    in_rows,
     is_there,
     linked,
     of_head,
     or_nothing,
-    told,
+    side_by_side,
 )
-from darksecrets.figures.charts import SCALES, gradient, square_root
+from darksecrets.figures.charts import SCALES, gradient, interval_tooltips, square_root
 from darksecrets.figures.head_charts import TICKS
 from darksecrets.figures.views import KEY, QUERY, WEIGHT, map_table
 
@@ -74,24 +75,16 @@ def by_distance(table: pd.DataFrame, runs: Runs, choices: Choices) -> alt.LayerC
 
     `table` has a row per task, checkpoint, layer, head and distance, with mean, low and high.
     """
-    base = of_head(_side_by_side(table), ["task", "checkpoint"])
+    wide = side_by_side(table, ["task", "checkpoint", "layer", "head"], "distance")
+    base = of_head(wide, ["task", "checkpoint"])
     base = base.transform_filter(f"datum.task == {TASK} && datum.checkpoint == {CHECKPOINT} && {_there(runs)}")
-    base = base.transform_fold(_columns("mean"), as_=["column", "thousandths"]).transform_filter(
-        "isValid(datum.thousandths)"
-    )
-    margin = "(datum['±' + slice(datum.column, 2)] || 0)"
-    base = base.transform_calculate(
-        distance="toNumber(slice(datum.column, 2))",
-        weight="datum.thousandths / 1000",
-        low=f"max(0, datum.thousandths - {margin}) / 1000",
-        high=f"min(1000, datum.thousandths + {margin}) / 1000",
-    )
+    base = in_rows(base, list(map(str, DISTANCES))).transform_calculate(distance="toNumber(datum.column)")
     ticks = alt.Axis(labelAngle=0, title="tokens before (negative) and after")
     base = base.encode(x=alt.X("distance:O", scale=alt.Scale(domain=list(DISTANCES)), axis=ticks))
     weight, low = (square_root(alt.Y, name, f"{WEIGHT} (square root)", 1) for name in ("weight", "low"))
     rules = base.mark_rule(strokeWidth=2, color="#1a1a1a", aria=False).encode(y=low, y2="high:Q")
     bars = base.mark_bar(color=SCALES["reading"].range[0], opacity=0.75)
-    bars = bars.encode(y=weight, tooltip=["distance:O", *told(WEIGHT, "weight")])
+    bars = bars.encode(y=weight, tooltip=["distance:O", *interval_tooltips(WEIGHT, column="weight")])
     where = f"{_there(runs)} && {is_there(table, TASK, CHECKPOINT)}"
     panel = or_nothing(rules, bars, where=where, title=_title(), height=150)
     return linked(panel, choices.menus(CHECKPOINT, RUN, TASK, LAYER, HEAD))
@@ -115,18 +108,6 @@ def _encoded(maps: Mapping[str, np.ndarray]) -> pd.DataFrame:
         digits = np.array(list(DIGITS))[places].reshape(len(places), -1)
         rows += [(model, layer, "".join(of_layer)) for layer, of_layer in enumerate(digits, start=1)]
     return pd.DataFrame(rows, columns=["model", "layer", "weights"])
-
-
-def _side_by_side(table: pd.DataFrame) -> pd.DataFrame:
-    """Lay distances out as columns, in thousandths, with the half widths of their intervals."""
-    table = table.assign(mean=1000 * table["mean"], margin=500 * (table["high"] - table["low"]))
-    wide = table.pivot(index=["task", "checkpoint", "layer", "head"], columns="distance", values=["mean", "margin"])
-    wide.columns = [*_columns("mean"), *_columns("margin")]
-    return wide.astype(float).round().astype("Int64").reset_index()
-
-
-def _columns(kind: str) -> list[str]:
-    return [f"{'at' if kind == 'mean' else '±'}{distance}" for distance in DISTANCES]
 
 
 def _there(runs: Runs) -> str:

@@ -80,14 +80,30 @@ def is_there(table: pd.DataFrame, *choices: str) -> str:
     return f"{size} && {LAYER} <= {size}[0] && {HEAD} <= {size}[1]"
 
 
+def side_by_side(table: pd.DataFrame, key: Sequence[str], column: str) -> pd.DataFrame:
+    """Lay means out as columns, one for each value of `column`, and the half widths of their intervals as "±" columns.
+
+    A third as long as rows; numbers are in thousandths. `key` and `column` name a row of `table` (mean, low, high).
+    """
+    wide = table.assign(mean=1000 * table["mean"], margin=500 * (table["high"] - table["low"]))
+    wide = wide.pivot(index=list(key), columns=column, values=["mean", "margin"])
+    wide.columns = [f"{'±' if kind == 'margin' else ''}{name}" for kind, name in wide.columns]
+    return wide.astype(float).round().astype("Int64").reset_index()
+
+
+def in_rows(chart: alt.Chart, columns: Sequence[str]) -> alt.Chart:
+    """Undo `side_by_side` in the browser: `column`, and weight, low and high, between 0 and 1."""
+    folded = chart.transform_fold(list(columns), as_=["column", "thousandths"])
+    margin = "(datum['±' + datum.column] || 0)"
+    return folded.transform_filter("isValid(datum.thousandths)").transform_calculate(
+        weight="datum.thousandths / 1000",
+        low=f"max(0, datum.thousandths - {margin}) / 1000",
+        high=f"min(1000, datum.thousandths + {margin}) / 1000",
+    )
+
+
 def or_nothing(*layers: alt.Chart, where: str, title: str, width: object = WIDTH, **size: object) -> alt.LayerChart:
     """Layer a panel's marks under a title; unless `where`, say that there is nothing. Both are expressions."""
     said = alt.Chart(alt.Data(values=[{"place": 0}])).transform_filter(f"!({where})")
     said = said.mark_text(align="left", fontSize=12, color="#595959", x=4, y=12, text=NOTHING)
     return alt.layer(*layers, said, title=alt.Title(alt.ExprRef(title), anchor="start"), width=width, **size)
-
-
-def told(title: str, column: str = "mean", number_format: str = ".3f") -> list[alt.Tooltip]:
-    """Tell a mean (called `title`) and its interval, or that there is none."""
-    names = {column: title, "low": "95 % interval from", "high": "to"}
-    return [alt.Tooltip(f"{name}:Q", title=called, format=number_format) for name, called in names.items()]

@@ -231,10 +231,10 @@ def averaged(
     return pd.concat([average(group, key) for group in groups], ignore_index=True)
 
 
-def interval_tooltips(title: str, number_format: str = ".3f") -> list[alt.Tooltip]:
-    """Tell a mean (called `title`) and its interval when a mark is pointed at."""
-    columns = {"mean": title, "low": "95 % interval from", "high": "to"}
-    return [alt.Tooltip(f"{column}:Q", title=name, format=number_format) for column, name in columns.items()]
+def interval_tooltips(title: str, number_format: str = ".3f", column: str = "mean") -> list[alt.Tooltip]:
+    """Tell a mean (called `title`, in `column`) and its interval when a mark is pointed at."""
+    columns = {column: title, "low": "95 % interval from", "high": "to"}
+    return [alt.Tooltip(f"{name}:Q", title=called, format=number_format) for name, called in columns.items()]
 
 
 def counted_from_one(table: pd.DataFrame) -> pd.DataFrame:

@@ -18,8 +18,7 @@ from numpy.typing import ArrayLike
 from darksecrets.errors import InputError
 from darksecrets.figures import views
 from darksecrets.figures.charts import SCALES
-
-Head = tuple[int, int]  # layer and head, from 0
+from darksecrets.models.ablation import Head
 
 
 @dataclass(frozen=True)

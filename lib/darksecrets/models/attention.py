@@ -100,9 +100,7 @@ def longest_input(model: PreTrainedModel) -> int:
     """Return how many tokens a model can read: one for each place that it knows, and `MAX_LENGTH` if it counts none."""
     places = next((part for name, part in model.named_modules() if name.endswith("position_embeddings")), None)
     if not isinstance(places, torch.nn.Embedding):
-        return (
-            MAX_LENGTH if not hasattr(model.config, "max_position_embeddings") else model.config.max_position_embeddings
-        )
+        return getattr(model.config, "max_position_embeddings", MAX_LENGTH)
     unused = 0 if places.padding_idx is None else places.padding_idx + 1  # RoBERTa counts from behind its padding
     return places.num_embeddings - unused
 
