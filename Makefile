@@ -40,7 +40,7 @@ reference: $(READY) ## repeat the reference run, and publish its tables in noteb
 check-reference: $(READY) ## check the published tables, and compute anew what takes less than half an hour
 	@$(BIN)/python -m darksecrets check-reference $(OVERRIDES)
 
-shortcuts: $(READY) ## fine-tune without what the reference run saved time with, and compare the scores
+shortcuts: $(READY) ## fine-tune with and without what saves time, and compare the scores
 	@$(BIN)/python -m darksecrets shortcuts $(OVERRIDES)
 
 dry-run: $(READY) ## prove profile paper: the whole book on an untrained BERT-base and a few examples per task

@@ -185,10 +185,10 @@ def check_reference(places: tuple[str, ...]) -> None:
 @main.command(cls=ParameterCommand, epilog=SHORTCUTS_EXAMPLES)
 @overrides_argument
 def shortcuts(overrides: tuple[str, ...]) -> None:
-    """Hold the reference run against what it saved time with, and write the scores into notebooks/reference.
+    """Hold the reference run against what saves time, or would, and write the scores into notebooks/reference.
 
-    A task that the run cuts is fine-tuned on all its training examples, and small tasks in float32. Give the same
-    values as for the run. What is in the store is not computed again.
+    A large task is fine-tuned on fewer training examples, or, where the run cuts it, on all; small tasks in float32.
+    Give the same values as for the run. What is in the store is not computed again.
     """
     from darksecrets.book import contents, profiles, reference
     from darksecrets.book import shortcuts as comparison

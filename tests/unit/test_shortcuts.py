@@ -71,3 +71,19 @@ def test_a_cut_task_is_trained_on_all_examples_and_a_small_one_in_float32(tiny_b
     assert found[["run", "other"]].apply(lambda scores: scores.between(0, 1).all()).all()
     float32 = Setup(tiny_bert, "pocket:12/6", ["RTE"], [0], 8, epochs=1, learning_rate=1e-3, store=tmp_path)
     assert float32.is_finetuned("RTE", 0, "pretrained")
+
+
+def test_a_large_task_of_a_run_that_cuts_none_is_trained_on_fewer_examples_with_every_seed(
+    tiny_bert, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(book, "FEWER", 8)
+    setup = Setup(tiny_bert, "pocket:12/6", ["RTE"], [0, 1], 0, epochs=1, learning_rate=1e-3, store=tmp_path)
+    found = pd.concat(book.compared(setup))
+    assert list(zip(found["instead"], found["seed"], strict=True)) == [
+        (shortcuts.FEWER_EXAMPLES, 0),
+        (shortcuts.FEWER_EXAMPLES, 1),
+    ]
+    cut = Setup(tiny_bert, "pocket:12/6", ["RTE"], [0, 1], 8, epochs=1, learning_rate=1e-3, store=tmp_path)
+    assert cut.is_finetuned("RTE", 1, "pretrained")
+    monkeypatch.setattr(book, "FEWER", 12)
+    assert list(book.compared(setup)) == []

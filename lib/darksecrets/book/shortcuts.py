@@ -1,4 +1,4 @@
-"""The reference run held against what it saved time with: all training examples of a task that was cut, and float32."""
+"""The reference run held against what saves time, or would: fewer training examples of a large task, and bfloat16."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,41 +12,46 @@ from darksecrets.book.progress import stage
 from darksecrets.errors import InputError
 from darksecrets.evidence import shortcuts
 from darksecrets.evidence.fine_tuning import headline
-from darksecrets.evidence.shortcuts import ALL_EXAMPLES, FLOAT32
+from darksecrets.evidence.shortcuts import ALL_EXAMPLES, FEWER_EXAMPLES, FLOAT32
 from darksecrets.models import side_by_side
 from darksecrets.models.setup import Setup
 from darksecrets.models.side_by_side import Job
 from darksecrets.runs import write_csv
 
 SMALL = 5000  # training examples, at most, of a task that is also trained in float32
+FEWER = 20_000  # training examples that a large task is also trained on, where the run cuts none
 
 
 def measure(profile: Profile) -> pd.DataFrame:
-    """Compare the run's scores with those of models trained without each shortcut; write the table beside the run's.
+    """Compare the run's scores with those of models trained in the other way; write the table beside the run's.
 
-    What the store has is not computed again. Raises `InputError` for a run that takes no shortcut, and for what is no
-    reference run.
+    What the store has is not computed again. Raises `InputError` for a run that leaves nothing to compare, and for what
+    is no reference run.
     """
     reference.check(profile)
     tables = list(compared(reference.setup(profile)))
     if not tables:
-        raise InputError("the run takes no shortcut: it trains on all examples, and small tasks in float32 already")
+        raise InputError("nothing to compare: the run computes in float32, and has no task with many training examples")
     table = pd.concat(tables, ignore_index=True)
     write_csv(profile.root / published.DIRECTORY / shortcuts.FILE, table)
     return table
 
 
 def compared(setup: Setup) -> Iterator[pd.DataFrame]:
-    """Fine-tune without each shortcut that a run's setup takes, and give the comparisons (`shortcuts.against`).
+    """Fine-tune in the way that a run's setup does not, and give the comparisons (`shortcuts.against`).
 
-    Tasks that `max_train` cuts are trained on all their examples, small ones in float32, both with the first seed.
+    Tasks that `max_train` cuts are trained on all their examples, with the first seed. Where none is cut, large ones
+    are trained on `FEWER`, with every seed. Small tasks are trained in float32, with the first seed.
     """
     trained = {task: setup.split(task, "train") for task in setup.tasks}
     cut = [task for task, train in trained.items() if len(train.examples) < train.n_available]
     small = [task for task, train in trained.items() if len(train.examples) <= SMALL]
+    large = [task for task, train in trained.items() if len(train.examples) > FEWER]
     seeds = list(setup.seeds)[:1]
     if cut:
         yield from _against(ALL_EXAMPLES, setup, replace(setup, tasks=cut, seeds=seeds, max_train=0))
+    elif large:
+        yield from _against(FEWER_EXAMPLES, setup, replace(setup, tasks=large, max_train=FEWER))
     if small and setup.precision != FLOAT32:
         yield from _against(FLOAT32, setup, replace(setup, tasks=small, seeds=seeds, precision=FLOAT32))
 

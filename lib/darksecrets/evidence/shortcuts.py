@@ -1,8 +1,8 @@
-"""What the reference run saved time with, and what that did to its scores.
+"""What the reference run saved time with, or could have, and what that does to its scores.
 
 A shortcut is a setting that saves time and should not matter: fewer training examples of a large task, and bfloat16. A
-saved file has each score beside that of a model trained without the shortcut; measured by `book.shortcuts`. Explained
-in the appendix *The reference run*.
+saved file has each score beside that of a model trained in the other way: without a shortcut that the run takes, or
+with one that it does not take; measured by `book.shortcuts`. Explained in the appendix *The reference run*.
 """
 
 import pandas as pd
@@ -15,12 +15,13 @@ from darksecrets.evidence.statistics import over_seeds
 from darksecrets.runs import Run
 
 FILE = "shortcuts.csv"  # beside the reference run's tables
-ALL_EXAMPLES, FLOAT32 = "all training examples", "float32"  # what is done instead of the shortcut
+# What is done instead of what the run does.
+ALL_EXAMPLES, FEWER_EXAMPLES, FLOAT32 = "all training examples", "20,000 training examples", "float32"
 KEY = ["instead", "task", "metric"]
 
 
 def against(instead: str, run: pd.DataFrame, other: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """Compare predictions of one task in the run with those of models trained without a shortcut, seed by seed.
+    """Compare predictions of one task in the run with those of models trained in the other way, seed by seed.
 
     One row per seed that `other` has: instead, task, metric, seed, the scores `run` and `other`, and `mean`, `low`,
     `high` of what the other scores above the run on the same examples (paired bootstrap), all as fractions.
@@ -38,7 +39,7 @@ def against(instead: str, run: pd.DataFrame, other: pd.DataFrame, metric: str) -
 
 def laid_out(found: pd.DataFrame, scores: pd.DataFrame | None) -> pd.DataFrame:
     """Lay `against` out for reading, in per cent: what was done instead, task, metric, the spread of the run's scores
-    over its seeds, the scores without the shortcut, whether their mean lies within that spread, and the difference.
+    over its seeds, the scores in the other way, whether their mean lies within that spread, and the difference.
 
     `scores` are those of the run (`fine_tuning.scores`).
     """
@@ -65,7 +66,7 @@ def find(run: Run) -> pd.DataFrame:
 
 
 def finding(table: pd.DataFrame) -> str:
-    """Say from what `find` laid out how many scores without a shortcut lie within the run's spread over seeds."""
+    """Say from what `find` laid out how many scores of the other way lie within the run's spread over seeds."""
     if "within the spread?" not in table:
         return NOT_RECORDED
     counts = table["within the spread?"].value_counts()
