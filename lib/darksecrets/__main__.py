@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from darksecrets import research
-from darksecrets.errors import InputError
+from darksecrets.errors import DiskFullError, InputError
 
 # Commands import what they need when they run: `--help` answers at once.
 BOOK_EXAMPLES = """
@@ -53,15 +53,21 @@ DEFAULT_PROFILE = "pocket"
 
 
 class Group(click.Group):
-    """A group that turns what a person gave wrong into one line and exit code 2."""
+    """A group that turns what a person gave wrong into one line and exit code 2, and a full disk into exit code 1."""
 
     def invoke(self, context: click.Context) -> Any:
         """Run the command."""
+        from darksecrets.files import saying_full
+
         try:
-            return super().invoke(context)
+            with saying_full("a file", Path.cwd()):
+                return super().invoke(context)
         except InputError as error:
             click.echo(f"error: {error}", err=True)
             context.exit(2)
+        except DiskFullError as error:
+            click.echo(f"error: {error}", err=True)
+            context.exit(1)
 
 
 class ParameterCommand(click.Command):

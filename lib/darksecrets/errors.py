@@ -1,4 +1,4 @@
-"""The one kind of error that is the caller's to mend, and the guess that goes into its message."""
+"""The errors that a person can mend, each one line: a bad input, and a full disk; and the guess that goes into them."""
 
 import difflib
 from collections.abc import Iterable
@@ -9,6 +9,13 @@ class InputError(ValueError):
 
     The message is one line: what was wrong, what is accepted, what to do. The command line prints it and exits with 2;
     in a notebook it is an ordinary exception.
+    """
+
+
+class DiskFullError(OSError):
+    """A disk has no room left: the message says what could not be written, and where. The command line exits with 1.
+
+    Nothing half-written has its final name then, and the same command continues once there is room.
     """
 
 

@@ -110,7 +110,7 @@ def learning_rate(
     """
     from darksecrets.corpora import glue
     from darksecrets.models import checkpoints, learning_rates
-    from darksecrets.runs import Store
+    from darksecrets.runs import Store, write_csv
 
     names = tasks.split(",")
     glue.check_corpus(corpus, names, ["train"])
@@ -126,7 +126,7 @@ def learning_rate(
         batch_size=batch_size,
         precision=precision,
     )
-    evidence.to_csv(output, index=False)
+    write_csv(output, evidence)
     click.echo(f"best on average: {learning_rates.best(evidence):g} (evidence in {click.format_filename(output)})")
 
 

@@ -6,16 +6,16 @@ computed again. A *run* is a directory of tidy Parquet tables with one `run.json
 machine and when.
 """
 
-import hashlib
 import json
 import os
 import platform
 import re
 import shutil
-import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -24,22 +24,30 @@ import pandas as pd
 from filelock import FileLock
 
 from darksecrets.errors import InputError
+from darksecrets.files import (
+    RECORD,
+    damage,
+    file_fingerprint,
+    fingerprint,
+    give_up_abandoned,
+    nearest,
+    read_record,
+    remove_halves,
+    replace,
+    saying_full,
+    seal,
+    tell,
+    write_csv,
+    write_json,
+    write_table,
+)
 
-RECORD = "result.json"
+__all__ = ["RECORD", "Run", "Store", "file_fingerprint", "fingerprint", "write_csv", "write_json", "write_table"]
 PACKAGES = ("torch", "transformers", "tokenizers", "datasets", "numpy", "scipy", "pandas", "darksecrets")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-
-
-def fingerprint(ingredients: Any) -> str:
-    """Return the SHA-256 of `ingredients` written as canonical JSON (keys sorted, no NaN)."""
-    text = json.dumps(ingredients, sort_keys=True, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def file_fingerprint(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+# Names a directory to which `Run.save` copies what it saves, so that tables that are lost can be put back.
+COPIES = "DARKSECRETS_COPIES"
+_checked: dict[Path, tuple[int, int, str]] = {}  # tables that this process found unchanged: size, time, SHA-256
 
 
 def machine() -> dict[str, Any]:
@@ -51,30 +59,6 @@ def machine() -> dict[str, Any]:
         "python": platform.python_version(),
         "packages": {name: metadata.version(name) for name in PACKAGES},
     }
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Write `content` to `path` in one step: a reader sees the old file or the new one, never a part."""
-    _replace(path, lambda temporary: temporary.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n"))
-
-
-def write_table(path: Path, table: pd.DataFrame) -> None:
-    """Write a table as Parquet in one step (see `write_json`)."""
-    _replace(path, lambda temporary: table.to_parquet(temporary, index=False))
-
-
-def write_csv(path: Path, table: pd.DataFrame) -> None:
-    """Write a table as CSV in one step (see `write_json`)."""
-    _replace(path, lambda temporary: table.to_csv(temporary, index=False))
-
-
-def _replace(path: Path, write: Callable[[Path], Any]) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        write(temporary)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 class Store:
@@ -97,7 +81,8 @@ class Store:
         directory = self._place(kind, ingredients)
         if self._is_whole(directory):
             return directory
-        directory.parent.mkdir(parents=True, exist_ok=True)
+        with saying_full(f"{kind} result", nearest(self.root)):
+            directory.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(directory.with_suffix(".lock")):
             if not self._is_whole(directory):
                 self._build(directory, kind, ingredients, compute)
@@ -116,6 +101,16 @@ class Store:
 
         return pd.read_parquet(self.result(kind, ingredients, write) / "table.parquet")
 
+    def records(self, kind: str) -> Iterator[dict[str, Any]]:
+        """Give the records of all results of a kind; one that is damaged is named on standard error and left out."""
+        for path in sorted((self.root / kind).glob(f"*/{RECORD}")):
+            if path.parent.suffix:  # a computation's own, under way
+                continue
+            try:
+                yield read_record(path.parent)
+            except ValueError as error:
+                tell(f"store: {kind}/{path.parent.name} is left out ({error})")
+
     def run(self, name: str) -> "Run":
         """Return the run of that name in this store; it need not exist yet."""
         if not NAME.fullmatch(name):
@@ -126,58 +121,49 @@ class Store:
         return self.root / kind / fingerprint(dict(ingredients))[:24]
 
     def _is_whole(self, directory: Path) -> bool:
-        if directory not in self._verified and directory.is_dir() and not _damage(directory):
+        if directory not in self._verified and directory.is_dir() and not damage(directory):
             self._verified.add(directory)
         return directory in self._verified
 
     def _build(
         self, directory: Path, kind: str, ingredients: Mapping[str, Any], compute: Callable[[Path], Any]
     ) -> None:
+        place = f"{kind}/{directory.name}"
         if directory.exists():
-            place, damage = f"{directory.parent.name}/{directory.name}", _damage(directory)
-            print(f"store: {place} is damaged ({damage}); computing it again", file=sys.stderr)
+            tell(f"store: {place} is damaged ({damage(directory)}); computing it again")
             shutil.rmtree(directory)
-        partial = directory.with_suffix(".partial")
-        partial.mkdir(exist_ok=True)
-        started = time.perf_counter()
-        compute(partial)
-        record = {
-            "kind": kind,
-            "ingredients": dict(ingredients),
-            "machine": machine(),
-            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-            "seconds": round(time.perf_counter() - started, 1),
-            "files": {
-                path.relative_to(partial).as_posix(): file_fingerprint(path)
-                for path in sorted(partial.rglob("*"))
-                if path.is_file()
-            },
-        }
-        write_json(partial / RECORD, record)
-        partial.rename(directory)
+        give_up_abandoned(directory.parent)
+        work = directory.with_suffix(".partial")
+        if damage(work):  # it lacks the name alone where a process died just before it gave it
+            with saying_full(f"{kind} result", self.root):
+                _compute(work, kind, ingredients, compute)
+        work.rename(directory)
 
 
-def _damage(directory: Path) -> str:
-    """Say what is wrong with a result's files; an empty string where nothing is."""
-    try:
-        files = json.loads((directory / RECORD).read_text())["files"]
-    except FileNotFoundError:
-        return f"{RECORD} is missing"
-    except (ValueError, KeyError, TypeError):
-        return f"{RECORD} cannot be read"
-    for name, expected in files.items():
-        path = directory / name
-        if not path.is_file():
-            return f"{name} is missing"
-        if file_fingerprint(path) != expected:
-            return f"{name} has changed"
-    return ""
+def _compute(work: Path, kind: str, ingredients: Mapping[str, Any], compute: Callable[[Path], Any]) -> None:
+    """Fill a partial directory, or what is left of it, and seal it."""
+    work.mkdir(exist_ok=True)
+    work.touch()  # when this attempt began, where an earlier one left something
+    for folder in (work, *(path for path in work.rglob("*") if path.is_dir())):
+        remove_halves(folder)
+    (work / RECORD).unlink(missing_ok=True)
+    started = time.perf_counter()
+    compute(work)
+    about = {
+        "kind": kind,
+        "ingredients": dict(ingredients),
+        "machine": machine(),
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seconds": round(time.perf_counter() - started, 1),
+    }
+    seal(work, about)
 
 
 class Run:
     """One run of the book: a directory of tidy tables and their provenance in `run.json`.
 
-    Every table has one row per task, seed, layer, head, ... and its columns are named alike in all of them.
+    Every table has one row per task, seed, layer, head, ... and its columns are named alike in all of them. A table is
+    there when `run.json` lists it, and read only while it has the SHA-256 that stands there.
     """
 
     def __init__(self, directory: str | Path) -> None:
@@ -186,17 +172,21 @@ class Run:
 
     @property
     def provenance(self) -> dict[str, Any]:
-        """What `run.json` holds; empty before the first table is saved."""
+        """What `run.json` holds; empty before the first table is saved. Raises `InputError` where it is damaged."""
         path = self.directory / "run.json"
-        return json.loads(path.read_text()) if path.exists() else {}
+        try:
+            content = json.loads(path.read_bytes()) if path.exists() else {}
+            if content and not isinstance(content["tables"], dict):
+                raise TypeError
+        except (ValueError, KeyError, TypeError):
+            raise InputError(f"run {self.name!r}: run.json cannot be read; {self._cure}") from None
+        return content
 
     def save(self, name: str, table: pd.DataFrame, **made_from: Any) -> None:
         """Write a table, and note in `run.json` what it was made from."""
-        self.directory.mkdir(parents=True, exist_ok=True)
-        with FileLock(self.directory / ".lock"):
-            path = self.directory / f"{name}.parquet"
+        path = self.directory / f"{name}.parquet"
+        with self._changing() as content:
             write_table(path, table)
-            content = self.provenance or {"run": self.name, "tables": {}}
             content["machine"] = machine()
             content["tables"][name] = {
                 "rows": len(table),
@@ -205,16 +195,74 @@ class Run:
                 "saved": datetime.now(UTC).isoformat(timespec="seconds"),
                 "made_from": made_from,
             }
+        if os.environ.get(COPIES):
+            folder = Path(os.environ[COPIES], self.name)
+            folder.mkdir(parents=True, exist_ok=True)
+            replace(folder / path.name, partial(shutil.copyfile, path))
+            write_json(folder / f"{name}.json", content["tables"][name])
+
+    def restore(self, copies: Path) -> list[str]:
+        """Put tables back that are missing, or are not what they were when `save` copied them into `copies`.
+
+        Returns their names.
+        """
+        saved = {path.stem: json.loads(path.read_bytes()) for path in sorted(copies.glob("*.json"))}
+        lost = [name for name, record in saved.items() if self._fault(name, record["sha256"])]
+        if lost:
+            with self._changing() as content:
+                content.setdefault("machine", machine())
+                for name in lost:
+                    source = copies / f"{name}.parquet"
+                    replace(self.directory / source.name, partial(shutil.copyfile, source))
+                    content["tables"][name] = saved[name]
+        return lost
+
+    @contextmanager
+    def _changing(self) -> Iterator[dict[str, Any]]:
+        """Give the content of `run.json` to one process at a time, and write it when that has changed it."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        with saying_full(f"run {self.name!r}", self.directory), FileLock(self.directory / ".lock"):
+            remove_halves(self.directory)
+            try:
+                content = self.provenance
+            except InputError:
+                tell(f"run {self.name!r}: run.json cannot be read; it is begun anew, and tables come back with it")
+                content = {}
+            content = content or {"run": self.name, "tables": {}}
+            yield content
             write_json(self.directory / "run.json", content)
 
     def table(self, name: str) -> pd.DataFrame:
-        """Read one table of this run; `InputError` names the tables there are."""
-        path = self.directory / f"{name}.parquet"
-        if not path.exists():
+        """Read one table of this run; `InputError` names the tables there are, or the one that is damaged."""
+        if name not in self.tables():
             raise InputError(
                 f"run {self.name!r} has no table {name!r}; it has: {', '.join(self.tables()) or 'none yet'}"
             )
-        return pd.read_parquet(path)
+        fault = self._fault(name)
+        if fault:
+            raise InputError(f"run {self.name!r}: {name}.parquet {fault}; {self._cure}")
+        return pd.read_parquet(self.directory / f"{name}.parquet")
+
+    def _fault(self, name: str, sha256: str = "") -> str:
+        """Say what is wrong with a table, against the SHA-256 in `run.json` (and this one); once per process."""
+        path = self.directory / f"{name}.parquet"
+        try:
+            listed = self.provenance.get("tables", {}).get(name, {}).get("sha256")
+        except InputError:
+            listed = None
+        if listed is None or not path.is_file():
+            return "is missing"
+        status = path.stat()
+        seen = (status.st_size, status.st_mtime_ns)
+        if _checked.get(path.absolute()) != (*seen, listed):
+            if file_fingerprint(path) != listed:
+                return "has changed since it was saved"
+            _checked[path.absolute()] = (*seen, listed)
+        return "is another" if sha256 and sha256 != listed else ""
+
+    @property
+    def _cure(self) -> str:
+        return "build the book again, which puts back what its notebooks saved"
 
     def find(self, name: str) -> pd.DataFrame | None:
         """Read one table of this run, or give None where the run does not have it (as the reference run may not)."""
@@ -231,4 +279,5 @@ class Run:
 
     def tables(self) -> list[str]:
         """Names of the tables saved so far."""
-        return sorted(path.stem for path in self.directory.glob("*.parquet"))
+        listed = self.provenance.get("tables", {})
+        return sorted(path.stem for path in self.directory.glob("*.parquet") if path.stem in listed)

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from darksecrets.corpora import glue
 from darksecrets.errors import InputError
+from darksecrets.files import seal
 from darksecrets.models import checkpoints, finetuning, learning_rates
 from darksecrets.models.finetuning import Recipe
 from darksecrets.runs import Store
@@ -91,7 +92,7 @@ def test_killed_training_goes_on_and_ends_with_the_same_weights(corpus, tiny_ber
     )
     deadline = time.monotonic() + 60
     # 200 examples in batches of 32 are 7 steps an epoch: step 12 lies inside the second of four epochs.
-    while not list((tmp_path / "killed").glob("finetuned/*.partial/checkpoint-12/trainer_state.json")):
+    while not list((tmp_path / "killed").glob("finetuned/*.partial/checkpoint-12/result.json")):
         assert time.monotonic() < deadline and worker.poll() is None
         time.sleep(0.002)
     os.kill(worker.pid, signal.SIGKILL)
@@ -126,13 +127,20 @@ def test_batches_need_little_padding_and_do_not_run_from_long_to_short():
     assert 0.3 < steps_down < 0.7
 
 
-def test_a_half_written_save_is_not_continued_from(tmp_path):
-    for step, state in ((100, '{"global_step": 100}'), (200, '{"global_st'), (300, None)):
+def test_a_save_that_was_cut_short_or_changed_is_named_and_dropped(tmp_path, capsys):
+    for step in (100, 200, 300):
         saved = tmp_path / f"checkpoint-{step}"
         saved.mkdir()
-        if state:
-            (saved / "trainer_state.json").write_text(state)
+        (saved / "model.safetensors").write_bytes(b"weights")
+        (saved / "trainer_state.json").write_text("{}")
+        if step < 300:
+            seal(saved, {"step": step})
+    (tmp_path / "checkpoint-200" / "model.safetensors").write_bytes(b"weight")
     assert finetuning._last_saved(tmp_path) == str(tmp_path / "checkpoint-100")
+    said = capsys.readouterr().err
+    assert "checkpoint-300 is left out (result.json is missing)" in said
+    assert "checkpoint-200 is left out (model.safetensors has changed)" in said
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-100"]
 
 
 def test_a_result_holds_no_pickle_and_no_leftovers(corpus, tiny_bert, tmp_path):

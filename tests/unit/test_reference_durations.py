@@ -27,7 +27,7 @@ def store(tmp_path):
     def put(kind, ingredients, seconds=60.0, finished="2026-01-01T12:00:00+00:00"):
         directory = tmp_path / kind / str(len(list(tmp_path.rglob("result.json"))))
         directory.mkdir(parents=True)
-        record = {"ingredients": ingredients, "seconds": seconds, "finished": finished}
+        record = {"ingredients": ingredients, "seconds": seconds, "finished": finished, "files": {}}
         (directory / "result.json").write_text(json.dumps(record))
         return tmp_path
 

@@ -13,11 +13,11 @@ import vl_convert
 from nbformat import NotebookNode
 
 from darksecrets.book import audit, contents
-from darksecrets.book.execute import execute
+from darksecrets.book.execute import BUILD, execute
 from darksecrets.book.profiles import FOLDER, Profile
-from darksecrets.book.progress import stage
+from darksecrets.book.progress import alone, stage
+from darksecrets.files import full, says_full
 
-BUILD = Path("_build")
 HTML = BUILD / "html"
 COPIED = ("*.md", "*.bib")  # of the notebooks' folder, besides the executed notebooks
 BIBLIOGRAPHY_ROLE = ('role="doc-biblioentry"', 'role="listitem"')  # docutils writes one that WAI-ARIA has withdrawn
@@ -31,12 +31,14 @@ class BuildError(RuntimeError):
 def make(profile: Profile) -> Path:
     """Execute, build and audit the whole book; return the directory of its pages.
 
-    The book that was there stays until all has succeeded.
+    The book that was there stays until all has succeeded. Two builds in one directory take turns.
     """
     print(f"Book of run {profile.run}")
-    with stage("Execute the notebooks"):
-        notebooks = execute(profile)
-    return publish(profile.root, notebooks)
+    with alone(profile.root / BUILD):
+        _recover(profile.root / HTML)
+        with stage("Execute the notebooks"):
+            notebooks = execute(profile)
+        return publish(profile.root, notebooks)
 
 
 def publish(root: Path, notebooks: Mapping[str, NotebookNode]) -> Path:
@@ -94,6 +96,8 @@ def build_pages(source: Path, output: Path) -> Path:
     run = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"NO_COLOR": "1"}, check=False)
     html = output / "_build" / "html"
     (source.parent / "build.log").write_text(run.stdout + run.stderr, encoding="utf-8")
+    if run.returncode and says_full(run.stderr):
+        raise full("the book", output)
     if run.returncode:
         lines = [line for line in run.stderr.splitlines() if line.strip() and not line.startswith("=====")]
         raise BuildError("Jupyter Book refused the sources:\n" + "\n".join(lines))
@@ -107,12 +111,22 @@ def build_pages(source: Path, output: Path) -> Path:
 
 
 def _exchange(new: Path, place: Path) -> None:
-    old = place.with_name(f"{place.name}.old")
+    old = _old(place)
     shutil.rmtree(old, ignore_errors=True)
     if place.exists():
         place.replace(old)
     new.replace(place)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _recover(place: Path) -> None:
+    """Put the book back that an exchange had set aside when its process died."""
+    if _old(place).exists() and not place.exists():
+        _old(place).replace(place)
+
+
+def _old(place: Path) -> Path:
+    return place.with_name(f"{place.name}.old")
 
 
 def _copy(path: Path, target: Path) -> None:

@@ -12,6 +12,7 @@ from transformers import PreTrainedTokenizerBase as Tokenizer
 
 from darksecrets.book import build, contents, durations, profiles, published
 from darksecrets.book.profiles import Profile
+from darksecrets.book.progress import alone
 from darksecrets.corpora import glue
 from darksecrets.evidence import paper_costs
 from darksecrets.models import attention, throughput, untrained
@@ -48,10 +49,11 @@ def make(root: Path, overrides: Sequence[str] = ()) -> pd.DataFrame:
     an interrupted run continues.
     """
     checkpoint = root / STORE / "untrained"
-    if not checkpoint.exists():
-        partial = checkpoint.with_suffix(".partial")
-        shutil.rmtree(partial, ignore_errors=True)
-        untrained.write(partial).rename(checkpoint)
+    with alone(checkpoint.parent):
+        if not checkpoint.exists():
+            partial = checkpoint.with_suffix(".partial")
+            shutil.rmtree(partial, ignore_errors=True)
+            untrained.write(partial).rename(checkpoint)
     profile = _profile(root, overrides)
     build.make(profile)
     pages = [page.name for page in contents.notebooks(root)]

@@ -1,14 +1,13 @@
 """How long the pieces of a run took, from the records that the store keeps with its results."""
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
 from darksecrets.corpora.annotated_maps import AFTER, BEFORE
 from darksecrets.models.setup import Setup
-from darksecrets.runs import RECORD
+from darksecrets.runs import Store
 
 # Kinds of results in the store, and what `run.json` calls them. Parsing is part of "attended", which asks for it.
 KINDS = {
@@ -85,7 +84,7 @@ def of_results(store: Path, known: Known) -> list[Piece]:
     """
     found = []
     for kind in KINDS:
-        for record in _records(store, kind):
+        for record in Store(store).records(kind):
             piece = known.piece(kind, record["ingredients"])
             if piece is not None:
                 found.append(piece | {"seconds": record["seconds"], "finished": record["finished"]})
@@ -96,15 +95,10 @@ def of_chapters(store: Path, run: str, pages: Sequence[str]) -> list[Piece]:
     """List the chapters that were executed for a run, with all that was computed in them: page, seconds, finished."""
     found = [
         {"page": page, "seconds": record["seconds"], "finished": record["finished"]}
-        for record in _records(store, NOTEBOOK)
+        for record in Store(store).records(NOTEBOOK)
         if (page := record["ingredients"]["page"]) in pages and record["ingredients"]["parameters"].get("run") == run
     ]
     return _latest(found)
-
-
-def _records(store: Path, kind: str) -> Iterator[dict[str, Any]]:
-    for path in sorted((store / kind).glob(f"*/{RECORD}")):
-        yield json.loads(path.read_text())
 
 
 def _latest(pieces: list[Piece]) -> list[Piece]:

@@ -1,14 +1,17 @@
 """Papermill over the book's notebooks: in order, one kernel at a time, nothing twice.
 
 An executed notebook is a result in the run store, keyed by its code, its parameters, the library, the packages and
-the notebooks before it. It is there only when it succeeded; what failed is kept under `_build/failed` to look at.
+the notebooks before it. It is there only when it succeeded; what failed is kept under `_build/failed` to look at. The
+result also holds copies of the tables that the notebook saved, so that those that a run has lost come back.
 """
 
 import os
 import re
 import shutil
+import tempfile
 import time
 from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -26,8 +29,10 @@ from darksecrets.book import contents, executed, parameters
 from darksecrets.book.profiles import PLACES, STORE, Profile
 from darksecrets.book.progress import CellProgress
 from darksecrets.errors import InputError
+from darksecrets.files import tell
 
-FAILED = Path("_build/failed")
+BUILD = Path("_build")
+FAILED = BUILD / "failed"
 DRAWING = ("altair", "vl-convert-python", "bertviz", "myst-nb", "ipykernel", "papermill")
 # No bars (they are widgets, whose state drags foreign scripts into the page), and this environment's own kernel.
 KERNEL_ENVIRONMENT = {
@@ -41,8 +46,7 @@ KERNEL_ENVIRONMENT = {
     "PYDEVD_DISABLE_FILE_VALIDATION": "1",
     "PYTHONHASHSEED": "0",
 }
-# Kernels started over TCP race for ports; over sockets in the file system they cannot.
-TRANSPORT = Config({"KernelManager": {"transport": "ipc"}}) if os.name == "posix" else Config()
+TABLES = "tables"  # of an executed notebook's result: copies of the run's tables that it saved
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -96,6 +100,11 @@ def _result(
     directory = store.result("notebook", ingredients, compute)
     spent = f"{time.perf_counter() - started:.0f} s" if ran else "unchanged, not executed again"
     print(f"{label} ... {spent}", flush=True)
+    for copies in sorted((directory / TABLES).glob("*")):
+        for name in store.run(copies.name).restore(copies):
+            tell(
+                f"run {copies.name!r}: table {name} was missing or damaged; it is back, as {page.source.stem} saved it"
+            )
     return executed.read(directory / "notebook.ipynb")
 
 
@@ -103,7 +112,9 @@ def _run(page: contents.Page, values: dict[str, Any], directory: Path, profile: 
     """Execute one notebook into `directory`: `notebook.ipynb` is there when, and only when, it reached its end."""
     working = directory / "executing.ipynb"
     n_cells = len(executed.read(page.source).cells) + 1  # and the one that papermill adds
-    with CellProgress(n_cells) as progress:
+    shutil.rmtree(directory / TABLES, ignore_errors=True)
+    os.environ[runs.COPIES] = str((directory / TABLES).resolve())
+    with CellProgress(n_cells) as progress, _transport() as config:
         try:
             papermill.execute_notebook(
                 page.source.resolve(),
@@ -114,7 +125,7 @@ def _run(page: contents.Page, values: dict[str, Any], directory: Path, profile: 
                 stdout_file=progress,
                 stderr_file=progress,
                 on_cell_start=progress.cell_started,
-                config=TRANSPORT,
+                config=config,
                 extra_arguments=["--log-level=CRITICAL"],  # the kernel's remarks on its own start and end
             )
         except PapermillExecutionError as error:
@@ -131,8 +142,19 @@ def _run(page: contents.Page, values: dict[str, Any], directory: Path, profile: 
             page, position, "the notebook ended before this cell; did it call sys.exit()?", working, profile.root
         )
     working.unlink()
-    nbformat.write(executed.clean(notebook), directory / ".notebook.ipynb")
-    (directory / ".notebook.ipynb").replace(directory / "notebook.ipynb")
+    nbformat.write(executed.clean(notebook), directory / "notebook.ipynb")
+
+
+@contextmanager
+def _transport() -> Iterator[Config]:
+    """Give a kernel sockets in the file system, in a directory of its own: over TCP kernels race for ports, and side by
+    side in one directory for names.
+    """
+    if os.name != "posix":
+        yield Config()
+        return
+    with tempfile.TemporaryDirectory(prefix="kernel-", ignore_cleanup_errors=True) as directory:
+        yield Config({"KernelManager": {"transport": "ipc", "connection_file": f"{directory}/kernel.json"}})
 
 
 def _ingredients(name: str, source: NotebookNode, values: dict[str, Any], folder: Path, before: str) -> dict[str, Any]:

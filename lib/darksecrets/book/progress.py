@@ -4,7 +4,12 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
+
+from darksecrets.files import nearest, saying_full
 
 HEARTBEAT = 30.0  # seconds of silence after which a running cell is said to run
 
@@ -16,6 +21,26 @@ def stage(title: str) -> Iterator[None]:
     started = time.perf_counter()
     yield
     print(f"== {title}: {time.perf_counter() - started:.1f} s", flush=True)
+
+
+@contextmanager
+def alone(directory: Path) -> Iterator[None]:
+    """Let one process at a time work in `directory`, which is made; another waits, and says so.
+
+    The lock is the operating system's, and gone with the process that holds it, however that ends.
+    """
+    with saying_full("a lock", nearest(directory)):
+        directory.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(directory / ".lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            print(f"Another build is running in {directory.parent.name}; waiting until it is done", flush=True)
+            lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 class CellProgress:

@@ -3,8 +3,8 @@
 Each function returns tables by the names they are published under; `evidence.comparison` says how they are compared.
 """
 
+import shutil
 import tarfile
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from filelock import FileLock
 
 from darksecrets.analyses import attended, frame_attention, pattern_validation, patterns, scores, similarity
 from darksecrets.analyses.attended import Attended
@@ -149,7 +150,12 @@ def _unpacked(place: str, cache: Path) -> Iterator[str]:
     if not Path(place).is_file():
         raise InputError(f"frames {place!r}: there is no such archive; {framenet.INSTALL}")
     cache.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=cache) as directory:
-        with tarfile.open(place) as archive:
-            archive.extractall(directory, filter="data")
-        yield directory
+    directory = cache / "unpacked"
+    with FileLock(cache / "unpacking.lock"):
+        shutil.rmtree(directory, ignore_errors=True)  # a process that was killed may have left it
+        try:
+            with tarfile.open(place) as archive:
+                archive.extractall(directory, filter="data")
+            yield str(directory)
+        finally:
+            shutil.rmtree(directory, ignore_errors=True)

@@ -8,16 +8,18 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from darksecrets.book import contents, durations, parameters, published
 from darksecrets.book.durations import Known, Piece
-from darksecrets.book.execute import execute, library_fingerprint
+from darksecrets.book.execute import BUILD, execute, library_fingerprint
 from darksecrets.book.profiles import PLACES, RUN, STORE, Profile
-from darksecrets.book.progress import stage
+from darksecrets.book.progress import alone, stage
 from darksecrets.corpora import framenet, pocket
 from darksecrets.errors import InputError
+from darksecrets.files import replace
 from darksecrets.models.setup import Setup
 from darksecrets.runs import Run, Store, fingerprint, write_json
 
@@ -33,10 +35,11 @@ def make(profile: Profile) -> Path:
     """
     check(profile)
     print(f"Reference run {profile.run}")
-    with stage("Execute the chapters that measure"):
-        execute(profile, only=chapters(profile.root))
-    with stage("Publish the tables"):
-        return publish(profile, profile.root / published.DIRECTORY)
+    with alone(profile.root / BUILD):
+        with stage("Execute the chapters that measure"):
+            execute(profile, only=chapters(profile.root))
+        with stage("Publish the tables"):
+            return publish(profile, profile.root / published.DIRECTORY)
 
 
 def chapters(root: Path) -> list[str]:
@@ -78,10 +81,10 @@ def publish(profile: Profile, target: Path) -> Path:
     sources += [(before, name) for name in published.ALONE if name not in names and name in before.tables()]
     records = {name: _record(source, name) for source, name in sources}
     for name in names:
-        _copy(run.directory / f"{name}.parquet", target / f"{name}.parquet")
-    for name in before.tables():
-        if name not in records:
-            (target / f"{name}.parquet").unlink()
+        replace(target / f"{name}.parquet", partial(shutil.copyfile, run.directory / f"{name}.parquet"))
+    for path in target.glob("*.parquet"):
+        if path.stem not in records:
+            path.unlink()
     content = {"run": PROFILE, **_described(profile), "machine": run.provenance["machine"], **_shared(records)}
     write_json(target / "run.json", content)
     print(f"{len(records)} tables, {sum(path.stat().st_size for path in target.iterdir()) / 1e6:.1f} MB")
@@ -90,12 +93,6 @@ def publish(profile: Profile, target: Path) -> Path:
 
 def _record(run: Run, name: str) -> dict[str, Any]:
     return run.provenance["tables"][name] | {"made_from": run.made_from(name)}
-
-
-def _copy(source: Path, target: Path) -> None:
-    temporary = target.with_name(f".{target.name}")
-    shutil.copyfile(source, temporary)
-    temporary.replace(target)
 
 
 def _shared(records: Mapping[str, dict[str, Any]]) -> dict[str, Any]:

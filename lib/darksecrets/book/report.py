@@ -11,6 +11,7 @@ from darksecrets.errors import InputError
 from darksecrets.evidence import own_reading, own_report
 from darksecrets.evidence.own_report import OwnReport
 from darksecrets.figures import own_page, publish
+from darksecrets.files import write_text
 from darksecrets.runs import Run, write_json
 
 PAGE, HEADS, TABLES = "index.html", "heads.json", "tables"
@@ -54,7 +55,7 @@ def write(report: OwnReport, directory: str | Path) -> Path:
     content = own_report.heads_file(report)
     report.tables.save(Run(directory / TABLES), **{name: content[name] for name in ("model", "data")})
     write_json(directory / HEADS, content)
-    (directory / PAGE).write_text(page(report), encoding="utf-8")
+    write_text(directory / PAGE, page(report))
     return directory / PAGE
 
 

@@ -22,6 +22,7 @@ from darksecrets.evidence.heads import named
 from darksecrets.figures import explorer_drawings as drawings
 from darksecrets.figures import explorer_panels as panels
 from darksecrets.figures import small_multiples
+from darksecrets.files import replace
 
 OWN_TEXT = "your own text"
 N_EXAMPLES = 12  # of a task's validation examples that are offered
@@ -127,7 +128,8 @@ class Explorer:
             parts = [self.view, exploration.task, exploration.checkpoint, named(*self.chosen), self.theme.value]
             path = self.folder / f"{'-'.join(parts).replace(' ', '-').lower()}.{kind}"
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(svg.encode() if kind == "svg" else small_multiples.png(svg))
+            drawn = svg.encode() if kind == "svg" else small_multiples.png(svg)
+            replace(path, lambda half: half.write_bytes(drawn))
             self.saved.value = f"Written: <code>{escape(str(path))}</code>"
 
     def rank(self) -> None:

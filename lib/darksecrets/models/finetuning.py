@@ -21,6 +21,7 @@ from transformers import PreTrainedTokenizerBase as Tokenizer
 
 from darksecrets.corpora.glue import Split, Task
 from darksecrets.errors import InputError
+from darksecrets.files import damage, seal, tell
 from darksecrets.models import attention, checkpoints
 from darksecrets.models.checkpoints import Checkpoint
 from darksecrets.models.edited_attention import use_attention
@@ -151,7 +152,9 @@ class _Progress(TrainerCallback):
 
 
 class _Saves(TrainerCallback):
-    """Asks for a save now and then: a save takes as long as several steps, and a short training needs none."""
+    """Asks for a save now and then, and seals it: a save takes as long as several steps, and a short training needs
+    none.
+    """
 
     def on_train_begin(self, args, state, control, **kwargs) -> None:  # noqa: ANN001, ANN003
         self.saved = time.monotonic()
@@ -161,6 +164,7 @@ class _Saves(TrainerCallback):
             control.should_save = True
 
     def on_save(self, args, state, control, **kwargs) -> None:  # noqa: ANN001, ANN003
+        seal(Path(args.output_dir, f"checkpoint-{state.global_step}"), {"step": state.global_step})
         self.saved = time.monotonic()
 
 
@@ -234,10 +238,12 @@ def _collate(pairs: list[tuple[attention.Encoded, float]], tokenizer: Tokenizer,
 
 
 def _last_saved(directory: Path) -> str | None:
-    """Return the newest checkpoint that was written to its end: the Trainer writes trainer_state.json last."""
-    whole = [
-        path.parent
-        for path in directory.glob("checkpoint-*/trainer_state.json")
-        if path.read_text().rstrip().endswith("}")
-    ]
-    return str(max(whole, key=lambda path: int(path.name.split("-")[1]))) if whole else None
+    """Return the newest save that is whole; remove those that were cut short or have changed, and say so."""
+    saves = sorted(directory.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]), reverse=True)
+    for path in saves:
+        fault = damage(path)
+        if not fault:
+            return str(path)
+        tell(f"fine-tuning: the save {directory.name}/{path.name} is left out ({fault})")
+        shutil.rmtree(path)
+    return None

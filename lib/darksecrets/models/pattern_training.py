@@ -10,6 +10,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from darksecrets.corpora.annotated_maps import PATTERNS, AttentionMap
+from darksecrets.files import replace
 from darksecrets.models import pattern_classifier
 from darksecrets.models.pattern_classifier import PatternClassifier
 
@@ -58,7 +59,8 @@ def fit(
 
 def save(classifier: PatternClassifier, path: Path = pattern_classifier.WEIGHTS) -> None:
     """Write a classifier's weights as safetensors; they load into the architecture of this version only."""
-    save_file({name: values.contiguous() for name, values in classifier.state_dict().items()}, path)
+    weights = {name: values.contiguous() for name, values in classifier.state_dict().items()}
+    replace(path, lambda half: save_file(weights, half))
     path.chmod(0o644)  # others may read it too
 
 

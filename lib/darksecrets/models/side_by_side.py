@@ -21,7 +21,7 @@ from itertools import islice
 
 import torch
 
-from darksecrets.errors import InputError
+from darksecrets.errors import DiskFullError, InputError
 from darksecrets.models import checkpoints
 from darksecrets.models.setup import Setup
 
@@ -132,8 +132,9 @@ def _in_workers(setup: Setup, jobs: Sequence[Job], n_workers: int, n_threads: in
 
 def _seconds(job: Job, answer: dict[str, object]) -> float:
     """Read a worker's answer: the seconds that a training took, or the error that it ended with."""
-    if answer.get("error") == InputError.__name__:
-        raise InputError(answer["message"])
+    for told in (InputError, DiskFullError):
+        if answer.get("error") == told.__name__:
+            raise told(answer["message"])
     if "error" in answer:
         what = f"{job.initialization} weights on {job.task}, seed {job.seed}"
         raise RuntimeError(f"fine-tuning {what} failed: {answer['error']}: {answer['message']}")
@@ -208,8 +209,8 @@ def _serve() -> None:
         try:
             setup = setup or Setup(**first["setup"])
             answer = {"seconds": _train(setup, job)}
-        except InputError as error:
-            answer = {"error": InputError.__name__, "message": str(error)}
+        except (InputError, DiskFullError) as error:
+            answer = {"error": type(error).__name__, "message": str(error)}
         except Exception as error:  # whatever it is, the process that asked raises it
             traceback.print_exc()
             answer = {"error": type(error).__name__, "message": str(error)}

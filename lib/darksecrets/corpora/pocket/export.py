@@ -12,6 +12,7 @@ from darksecrets.corpora.annotation import to_dict
 from darksecrets.corpora.pocket import SIZES, Item, items
 from darksecrets.corpora.tasks import TASKS, Task
 from darksecrets.errors import InputError
+from darksecrets.files import write_text
 
 
 def export(directory: str | Path, train: int = SIZES["train"], dev: int = SIZES["dev"], seed: int = 0) -> list[Path]:
@@ -46,7 +47,7 @@ def annotations_file(task: str, split: str) -> str:
 def _written(path: Path, lines: Sequence[str]) -> Path:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8", newline="\n")
+        write_text(path, "".join(f"{line}\n" for line in lines))
     except OSError as error:
         raise InputError(f"{str(path)!r} cannot be written ({error.strerror}): name another directory") from error
     return path

@@ -1,0 +1,3 @@
+"""What happens to a book when processes die, disks fill up and files change: commands to run by hand, and what the tests
+share with them.
+"""
