@@ -1,17 +1,19 @@
 """Faults one at a time: what is broken, what is said, and what is computed again."""
 
+import contextlib
+import io
 import os
-import re
+import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
+from darksecrets.book import execute, profiles
 from darksecrets.runs import Store
 from tests.conftest import ROOT, write_task
 from tests.faults import clones, small_book
@@ -62,13 +64,24 @@ def state(root: Path) -> dict[str, bytes]:
 
 
 def garbled_in_book(root: Path, pattern: str, damage: Callable[[Path], None]) -> Outcome:
-    """Damage a file of a built book's store, and build again."""
+    """Damage a file of an executed book's store, and execute again; a result is read once more by its notebook."""
     before = state(root)
     damage(next(iter(sorted((root / "_runs").glob(pattern)))))
-    code, said = book(root)
-    lines = [line for line in said.splitlines() if re.match("(store|run) ?", line) and "Book of" not in line]
-    again = "nothing" if "unchanged" in said else "the notebook"
-    return Outcome("; ".join(lines), again, code == 0 and bool(lines) and state(root) == before and not _wrong(root))
+    if pattern.startswith("piece"):
+        shutil.rmtree(root / "_runs" / "notebook")
+    said = execute_again(root)
+    lines = [line.strip() for line in said.splitlines() if line.strip().startswith(("store: ", "run '"))]
+    again = {"piece": "the result", "notebook": "the notebook", "runs": "nothing"}[pattern.split("/")[0]]
+    is_right = ("unchanged" in said) == (again == "nothing")
+    return Outcome("; ".join(lines), again, bool(lines) and is_right and state(root) == before and not _wrong(root))
+
+
+def execute_again(root: Path) -> str:
+    """Execute a clone's notebooks; return what was said."""
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+        execute.execute(profiles.load(root, "pocket"))
+    return said.getvalue()
 
 
 def garbled_model(work: Path, damage: Callable[[Path], None]) -> Outcome:
@@ -87,6 +100,7 @@ import sys
 from darksecrets import __main__
 from darksecrets.corpora import glue
 from darksecrets.models import checkpoints, finetuning
+from darksecrets.book import execute, profiles
 from darksecrets.runs import Store
 import click
 
@@ -116,7 +130,7 @@ def finished(process: subprocess.Popen) -> tuple[int, str]:
     return process.returncode, said
 
 
-@contextmanager
+@contextlib.contextmanager
 def small_disk(place: Path, size: str) -> Iterator[Path]:
     """Mount a disk of that size at `place`; `OSError` where mounting is not allowed."""
     place.mkdir()
@@ -182,7 +196,8 @@ def full_book(disk: Path, left: int) -> Outcome:
 
 
 def two_books(root: Path) -> Outcome:
-    """Build a book twice at once in one clone."""
+    """Build a book twice at once in one clone, where nothing is executed yet."""
+    shutil.rmtree(root / "_runs")
     environment = os.environ | {"PYTHONPATH": str(ROOT / "lib")}
     command = [sys.executable, "-m", "darksecrets", "book"]
     pair = [
@@ -197,7 +212,9 @@ def two_books(root: Path) -> Outcome:
     said_line = next((line for text in waited for line in text.splitlines() if "Another" in line), "")
     codes = [code for code, _ in said]
     return Outcome(
-        said_line, "nothing" if executed == 1 else "twice", codes == [0, 0] and executed == 1 and not _wrong(root)
+        said_line,
+        "nothing" if executed == 1 else "twice",
+        codes == [0, 0] and bool(waited) and executed == 1 and not _wrong(root),
     )
 
 
@@ -214,6 +231,8 @@ def two_finetunings(work: Path) -> Outcome:
 def dead_between_renames(root: Path) -> Outcome:
     """Leave a built book as a process does that dies between the two renames of an exchange; build again."""
     html = root / clones.HTML
+    if not html.exists():
+        book(root)
     html.rename(html.with_name("html.old"))
     notebook = root / "notebooks" / "01-toy.ipynb"
     mended = notebook.read_text()

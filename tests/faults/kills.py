@@ -1,7 +1,7 @@
 """Kill a book's processes at random moments, and compare what comes of it with an undisturbed run.
 
-`python -m tests.faults.kills --kills 20` builds the pocket book twice, once undisturbed (`--undisturbed CLONE` takes one
-that is built already, with `--seconds` it took), and writes a report. The tables must be byte-identical.
+`python -m tests.faults.kills --kills 20` builds the pocket book twice, once undisturbed (`--undisturbed CLONE` takes
+one that is built already, with the `--seconds` that it took), and writes a report. The tables must be byte-identical.
 """
 
 import random

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from darksecrets.errors import InputError
+from darksecrets.files import HALF
 from darksecrets.runs import Store, fingerprint
 
 TABLE = pd.DataFrame({"layer": [0, 0], "head": [0, 1], "value": [0.25, 0.5]})
@@ -118,6 +119,42 @@ def test_a_killed_process_leaves_no_lock_and_no_half_result(tmp_path):
     path, calls = count_calls(Store(tmp_path), {})
     assert calls == 1
     assert (path / "file.txt").read_text() == "text"
+
+
+def test_a_result_that_lacked_its_name_alone_is_not_computed_again(tmp_path):
+    path, _ = count_calls(Store(tmp_path), {})
+    path.rename(path.with_suffix(".partial"))
+    again, calls = count_calls(Store(tmp_path), {})
+    assert (again, calls) == (path, 0)
+
+
+def test_half_written_files_are_no_part_of_a_result(tmp_path):
+    path, _ = count_calls(Store(tmp_path), {})
+    path.rename(path.with_suffix(".partial"))
+    (path.with_suffix(".partial") / "result.json").unlink()
+    (path.with_suffix(".partial") / f".file.txt.1{HALF}").write_text("ha")
+    again, calls = count_calls(Store(tmp_path), {})
+    assert calls == 1
+    assert sorted(file.name for file in again.iterdir()) == ["file.txt", "result.json"]
+
+
+def test_what_was_abandoned_long_ago_is_removed(tmp_path):
+    old, new = tmp_path / "kind" / "old.partial", tmp_path / "kind" / "new.partial"
+    for folder in (old, new):
+        folder.mkdir(parents=True)
+    os.utime(old, (0, 0))
+    count_calls(Store(tmp_path), {})
+    assert not old.exists()
+    assert new.exists()
+
+
+def test_records_that_are_damaged_are_named_and_left_out(tmp_path, capsys):
+    for seed in (0, 1):
+        path, _ = count_calls(Store(tmp_path), {"seed": seed})
+    record = path / "result.json"
+    record.write_text(record.read_text().replace('"seed": 1', '"seed": 2'))
+    assert [found["ingredients"] for found in Store(tmp_path).records("kind")] == [{"seed": 0}]
+    assert f"{path.name} is left out (result.json has changed)" in capsys.readouterr().err
 
 
 def test_tables_come_back_as_they_were(tmp_path):
