@@ -32,7 +32,6 @@ from darksecrets.models.sweep import sweep
 
 CHECKPOINTS = (BEFORE, AFTER)
 MOST_TOKENS = 512  # as many as BERT has places for
-COUNTED = 100_000  # tokens, beyond which a text's own number is not told
 KEPT_WEIGHTS = 2**25  # of all maps that are kept for coming back to: 128 MB
 SCORE = "score, 0 to 5"  # what a regression answers
 
@@ -197,12 +196,11 @@ class Exploration:
     def _encoded(self, first: str, second: str) -> tuple[Encoded, tuple[str, ...]]:
         tokenizer, example = self.setup.load().tokenizer, [Example("0", first, second or None, 0)]
         room = min(MOST_TOKENS, attention.longest_input(self.model(BEFORE)))
-        (whole,) = attention.encode(tokenizer, example, COUNTED)
+        (whole,) = attention.encode(tokenizer, example, None)
         if len(whole) <= room:
             return whole, ()
         (encoded,) = attention.encode(tokenizer, example, room)
-        counted = f"{len(whole):,}" if len(whole) < COUNTED else f"over {COUNTED:,}"
-        return encoded, (f"The text has {counted} tokens. The model reads at most {room}; the rest was cut off.",)
+        return encoded, (f"The text has {len(whole):,} tokens. The model reads at most {room}; the rest was cut off.",)
 
     def _words(self, sentences: Sequence[Sentence]) -> dict[str, list[str]]:
         """Return the words of each feature that the model reads at least in part."""

@@ -16,6 +16,7 @@ from darksecrets.evidence import feature_gaps, feature_summaries
 from darksecrets.evidence.feature_gaps import ALL, INCREASES, SURE
 from darksecrets.evidence.feature_summaries import PAPER, Block
 from darksecrets.evidence.fine_tuning import counted, per_cent, verdict
+from darksecrets.evidence.permutation import SIGNIFICANT
 from darksecrets.evidence.saved import SavedTables
 from darksecrets.evidence.statistics import holm, over_seeds, p_of_interval
 
@@ -25,7 +26,6 @@ SAME_PICTURE = "The released notebook ranks heads as the text does, with a rank 
 RARE_LOWER = "Counting inputs without it as 0 lowers the weight of pronouns and of negation"
 SAME = 0.9  # rank correlation over heads from which two pictures are alike
 RARE = ("pronoun", "negation")
-SIGNIFICANT = 0.05
 
 HOLDS, BEYOND = "holds", "not asked"  # what the paper says
 CLAIMS = {

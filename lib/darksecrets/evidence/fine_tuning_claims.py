@@ -39,7 +39,8 @@ def judged(run: FineTuningTables) -> pd.DataFrame:
     }
     parts = []
     for claim, table in tables.items():
-        verdicts = [_contains(run, *bounds) if claim == AVERAGE_GAIN else verdict(*bounds) for bounds in _bounds(table)]
+        bounds = zip(table["low"], table["high"], strict=True)
+        verdicts = [_contains(run, *pair) if claim == AVERAGE_GAIN else verdict(*pair) for pair in bounds]
         parts.append(table[["task", *_INTERVAL]].assign(claim=claim, verdict=verdicts))
     parts = [part for part in parts if len(part)]
     return pd.concat(parts, ignore_index=True)[["claim", "task", *_INTERVAL, "verdict"]]
@@ -108,7 +109,3 @@ def _cells(run: FineTuningTables) -> dict[str, str]:
 def _lacking(run: FineTuningTables) -> list[str]:
     there = set(run.over_untuned["task"])
     return [task for task in TASKS if task not in there]
-
-
-def _bounds(table: pd.DataFrame) -> list[tuple[float, float]]:
-    return list(table[["low", "high"]].itertuples(index=False, name=None))

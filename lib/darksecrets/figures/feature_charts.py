@@ -10,6 +10,7 @@ import pandas as pd
 
 from darksecrets.analyses.feature_attention import CLS, NORM, SEP, SEP_SUM
 from darksecrets.analyses.feature_attention import WEIGHT as PLAIN
+from darksecrets.evidence.permutation import SIGNIFICANT
 from darksecrets.figures import head_charts
 from darksecrets.figures.charts import (
     FEATURE_COLOURS,
@@ -31,7 +32,6 @@ from darksecrets.figures.views import WEIGHT
 
 SPECIAL = (CLS, SEP, SEP_SUM)
 MEASURES = dict(zip((PLAIN, NORM), SCALES["measure"].domain, strict=True))
-SIGNIFICANT = 0.05
 CLEAR, UNCLEAR = "differs from 0 (corrected)", "may be 0"
 _DIGITS = ".4f"
 _STROKES = alt.Legend(orient="top", title=None, symbolType="stroke", symbolStrokeWidth=2, symbolSize=300)

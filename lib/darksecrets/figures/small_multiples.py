@@ -60,10 +60,7 @@ def all_maps(
         most = views.most_tokens(n_layers * n_heads)
         raise InputError(f"{weights.size:,} weights make too large a drawing: give at most {most} tokens of this model")
     page = _Page(LEFT + n_heads * (SIDE + GAP) + GAP, theme, title)
-    page.row(FONT + 8)
-    page.text(LEFT + n_heads * (SIDE + GAP) / 2, -10 - FONT, "head", "middle")
-    for head in range(n_heads):
-        page.text(_across(head) + SIDE / 2, -8, str(head + 1), "middle")
+    page.headings(n_heads, SIDE, GAP)
     for layer in range(n_layers):
         page.text(LEFT - 10, SIDE / 2 + 5, str(layer + 1), "end")
         for head in range(n_heads):
@@ -115,10 +112,7 @@ def similarities(values: ArrayLike, title: str = "", chosen: Head | None = None,
     colours = views.palette(scale["scheme"])[np.rint(255 * np.clip(values, 0, 1) ** scale["exponent"]).astype(int)]
     wide, high = CELL
     page = _Page(LEFT + values.shape[1] * wide + GAP, theme, title)
-    page.row(FONT + 8)
-    page.text(LEFT + values.shape[1] * wide / 2, -10 - FONT, "head", "middle")
-    for head in range(values.shape[1]):
-        page.text(LEFT + wide * (head + 0.5), -8, str(head + 1), "middle")
+    page.headings(values.shape[1], wide)
     for layer, row in enumerate(values):
         page.text(LEFT - 10, high - 8, str(layer + 1), "end")
         for head, value in enumerate(row):
@@ -161,6 +155,13 @@ class _Page:
     def text(self, x: float, y: float, text: str, anchor: str = "start", size: int = FONT, ink: str = "") -> None:
         more = (f' font-size="{size}"' if size != FONT else "") + (f' fill="{ink}"' if ink else "")
         self.add(f'<text x="{x:g}" y="{self.top + y:g}" text-anchor="{anchor}"{more}>{_text(text)}</text>')
+
+    def headings(self, n_heads: int, wide: float, gap: float = 0) -> None:
+        """Number the columns of a grid, a head each: `wide` pixels and a gap."""
+        self.row(FONT + 8)
+        self.text(LEFT + n_heads * (wide + gap) / 2, -10 - FONT, "head", "middle")
+        for head in range(n_heads):
+            self.text(LEFT + head * (wide + gap) + wide / 2, -8, str(head + 1), "middle")
 
     def sideways(self, x: float, y: float, text: str, anchor: str = "middle", size: int = FONT) -> None:
         place = f'transform="translate({x:g} {self.top + y:g}) rotate(-90)"'
