@@ -17,7 +17,7 @@ lower = $(shell printf '%s' '$(1)' | tr 'A-Z' 'a-z')
 OVERRIDES = $(strip $(foreach name,$(SETTABLE),$(if $(filter command%,$(origin $(name))),'$(call lower,$(name))=$($(name))')))
 
 .DEFAULT_GOAL := help
-.PHONY: help book check reference check-reference shortcuts dry-run audit lab patterns bench lint lock clean test test-unit test-notebooks test-book test-browser
+.PHONY: help book check reference check-reference shortcuts dry-run audit archive lab patterns bench lint lock clean test test-unit test-notebooks test-book test-browser
 
 help: ## show this list
 	@echo "make TARGET, where TARGET is one of:"
@@ -48,6 +48,9 @@ dry-run: $(READY) ## prove profile paper: the whole book on an untrained BERT-ba
 
 audit: $(READY) ## check the built book: other hosts, links, figures, sizes
 	@$(BIN)/python -m darksecrets audit
+
+archive: $(READY) ## pack the built book into one file to read offline, in _build/archive
+	@$(BIN)/python -m darksecrets archive
 
 lab: $(READY) ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab notebooks

@@ -232,20 +232,31 @@ def audit(directory: Path | None) -> None:
       python -m darksecrets audit
       python -m darksecrets audit _build/html
     """
-    from darksecrets.book import audit as rules
-    from darksecrets.book import contents
+    from darksecrets.book import build, contents
 
-    root = contents.book_root()
-    html = directory or root / "_build" / "html"
-    if not html.is_dir():
-        raise InputError(
-            f"there is no book in {click.format_filename(html)}; build it with `make book`, or name its directory"
-        )
-    findings = rules.audit(html, contents.names(root), hidden=(str(root), sys.prefix))
-    if findings:
-        click.echo(rules.report(findings), err=True)
+    try:
+        html = build.audited(contents.book_root(), directory)
+    except build.BuildError as error:
+        click.echo(str(error), err=True)
         sys.exit(1)
     click.echo(f"{len(contents.html_pages(html))} pages, no faults")
+
+
+@main.command()
+def archive() -> None:
+    """Pack the built book into one file to read offline: _build/archive/darksecrets-book-VERSION.zip.
+
+    Licences and citation go with it, and its SHA-256 stands beside it. A book with a fault is not packed.
+    """
+    from darksecrets.book import build, contents, publication
+
+    root = contents.book_root()
+    try:
+        packed = publication.archive(root, build.audited(root))
+    except build.BuildError as error:
+        click.echo(str(error), err=True)
+        sys.exit(1)
+    click.echo(f"{packed.relative_to(root)}: {packed.stat().st_size / 1e6:.1f} MB; open index.html in it")
 
 
 for command in research.COMMANDS:

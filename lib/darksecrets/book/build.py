@@ -10,15 +10,18 @@ from pathlib import Path
 
 import nbformat
 import vl_convert
+import yaml
 from nbformat import NotebookNode
 
-from darksecrets.book import audit, contents
+from darksecrets.book import audit, contents, library, publication
 from darksecrets.book.execute import BUILD, execute
 from darksecrets.book.profiles import FOLDER, Profile
 from darksecrets.book.progress import alone, stage
+from darksecrets.errors import InputError
 from darksecrets.files import full, says_full
 
 HTML = BUILD / "html"
+CONFIG = "_config.yml"
 COPIED = ("*.md", "*.bib")  # of the notebooks' folder, besides the executed notebooks
 BIBLIOGRAPHY_ROLE = ('role="doc-biblioentry"', 'role="listitem"')  # docutils writes one that WAI-ARIA has withdrawn
 MATHJAX = "sphinx-mathjax-offline"  # the package that carries MathJax 3; its folder is no Python name
@@ -51,13 +54,26 @@ def publish(root: Path, notebooks: Mapping[str, NotebookNode]) -> Path:
     with stage("Build the pages"):
         html = build_pages(source, root / BUILD / "fresh")
     with stage("Audit the pages"):
-        findings = audit.audit(html, contents.names(root), hidden=(str(root.resolve()), sys.prefix))
-        if findings:
-            raise BuildError(audit.report(findings))
+        audited(root, html)
     final = root / HTML
     _exchange(html, final)
     print(f"The book is in {final.relative_to(root)}: open {final.relative_to(root) / 'index.html'}")
     return final
+
+
+def audited(root: Path, html: Path | None = None) -> Path:
+    """Return the directory of the built pages, those of `root` unless `html` is given, if the audit has nothing to say.
+
+    Raises `InputError` where there is no book, and `BuildError` with the audit's findings.
+    """
+    html = html or root / HTML
+    if not html.is_dir():
+        place = os.path.relpath(html)
+        raise InputError(f"there is no book in {place}; build it with `make book`, or name its directory")
+    findings = audit.audit(html, contents.names(root), hidden=(str(root.resolve()), sys.prefix))
+    if findings:
+        raise BuildError(audit.report(findings))
+    return html
 
 
 def stage_sources(root: Path, notebooks: Mapping[str, NotebookNode]) -> Path:
@@ -65,11 +81,13 @@ def stage_sources(root: Path, notebooks: Mapping[str, NotebookNode]) -> Path:
     source = root / BUILD / "source"
     shutil.rmtree(source, ignore_errors=True)
     source.mkdir(parents=True)
-    for name in ("_config.yml", contents.CONTENTS):
-        shutil.copy(root / name, source / name)
+    shutil.copy(root / contents.CONTENTS, source / contents.CONTENTS)
+    config = yaml.safe_load((root / CONFIG).read_text(encoding="utf-8"))
+    (source / CONFIG).write_text(yaml.safe_dump(publication.settings(config)), encoding="utf-8")
     for pattern in COPIED:
         for path in sorted((root / FOLDER).rglob(pattern)):
             _copy(path, source / path.relative_to(root))
+    library.write(source / FOLDER / "api", contents.titles(root))
     for name, notebook in notebooks.items():
         target = source / f"{name}.ipynb"
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -1,8 +1,10 @@
 """Which pages the book has, in which order: `_toc.yml` read once for everyone."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
+import nbformat
 from sphinx_external_toc.parsing import MalformedError, parse_toc_yaml
 
 from darksecrets.errors import InputError
@@ -52,6 +54,19 @@ def names(root: Path) -> list[str]:
     ordered = [site.root.docname]
     ordered += [name for name in site if name != site.root.docname]
     return [name.removesuffix(Path(name).suffix) if Path(name).suffix in ENDINGS else name for name in ordered]
+
+
+def titles(root: Path) -> dict[str, str]:
+    """Map the title of each page, and what stands before a colon in it, to the page's name."""
+    found = {}
+    for page in pages(root):
+        text = page.source.read_text(encoding="utf-8")
+        if page.is_notebook:
+            text = next((cell.source for cell in nbformat.reads(text, as_version=4).cells), "")
+        title = re.search(r"^# +(.+?) *$", text, re.MULTILINE)
+        if title:
+            found |= {title[1]: page.name, title[1].split(":")[0]: page.name}
+    return found
 
 
 def _source(root: Path, name: str) -> Path:

@@ -16,7 +16,6 @@ import pandas as pd
 from darksecrets.corpora import framenet_filter, pocket
 from darksecrets.corpora.annotation import READINGS, Frame, Sentence, from_dict
 from darksecrets.corpora.framenet_filter import Span
-from darksecrets.corpora.tasks import TASKS
 from darksecrets.errors import InputError
 from darksecrets.runs import Store, file_fingerprint
 
@@ -133,7 +132,7 @@ def pocket_examples(n: int = N_PAPER, seed: int = 0) -> list[Sentence]:
     found: dict[str, Sentence] = {}
     size = pocket.SIZES["dev"]
     while len(found) < n:
-        splits = [pocket.items(task, "dev", size, seed) for task in TASKS]
+        splits = [pocket.items(task, "dev", size, seed) for task in pocket.WRITERS]
         written = (sentence for row in zip(*splits, strict=True) for item in row for sentence in item.sentences)
         found = {sentence.text: sentence for sentence in written if _is_kept(sentence)}
         size *= 2

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from darksecrets.corpora.annotation import to_dict
-from darksecrets.corpora.pocket import SIZES, Item, items
+from darksecrets.corpora.pocket import SIZES, WRITERS, Item, items
 from darksecrets.corpora.tasks import TASKS, Task
 from darksecrets.errors import InputError
 from darksecrets.files import write_text
@@ -28,7 +28,7 @@ def export(directory: str | Path, train: int = SIZES["train"], dev: int = SIZES[
     if root.exists() and not (root.is_dir() and not any(root.iterdir())):
         raise InputError(f"{str(directory)!r} is not an empty directory: name another one, or empty it")
     sizes = {"train": train, "dev": dev}
-    splits = {(task, split): items(task, split, size, seed) for task in TASKS for split, size in sizes.items()}
+    splits = {(task, split): items(task, split, size, seed) for task in WRITERS for split, size in sizes.items()}
     written = []
     for (name, split), found in splits.items():
         task = TASKS[name]
