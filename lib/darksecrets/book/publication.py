@@ -75,7 +75,7 @@ def archive(root: Path, html: Path) -> Path:
     partial = target.with_name(f".{target.name}.{os.getpid()}")
     sums = target.with_name(f"{target.name}.sha256")
     try:
-        with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as packed:
+        with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as packed:
             for place, path in sorted(files.items()):
                 entry = zipfile.ZipInfo(f"{name}/{place}", OLDEST)
                 entry.compress_type, entry.external_attr = zipfile.ZIP_DEFLATED, 0o644 << 16
