@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from darksecrets import research
+from darksecrets import research, sweeping
 from darksecrets.errors import DiskFullError, InputError
 
 # Commands import what they need when they run: `--help` answers at once.
@@ -259,7 +259,7 @@ def archive() -> None:
     click.echo(f"{packed.relative_to(root)}: {packed.stat().st_size / 1e6:.1f} MB; open index.html in it")
 
 
-for command in research.COMMANDS:
+for command in (*research.COMMANDS, *sweeping.COMMANDS):
     main.add_command(command)
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import pytest
 
 from darksecrets.analyses import attended, frame_attention
 from darksecrets.analyses.attended import Attended
-from darksecrets.book.execute import KERNEL_ENVIRONMENT
+from darksecrets.book.kernels import ENVIRONMENT
 from darksecrets.models.setup import Setup
 from tests.conftest import LEARNABLE, NOT_SOURCE, ROOT, write_task
 from tests.notebooks.executed import Executed, execute
@@ -39,7 +39,7 @@ def size(request: pytest.FixtureRequest) -> str:
 def kernel_environment() -> Iterator[None]:
     """The variables that the book sets for its kernels, DARKSECRETS_HEADLESS among them."""
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in KERNEL_ENVIRONMENT.items():
+        for name, value in ENVIRONMENT.items():
             patch.setenv(name, value)
         yield
 

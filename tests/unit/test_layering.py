@@ -10,7 +10,7 @@ from tests.conftest import ROOT
 LIBRARY = ROOT / "lib" / "darksecrets"
 ORDER = ("corpora", "models", "analyses", "evidence", "figures", "book")
 ANYWHERE = ("runs", "files", "errors")
-COMMANDS = ("__main__.py", "research.py")  # they may import everything, and nothing imports them
+COMMANDS = ("__main__.py", "research.py", "sweeping.py")  # they may import everything, and nothing imports them
 LONGEST = 300  # lines of a file
 MODULES = sorted(path.relative_to(LIBRARY).as_posix() for path in LIBRARY.rglob("*.py"))
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from darksecrets.analyses import attended, pattern_validation, patterns, scores, similarity
-from darksecrets.book import check_reference, published, reference
+from darksecrets.book import check_reference, contents, published, reference
 from darksecrets.book.profiles import Profile
 from darksecrets.corpora import annotated_maps
 from darksecrets.errors import InputError
@@ -243,4 +243,4 @@ def test_a_run_of_the_pocket_corpus_is_no_reference(profile, values, words):
 
 
 def test_the_chapters_that_measure_are_executed():
-    assert [name.split("/")[1][:2] for name in reference.chapters(ROOT)][:6] == ["02", "03", "04", "05", "06", "07"]
+    assert [name.split("/")[1][:2] for name in contents.measuring(ROOT)][:6] == ["02", "03", "04", "05", "06", "07"]

@@ -22,7 +22,7 @@ from darksecrets.files import full, says_full
 
 HTML = BUILD / "html"
 CONFIG = "_config.yml"
-COPIED = ("*.md", "*.bib")  # of the notebooks' folder, besides the executed notebooks
+COPIED = ("*.md", "*.bib", "grids/*.yml")  # of the notebooks' folder, besides the executed notebooks
 BIBLIOGRAPHY_ROLE = ('role="doc-biblioentry"', 'role="listitem"')  # docutils writes one that WAI-ARIA has withdrawn
 MATHJAX = "sphinx-mathjax-offline"  # the package that carries MathJax 3; its folder is no Python name
 

@@ -11,6 +11,7 @@ from darksecrets.errors import InputError
 
 CONTENTS = "_toc.yml"
 ENDINGS = (".ipynb", ".md")
+MEASURING = re.compile(r"0[2-8]-")  # the chapters on Sections 4.1 to 5
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,11 @@ def pages(root: Path) -> list[Page]:
 def notebooks(root: Path) -> list[Page]:
     """Return the pages that are executed, in reading order."""
     return [page for page in pages(root) if page.is_notebook]
+
+
+def measuring(root: Path) -> list[str]:
+    """Return the names of the chapters that measure, whose tables a reference run publishes."""
+    return [page.name for page in notebooks(root) if MEASURING.match(page.source.stem)]
 
 
 def names(root: Path) -> list[str]:

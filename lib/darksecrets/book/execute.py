@@ -8,10 +8,8 @@ result also holds copies of the tables that the notebook saved, so that those th
 import os
 import re
 import shutil
-import tempfile
 import time
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -21,11 +19,10 @@ import papermill
 from nbclient.exceptions import DeadKernelError
 from nbformat import NotebookNode
 from papermill.exceptions import PapermillExecutionError
-from traitlets.config import Config
 
 import darksecrets
 from darksecrets import runs
-from darksecrets.book import contents, executed, parameters
+from darksecrets.book import contents, executed, kernels, parameters
 from darksecrets.book.profiles import PLACES, STORE, Profile
 from darksecrets.book.progress import CellProgress
 from darksecrets.errors import InputError
@@ -34,18 +31,6 @@ from darksecrets.files import tell
 BUILD = Path("_build")
 FAILED = BUILD / "failed"
 DRAWING = ("altair", "vl-convert-python", "bertviz", "myst-nb", "ipykernel", "papermill")
-# No bars (they are widgets, whose state drags foreign scripts into the page), and this environment's own kernel.
-KERNEL_ENVIRONMENT = {
-    "DARKSECRETS_HEADLESS": "1",
-    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-    "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
-    "TRANSFORMERS_NO_ADVISORY_WARNINGS": "1",
-    "TQDM_DISABLE": "1",
-    "TOKENIZERS_PARALLELISM": "false",
-    "JUPYTER_PREFER_ENV_PATH": "1",
-    "PYDEVD_DISABLE_FILE_VALIDATION": "1",
-    "PYTHONHASHSEED": "0",
-}
 TABLES = "tables"  # of an executed notebook's result: copies of the run's tables that it saved
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -62,7 +47,7 @@ def execute(profile: Profile, only: Collection[str] | None = None) -> dict[str, 
 
     Raises `ExecutionError` with notebook, cell and exception, or the `InputError` that a notebook raised.
     """
-    os.environ.update(KERNEL_ENVIRONMENT)
+    os.environ.update(kernels.ENVIRONMENT)
     shutil.rmtree(profile.root / FAILED, ignore_errors=True)
     store = runs.Store(profile.store)
     pages = [page for page in contents.pages(profile.root) if only is None or page.name in only]
@@ -75,15 +60,15 @@ def execute(profile: Profile, only: Collection[str] | None = None) -> dict[str, 
             continue
         source = executed.read(page.source)
         values = profile.for_notebook([parameter.name for parameter in parameters.of_notebook(page.source)])
-        ingredients = _ingredients(page.name, source, values, profile.folder, before) | {"reference": shown}
-        done[page.name] = executed.joined(source, _result(store, ingredients, page, values, profile, label))
-        before = runs.fingerprint(ingredients)
+        made_from = ingredients(page.name, source, values, profile.folder, before) | {"reference": shown}
+        done[page.name] = executed.joined(source, _result(store, made_from, page, values, profile, label))
+        before = runs.fingerprint(made_from)
     return done
 
 
 def _result(
     store: runs.Store,
-    ingredients: dict[str, Any],
+    made_from: dict[str, Any],
     page: contents.Page,
     values: dict[str, Any],
     profile: Profile,
@@ -97,7 +82,7 @@ def _result(
         print(f"{label} ...", flush=True)
         _run(page, values, directory, profile)
 
-    directory = store.result("notebook", ingredients, compute)
+    directory = store.result("notebook", made_from, compute)
     spent = f"{time.perf_counter() - started:.0f} s" if ran else "unchanged, not executed again"
     print(f"{label} ... {spent}", flush=True)
     for copies in sorted((directory / TABLES).glob("*")):
@@ -114,7 +99,7 @@ def _run(page: contents.Page, values: dict[str, Any], directory: Path, profile: 
     n_cells = len(executed.read(page.source).cells) + 1  # and the one that papermill adds
     shutil.rmtree(directory / TABLES, ignore_errors=True)
     os.environ[runs.COPIES] = str((directory / TABLES).resolve())
-    with CellProgress(n_cells) as progress, _transport() as config:
+    with CellProgress(n_cells) as progress, kernels.transport() as config:
         try:
             papermill.execute_notebook(
                 page.source.resolve(),
@@ -126,12 +111,12 @@ def _run(page: contents.Page, values: dict[str, Any], directory: Path, profile: 
                 stderr_file=progress,
                 on_cell_start=progress.cell_started,
                 config=config,
-                extra_arguments=["--log-level=CRITICAL"],  # the kernel's remarks on its own start and end
+                extra_arguments=kernels.ARGUMENTS,
             )
         except PapermillExecutionError as error:
             if error.ename == "InputError":
                 raise InputError(f"{page.source.stem}: {error.evalue}") from None
-            raise _failed(page, error.cell_index, _described(error), working, profile.root) from None
+            raise _failed(page, error.cell_index, described(error), working, profile.root) from None
         except DeadKernelError:
             reason = "the kernel died; was there enough memory?"
             raise _failed(page, progress.position - 1, reason, working, profile.root) from None
@@ -145,19 +130,11 @@ def _run(page: contents.Page, values: dict[str, Any], directory: Path, profile: 
     nbformat.write(executed.clean(notebook), directory / "notebook.ipynb")
 
 
-@contextmanager
-def _transport() -> Iterator[Config]:
-    """Give a kernel sockets in the file system, in a directory of its own: over TCP kernels race for ports, and side by
-    side in one directory for names.
+def ingredients(name: str, source: NotebookNode, values: dict[str, Any], folder: Path, before: str) -> dict[str, Any]:
+    """Return what an executed notebook is made from, as JSON: a change of any of it makes it run again.
+
+    `before` is the fingerprint of this of the notebook before it, whose results it may read.
     """
-    if os.name != "posix":
-        yield Config()
-        return
-    with tempfile.TemporaryDirectory(prefix="kernel-", ignore_cleanup_errors=True) as directory:
-        yield Config({"KernelManager": {"transport": "ipc", "connection_file": f"{directory}/kernel.json"}})
-
-
-def _ingredients(name: str, source: NotebookNode, values: dict[str, Any], folder: Path, before: str) -> dict[str, Any]:
     return {
         "page": name,
         "code": [[cell.source, cell.metadata.get("tags", [])] for cell in executed.code_cells(source)],
@@ -193,7 +170,8 @@ def _listing(place: Path) -> list[list[Any]]:
     return list(entries())
 
 
-def _described(error: PapermillExecutionError) -> str:
+def described(error: PapermillExecutionError | NotebookNode) -> str:
+    """Write an exception of a cell, or its output in a notebook, as a traceback without colours."""
     trace = COLOUR.sub("", "\n".join(error.traceback)).strip()
     return f"{trace}\n\n{error.ename}: {error.evalue}"
 
@@ -209,10 +187,11 @@ def _failed(page: contents.Page, position: int, what: str, working: Path, root: 
     kept.parent.mkdir(parents=True, exist_ok=True)
     working.replace(kept)
     return ExecutionError(
-        f"notebook {page.source.stem} failed in cell {len(cells)}:\n{_indented(what)}\n"
+        f"notebook {page.source.stem} failed in cell {len(cells)}:\n{indented(what)}\n"
         f"The notebook as far as it came: {kept.relative_to(root)}"
     )
 
 
-def _indented(text: str) -> str:
+def indented(text: str) -> str:
+    """Indent a block of text, to stand out in what is printed."""
     return "\n".join(f"    {line}" for line in text.splitlines())

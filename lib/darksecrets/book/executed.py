@@ -6,6 +6,7 @@ import nbformat
 from nbformat import NotebookNode
 
 INJECTED = "injected-parameters"  # papermill's tag for the cell that it adds
+MARKER = "papermill-error-cell-tag"  # and for those that it puts where a cell failed
 HIDING = ("remove-cell", "remove-input", "hide-cell", "hide-input")  # tags of cells that a page does not show
 KEPT_METADATA = ("tags", "mystnb", "slideshow", "jupyter")
 
@@ -27,6 +28,16 @@ def unfinished(notebook: NotebookNode) -> int | None:
     for position, cell in enumerate(notebook.cells):
         if cell.cell_type == "code" and cell.source.strip() and cell.execution_count is None:
             return position
+    return None
+
+
+def failure(notebook: NotebookNode) -> tuple[int, NotebookNode] | None:
+    """Return the number of the cell that failed, from 1 and without papermill's own, and its error; None if none."""
+    cells = [cell for cell in notebook.cells if not {INJECTED, MARKER} & set(cell.metadata.get("tags", []))]
+    for number, cell in enumerate(cells, start=1):
+        for output in cell.get("outputs", []):
+            if output.output_type == "error":
+                return number, output
     return None
 
 

@@ -123,7 +123,7 @@ def load(root: Path, name: str, overrides: Sequence[str] = ()) -> Profile:
     here = Path.cwd()
     known = declared(contents.notebooks(root))
     path = _path(root, name)
-    given = _checked_values(_read(path), known, path.name)
+    given = _checked_values(read_yaml(path), known, path.name)
     typed = _typed_values(overrides, known)
     # Functions of the library see a path from here, kernels see it from the notebooks' folder.
     folder = root / FOLDER
@@ -132,6 +132,17 @@ def load(root: Path, name: str, overrides: Sequence[str] = ()) -> Profile:
     values = {key: moved(key, value, folder, folder) for key, value in base.items()}
     values |= {key: moved(key, value, here, folder) for key, value in typed.items()}
     return Profile(path.stem, root, known, values)
+
+
+def changed(profile: Profile, name: str, values: dict[str, Any]) -> Profile:
+    """Return a profile with some other values, which have the right types, named `name` and checked as a whole.
+
+    Relative paths start at the notebooks' folder. Raises `InputError`.
+    """
+    folder, here = profile.folder, Path.cwd()
+    merged = profile.values | {key: moved(key, value, folder, folder) for key, value in values.items()}
+    check_values({key: moved(key, value, folder, here) for key, value in merged.items()})
+    return Profile(name, profile.root, profile.parameters, merged)
 
 
 def available(root: Path) -> list[str]:
@@ -171,7 +182,8 @@ def _path(root: Path, name: str) -> Path:
     return root / PROFILES / f"{name}.yml"
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Read a YAML file of `name: value`; `InputError` where it is none, or has a name twice."""
     try:
         content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
     except (yaml.YAMLError, UnicodeDecodeError) as error:

@@ -3,7 +3,6 @@
 What is published is tidy tables and `run.json`, which says what was run, on what, when, and how long each piece took.
 """
 
-import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
@@ -24,7 +23,6 @@ from darksecrets.models.setup import Setup
 from darksecrets.runs import Run, Store, fingerprint, write_json
 
 PROFILE = "reference"
-MEASURING = re.compile(r"0[2-8]-")  # the chapters on Sections 4.1 to 5; their tables are published
 
 
 def make(profile: Profile) -> Path:
@@ -37,14 +35,9 @@ def make(profile: Profile) -> Path:
     print(f"Reference run {profile.run}")
     with alone(profile.root / BUILD):
         with stage("Execute the chapters that measure"):
-            execute(profile, only=chapters(profile.root))
+            execute(profile, only=contents.measuring(profile.root))
         with stage("Publish the tables"):
             return publish(profile, profile.root / published.DIRECTORY)
-
-
-def chapters(root: Path) -> list[str]:
-    """Return the pages whose tables are published."""
-    return [page.name for page in contents.notebooks(root) if MEASURING.match(page.source.stem)]
 
 
 def setup(profile: Profile) -> Setup:
@@ -107,7 +100,7 @@ def _described(profile: Profile) -> dict[str, Any]:
     values, run = profile.from_here(), setup(profile)
     known = Known.of(run, [values["max_scored"], values["max_released"]], values["n_random"])
     pieces = durations.of_results(profile.store, known)
-    of_chapters = durations.of_chapters(profile.store, profile.run, chapters(profile.root))
+    of_chapters = durations.of_chapters(profile.store, profile.run, contents.measuring(profile.root))
     return {
         "parameters": _parameters(profile),
         "examples": {task: _examples(run, task) for task in run.tasks},
@@ -120,7 +113,7 @@ def _described(profile: Profile) -> dict[str, Any]:
 
 def _parameters(profile: Profile) -> dict[str, Any]:
     """Return the values that the chapters were given, without places: of a file or directory, its name."""
-    pages = [page for page in contents.notebooks(profile.root) if page.name in chapters(profile.root)]
+    pages = [page for page in contents.notebooks(profile.root) if page.name in contents.measuring(profile.root)]
     declared = {parameter.name for page in pages for parameter in parameters.of_notebook(page.source)}
     kept = {name: value for name, value in profile.values.items() if name in declared - {RUN, STORE}}
     return kept | {name: Path(kept[name]).name for name in PLACES if kept.get(name)}

@@ -2,11 +2,9 @@
 
 import html
 import inspect
-from importlib import resources
 from pathlib import Path
 
-import vl_convert
-
+from darksecrets.book import lone_page
 from darksecrets.errors import InputError
 from darksecrets.evidence import own_reading, own_report
 from darksecrets.evidence.own_report import OwnReport
@@ -15,8 +13,6 @@ from darksecrets.files import write_text
 from darksecrets.runs import Run, write_json
 
 PAGE, HEADS, TABLES = "index.html", "heads.json", "tables"
-# Nothing is loaded from anywhere. Vega compiles its expressions, which browsers count as evaluating code.
-POLICY = "default-src 'none'; img-src data: blob:; style-src 'unsafe-inline'; script-src 'unsafe-inline' 'unsafe-eval'"
 READING = (
     "A change is the score with the head disabled less the score with nothing disabled, in points. A disabled head "
     "attends to all tokens alike. p is that of a paired test (McNemar's exact test of classes, a permutation of "
@@ -92,19 +88,7 @@ def page(report: OwnReport) -> str:
         *(f"<p>{html.escape(text)}</p>" for text in (USE, SCHEMA)),
         f'<details><summary>Every key of heads.json</summary><pre tabindex="0">{html.escape(KEYS)}</pre></details>',
     ]
-    assets = resources.files("darksecrets.figures") / "assets"
-    styles, script = (
-        "\n".join((assets / name).read_text(encoding="utf-8") for name in names)
-        for names in (("book.css", "report.css"), ("charts.js",))
-    )
-    return (
-        f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{html.escape(title)}</title>\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<style>\n{styles}</style>\n</head>\n'
-        f"<body>\n<main>\n{''.join(f'{part}{chr(10)}' for part in parts if part)}</main>\n"
-        f"<script>(() => {{{_script(vl_convert.javascript_bundle())}}})();</script>\n"
-        f"<script>{_script(script)}</script>\n</body>\n</html>\n"
-    )
+    return lone_page.document(title, parts, has_charts=True)
 
 
 def _section(title: str, paragraphs: list[str], shown: dict[str, dict], *names: str) -> str:
@@ -119,8 +103,3 @@ def _section(title: str, paragraphs: list[str], shown: dict[str, dict], *names: 
 def _careful(warnings: list[str]) -> str:
     items = "".join(f"<li>{html.escape(warning)}</li>" for warning in warnings)
     return f'<div class="careful" role="note"><strong>Be careful</strong><ul>{items}</ul></div>' if warnings else ""
-
-
-def _script(text: str) -> str:
-    """Keep a script from ending the element that it is in."""
-    return text.replace("</script", "<\\/script").replace("<!--", "<\\!--")

@@ -3,6 +3,7 @@
 A verdict is computed from a run's tables; none is written down. Explained in the chapter *What remains of the claims*.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import NamedTuple, Self
 
@@ -39,6 +40,15 @@ CHAPTERS = {  # where the tables of a run come from
     "disabling": "07-disabling-heads",
     "repeated": "08-discussion",
 }
+KINDS = {  # what they are read as
+    "patterns": pattern_claims.Measured,
+    "relations": relation_heads.Measured,
+    "tuning": FineTuningTables,
+    "features": feature_claims.Measured,
+    "links": link_claims.Measured,
+    "disabling": DisablingTables,
+    "repeated": RepeatedTables,
+}
 
 
 @dataclass(frozen=True)
@@ -56,16 +66,7 @@ class RunTables:
     @classmethod
     def find(cls, run: Run) -> Self:
         """Read what a run has."""
-        kinds = (
-            pattern_claims.Measured,
-            relation_heads.Measured,
-            FineTuningTables,
-            feature_claims.Measured,
-            link_claims.Measured,
-            DisablingTables,
-            RepeatedTables,
-        )
-        return cls(*(kind.find(run) for kind in kinds))
+        return cls(**{name: kind.find(run) for name, kind in KINDS.items()})
 
     def missing(self) -> list[str]:
         """Return the chapters whose tables the run lacks."""
@@ -230,12 +231,17 @@ def of_annotated_maps() -> Judgements:
 def ledger(
     this_run: RunTables, reference: RunTables, of_maps: Judgements, claims: tuple[Claim, ...] = CLAIMS
 ) -> pd.DataFrame:
+    """Return the ledger (`of_runs`) of two runs, which are called "reference run" and "this run"."""
+    return of_runs({REFERENCE_RUN: reference, THIS_RUN: this_run}, of_maps, claims)
+
+
+def of_runs(runs: Mapping[str, RunTables], of_maps: Judgements, claims: tuple[Claim, ...] = CLAIMS) -> pd.DataFrame:
     """Return one row per claim: number, section, claim, rule, see, and for each run its verdict and evidence.
 
-    The columns of verdicts are "reference run" and "this run", those of evidence have " evidence" behind. Both are None
-    where a run does not have what the claim is about. `of_maps` are judgements that belong to all runs.
+    The columns of verdicts have the runs' names, those of evidence have " evidence" behind. Both are None where a run
+    does not have what the claim is about. `of_maps` are judgements that belong to all runs.
     """
-    runs = {REFERENCE_RUN: judgements(reference), THIS_RUN: judgements(this_run)}
+    judged = {name: judgements(run) for name, run in runs.items()}
     rows = []
     for number, claim in enumerate(claims, start=1):
         row = {
@@ -245,7 +251,7 @@ def ledger(
             "rule": claim.rule,
             "see": claim.see,
         }
-        for run, found in runs.items():
+        for run, found in judged.items():
             judgement = (found | of_maps if found else found).get(claim.sentence)
             row[run], row[f"{run} evidence"] = judgement or (None, None)
         rows.append(row)
@@ -259,11 +265,11 @@ def laid_out(table: pd.DataFrame, section: str = "") -> pd.DataFrame:
     return pd.DataFrame({"": rows["number"], "claim": rows["claim"], **cells, "see": rows["see"]}).astype(object)
 
 
-def counts(table: pd.DataFrame) -> pd.DataFrame:
+def counts(table: pd.DataFrame, runs: Sequence[str] = (REFERENCE_RUN, THIS_RUN)) -> pd.DataFrame:
     """Count verdicts for the chart: run, section, verdict, n; a claim without a verdict is "not asked"."""
     rows = [
         (run, section, name, int((group[run].fillna(NOT_ASKED) == name).sum()))
-        for run in (REFERENCE_RUN, THIS_RUN)
+        for run in runs
         for section, group in table.groupby("section", sort=False)
         for name in (*VERDICTS, NOT_ASKED)
     ]

@@ -17,7 +17,12 @@ class SavedTables:
             run.save(f"{self.PREFIX}_{field.name}", getattr(self, field.name), **made_from)
 
     @classmethod
+    def names(cls) -> list[str]:
+        """Return the names that the tables have in a run."""
+        return [f"{cls.PREFIX}_{field.name}" for field in fields(cls)]
+
+    @classmethod
     def find(cls, run: Run) -> Self | None:
         """Read the tables of a run, or give None where it does not have them all."""
-        tables = [run.find(f"{cls.PREFIX}_{field.name}") for field in fields(cls)]
+        tables = [run.find(name) for name in cls.names()]
         return None if any(table is None for table in tables) else cls(*tables)

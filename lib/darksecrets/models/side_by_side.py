@@ -23,6 +23,7 @@ import torch
 
 from darksecrets.errors import DiskFullError, InputError
 from darksecrets.models import checkpoints
+from darksecrets.models.cores import available_cores
 from darksecrets.models.setup import Setup
 
 SECONDS_BETWEEN_REPORTS = 5.0
@@ -72,7 +73,7 @@ def shares(n_models: int) -> tuple[int, int]:
 
     A single model is trained in the process that asks for it, and so is each model in turn on a GPU.
     """
-    n_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    n_cores = available_cores()
     n_workers = min(n_cores, n_models) if checkpoints.DEVICE == "cpu" else 1
     return n_workers, n_cores // n_workers
 

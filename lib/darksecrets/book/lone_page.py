@@ -1,0 +1,39 @@
+"""An HTML page that stands alone: everything that it needs is in it, and it asks the browser to load nothing."""
+
+import html
+from collections.abc import Iterable
+from importlib import resources
+
+import vl_convert
+
+NOTHING = "default-src 'none'; img-src data: blob:; style-src 'unsafe-inline'"
+# Vega compiles its expressions, which browsers count as evaluating code.
+SCRIPTS = f"{NOTHING}; script-src 'unsafe-inline' 'unsafe-eval'"
+
+
+def document(title: str, parts: Iterable[str], style: str = "", has_charts: bool = False) -> str:
+    """Return the page of `title` (plain text) whose parts are HTML; empty ones are left out.
+
+    With `has_charts` it carries what makes charts of `publish.figure_html` interactive; without, no script may run.
+    """
+    styles = "\n".join([*map(_asset, ("book.css", "report.css")), style])
+    scripts = (
+        f"<script>(() => {{{_script(vl_convert.javascript_bundle())}}})();</script>\n"
+        f"<script>{_script(_asset('charts.js'))}</script>\n"
+    )
+    return (
+        f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{html.escape(title)}</title>\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{SCRIPTS if has_charts else NOTHING}">\n'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<style>\n{styles}</style>\n</head>\n'
+        f"<body>\n<main>\n{''.join(f'{part}{chr(10)}' for part in parts if part)}</main>\n"
+        f"{scripts if has_charts else ''}</body>\n</html>\n"
+    )
+
+
+def _asset(name: str) -> str:
+    return (resources.files("darksecrets.figures") / "assets" / name).read_text(encoding="utf-8")
+
+
+def _script(text: str) -> str:
+    """Keep a script from ending the element that it is in."""
+    return text.replace("</script", "<\\/script").replace("<!--", "<\\!--")
