@@ -116,7 +116,7 @@ def test_without_a_published_run_the_check_of_it_fails_with_exit_code_1(type_in)
 
 def test_audit_lists_faults_with_exit_code_1(type_in, toy_root, tmp_path):
     html = shutil.copytree(toy_root / "_build/html", tmp_path / "_build/html")
-    assert type_in("audit").stdout == "4 pages, no faults\n"
+    assert type_in("audit").stdout == "3 pages, no faults\n"
     (html / "notebooks/01-toy.html").unlink()
     result = type_in("audit")
     assert result.exit_code == 1
