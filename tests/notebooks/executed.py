@@ -11,7 +11,7 @@ import pandas as pd
 import papermill
 from myst_nb.core.variables import format_plain_text
 
-from darksecrets.book.execute import TRANSPORT
+from darksecrets.book.kernels import transport
 from darksecrets.figures.publish import MISSING
 from darksecrets.runs import Run
 
@@ -69,7 +69,8 @@ def execute(folder: Path, name: str, **parameters: Any) -> Executed:
     """Run `folder`/`name`.ipynb where it lies, as the book does, and read it back."""
     (source,) = folder.glob(f"{name}*.ipynb")
     target = folder.parent / f"{source.stem}.executed.ipynb"
-    papermill.execute_notebook(source, target, parameters, cwd=folder, progress_bar=False, config=TRANSPORT)
+    with transport() as config:
+        papermill.execute_notebook(source, target, parameters, cwd=folder, progress_bar=False, config=config)
     store = folder / parameters.get("store", "../_runs")
     return Executed(nbformat.read(target, as_version=4), Run(store / "runs" / parameters.get("run", "mine")))
 
