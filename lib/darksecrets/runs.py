@@ -176,10 +176,11 @@ class Run:
         path = self.directory / "run.json"
         try:
             content = json.loads(path.read_bytes()) if path.exists() else {}
-            if content and not isinstance(content["tables"], dict):
+            expected = content.pop("sha256", None)  # a published run has none
+            if content and (not isinstance(content["tables"], dict) or expected not in (None, fingerprint(content))):
                 raise TypeError
-        except (ValueError, KeyError, TypeError):
-            raise InputError(f"run {self.name!r}: run.json cannot be read; {self._cure}") from None
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise InputError(f"run {self.name!r}: run.json is damaged; {self._cure}") from None
         return content
 
     def save(self, name: str, table: pd.DataFrame, **made_from: Any) -> None:
@@ -226,11 +227,12 @@ class Run:
             try:
                 content = self.provenance
             except InputError:
-                tell(f"run {self.name!r}: run.json cannot be read; it is begun anew, and tables come back with it")
+                tell(f"run {self.name!r}: run.json is damaged; it is begun anew, and notebooks bring their tables back")
                 content = {}
             content = content or {"run": self.name, "tables": {}}
             yield content
-            write_json(self.directory / "run.json", content)
+            content = json.loads(json.dumps(content))
+            write_json(self.directory / "run.json", content | {"sha256": fingerprint(content)})
 
     def table(self, name: str) -> pd.DataFrame:
         """Read one table of this run; `InputError` names the tables there are, or the one that is damaged."""
