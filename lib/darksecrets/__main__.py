@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from darksecrets import research, sweeping
-from darksecrets.errors import DiskFullError, InputError
+from darksecrets.errors import DiskFullError, InputError, one_line
 
 # Commands import what they need when they run: `--help` answers at once.
 BOOK_EXAMPLES = """
@@ -63,7 +63,7 @@ class Group(click.Group):
             with saying_full("a file", Path.cwd()):
                 return super().invoke(context)
         except InputError as error:
-            click.echo(f"error: {error}", err=True)
+            click.echo(f"error: {one_line(error)}", err=True)
             context.exit(2)
         except DiskFullError as error:
             click.echo(f"error: {error}", err=True)

