@@ -89,3 +89,13 @@ def write_task(root: Path, task: str, n_rows: int = 200) -> str:
             lines.append("\t".join([*texts, labels[yes]]))
         (directory / file).write_text("\n".join(lines) + "\n")
     return str(root)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Count the bad inputs that were tried (tests/book/bad_inputs.py)."""
+    passed, failed = (
+        sum("::test_bad_input[" in report.nodeid for report in terminalreporter.getreports(outcome))
+        for outcome in ("passed", "failed")
+    )
+    if passed + failed:
+        terminalreporter.write_line(f"bad inputs: {passed + failed} tried, {passed} passed")

@@ -1,7 +1,9 @@
 """The errors that a person can mend, each one line: a bad input, and a full disk; and the guess that goes into them."""
 
 import difflib
+import os
 from collections.abc import Iterable
+from pathlib import Path
 
 
 class InputError(ValueError):
@@ -17,6 +19,33 @@ class DiskFullError(OSError):
 
     Nothing half-written has its final name then, and the same command continues once there is room.
     """
+
+
+def check_directory(place: str | Path, what: str) -> None:
+    """Raise `InputError` unless `place` is a directory that can be written to, or can become one; `what` names it."""
+    advice = "give a directory (it is made when missing)"
+    if not str(place):
+        raise InputError(f"{what} is empty; {advice}")
+    path = Path(place).absolute()
+    try:
+        there = next(one for one in (path, *path.parents) if _is_there(one))
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise InputError(f"{what} {str(place)[:100]!r} cannot be a directory ({reason}); {advice}") from None
+    if not there.is_dir():
+        kind = "a link that leads nowhere" if there.is_symlink() else "a file"
+        which = "is" if there == path else f"cannot be made, since {there.name!r} is"
+        raise InputError(f"{what} {str(place)!r} {which} {kind}; {advice}")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise InputError(f"{what} {str(place)!r} cannot be written to; {advice}")
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
 
 
 LONGEST = 1000  # characters of a message

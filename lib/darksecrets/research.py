@@ -2,6 +2,7 @@
 report on a model of one's own.
 """
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,7 @@ Examples:
 
 
 def _checked(context: click.Context, parameter: click.Parameter, output: Path) -> Path:
-    if not output.parent.is_dir():
+    if not os.path.isdir(output.parent):  # noqa: PTH112 (no name is too long)
         raise InputError(f"{click.format_filename(output.parent)} is not a directory: make it, or name another file")
     return output
 
@@ -146,6 +147,8 @@ def patterns(repeats: int) -> None:
     from darksecrets.models import pattern_training
     from darksecrets.runs import write_table
 
+    if repeats < 1:
+        raise InputError(f"repeats is {repeats}; it must be at least 1")
     torch.set_num_threads(1)  # the weights depend on the number of threads
     labels = annotated_maps.load()
     predictions = pattern_validation.cross_validated(labels, repeats)

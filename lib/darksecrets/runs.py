@@ -23,7 +23,7 @@ from typing import Any
 import pandas as pd
 from filelock import FileLock
 
-from darksecrets.errors import InputError
+from darksecrets.errors import InputError, check_directory
 from darksecrets.files import (
     RECORD,
     damage,
@@ -65,9 +65,8 @@ class Store:
     """A directory of results and runs, shared by any number of processes on one machine."""
 
     def __init__(self, root: str | Path) -> None:
+        check_directory(root, "store")
         self.root = Path(root)
-        if self.root.exists() and not self.root.is_dir():
-            raise InputError(f"store {str(root)!r} is a file; give a directory (it is made when missing)")
         self._verified: set[Path] = set()
 
     def result(self, kind: str, ingredients: Mapping[str, Any], compute: Callable[[Path], Any]) -> Path:

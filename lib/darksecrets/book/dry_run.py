@@ -48,6 +48,8 @@ def make(root: Path, overrides: Sequence[str] = ()) -> pd.DataFrame:
     `overrides` are `name=value` as for a book, such as the corpus. Results and checkpoint are kept in `STORE`, so that
     an interrupted run continues.
     """
+    given = [override for override in overrides if not override.startswith("checkpoint=")]
+    _profile(root, [*given, "checkpoint=minilm"])  # what is wrong with the rest is said before anything is written
     checkpoint = root / STORE / "untrained"
     with alone(checkpoint.parent):
         if not checkpoint.exists():

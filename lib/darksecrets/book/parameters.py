@@ -61,8 +61,11 @@ class Parameter:
         """Return `value` if it has this parameter's type, strictly; otherwise raise `InputError` naming `where`."""
         kind = KINDS[self.kind]
         try:
-            return kind.adapter.validate_python(value, strict=True)
-        except ValidationError:
+            checked = kind.adapter.validate_python(value, strict=True)
+            for text in [value] if isinstance(value, str) else value if isinstance(value, list) else []:
+                _check_text(text)
+            return checked
+        except (ValidationError, ValueError):
             raise self._refusal(value, where) from None
 
     def from_text(self, text: str, where: str) -> Any:
@@ -142,6 +145,12 @@ def _assigned(source: str, path: Path) -> list[str]:
 
 def _assigns(node: ast.stmt) -> bool:
     return isinstance(node, ast.Assign | ast.AnnAssign)
+
+
+def _check_text(text: Any) -> None:
+    """Raise ValueError for what no file name and no notebook can hold: a NUL, half a surrogate pair."""
+    if isinstance(text, str) and "\0" in text.encode().decode():
+        raise ValueError("a NUL")
 
 
 def _parameter(path: Path, name: str, inferred_type_name: str, default: str, help: str) -> Parameter:

@@ -50,6 +50,7 @@ AT_LEAST = {
     "pocket_train": 1,
     "tolerated": 0,
 }
+AT_MOST = 2**32 - 1  # the largest seed
 SETUP = "checkpoint corpus tasks seeds max_train max_examples epochs batch_size learning_rate precision store"
 # Checks that need the library: (parameters handed over, module, function).
 CHECKS = (
@@ -58,6 +59,9 @@ CHECKS = (
     ("checkpoint", "darksecrets.models.checkpoints", "check"),
     (SETUP, "darksecrets.models.setup", "Setup"),
     ("max_compared", "darksecrets.analyses.disabling", "check_compared"),
+    ("frames reading", "darksecrets.corpora.framenet", "check"),
+    ("words", "darksecrets.corpora.own_language", "check"),
+    ("own_labels", "darksecrets.figures.annotator", "check"),
     ("n_random seeds", "darksecrets.analyses.scores", "check_random"),
     ("own_model own_data", "darksecrets.analyses.own_example", "check"),
 )
@@ -162,11 +166,17 @@ def check_values(values: dict[str, Any]) -> None:
     for name, value in values.items():
         if isinstance(value, list):
             _check_list(name, value)
-        if name in AT_LEAST and min(value if isinstance(value, list) else [value]) < AT_LEAST[name]:
+        if max((one for one in _each(value) if isinstance(one, int)), default=0) > AT_MOST:
+            raise InputError(f"{name} is {str(value)[:100]}; whole numbers are at most {AT_MOST}")
+        if name in AT_LEAST and min(_each(value)) < AT_LEAST[name]:
             raise InputError(f"{name} is {value}; it must be at least {AT_LEAST[name]}")
     for names, module, function in CHECKS:
         if all(name in values for name in names.split()):
             getattr(importlib.import_module(module), function)(*(values[name] for name in names.split()))
+
+
+def _each(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
 def _check_list(name: str, value: list[Any]) -> None:
@@ -215,6 +225,8 @@ def _typed_values(overrides: Sequence[str], known: dict[str, Parameter]) -> dict
         name, equals, text = override.partition("=")
         if not equals:
             raise InputError(f"{override!r} is not of the form name=value, such as tasks=RTE,STS-B")
+        if name in values:
+            raise InputError(f"command line: {name} is given twice; give it once")
         values[name] = _known(name, known, "command line").from_text(text, "command line")
     return values
 
@@ -230,6 +242,6 @@ def moved(name: str, value: Any, start: Path, target: Path) -> Any:
     """Make a path that is relative to `start` relative to `target`; leave names such as `hub` alone."""
     if name not in PLACES or not value:
         return value
-    path = Path(start, value).expanduser() if not value.startswith("~") else Path(value).expanduser()
+    path = Path(start, os.path.expanduser(value))  # noqa: PTH111 (whoever is named)
     is_path = name in (*OPTIONAL_FILES, STORE) or value.startswith((".", "/", "~")) or os.path.exists(path)  # noqa: PTH110 (no name is too long)
     return os.path.relpath(path, target) if is_path else value

@@ -5,7 +5,7 @@ import inspect
 from pathlib import Path
 
 from darksecrets.book import lone_page
-from darksecrets.errors import InputError
+from darksecrets.errors import InputError, check_directory
 from darksecrets.evidence import own_reading, own_report
 from darksecrets.evidence.own_report import OwnReport
 from darksecrets.figures import own_page, publish
@@ -57,8 +57,9 @@ def write(report: OwnReport, directory: str | Path) -> Path:
 
 def check(directory: Path) -> None:
     """Raise InputError where a report cannot be written."""
-    if directory.exists() and not directory.is_dir():
-        raise InputError(f"output {str(directory)!r} is a file; give a directory (it is made when missing)")
+    check_directory(directory, "output")
+    if directory.is_dir() and any(directory.iterdir()) and not (directory / HEADS).is_file():
+        raise InputError(f"output {str(directory)!r} is not empty and holds no report; name another directory")
 
 
 def page(report: OwnReport) -> str:

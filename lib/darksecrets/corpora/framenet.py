@@ -52,15 +52,20 @@ def load(frames: str, reading: str, store: Store) -> Frames:
     It is "auto" (FrameNet where it is installed, else pocket), "framenet", "pocket", or FrameNet's directory. The
     pocket corpus has one reading, the paper's. Raises InputError as `examples` does.
     """
-    _check(reading)
+    check(frames, reading)
     if frames == "pocket" or (frames == "auto" and not available()):
         reason = "" if frames == "pocket" else f"{NAME} is not here ({INSTALL}). "
         note = f"{reason}These are gold frames of the pocket corpus, in sentences that a grammar wrote."
         return Frames(POCKET, tuple(pocket_examples()), note)
     source = "" if frames in ("auto", "framenet") else frames
-    if source and not available(source):
-        raise InputError(f"frames {frames!r}: give auto, framenet, pocket, or a directory with {NAME}'s {INDEX}")
     return Frames(NAME, tuple(examples(reading, store, source)), f"This run has {NAME}.", source)
+
+
+def check(frames: str, reading: str) -> None:
+    """Raise InputError where `frames` or `reading` is nothing that `load` knows; reads no examples."""
+    _check(reading)
+    if frames not in ("auto", "framenet", "pocket") and not available(frames):
+        raise InputError(f"frames {frames!r}: give auto, framenet, pocket, or a directory with {NAME}'s {INDEX}")
 
 
 def others(chosen: Frames, reading: str, store: Store) -> dict[str, Frames]:

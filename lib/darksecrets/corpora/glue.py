@@ -8,6 +8,7 @@ two rows of the official QQP train split have one. Example ids are row numbers, 
 
 import hashlib
 import math
+import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
@@ -161,7 +162,7 @@ def check_corpus(corpus: str, tasks: Sequence[str], splits: Sequence[str] = SPLI
     if corpus == "hub":
         return
     directory = Path(corpus)
-    if not directory.is_dir():
+    if not os.path.isdir(directory):  # noqa: PTH112 (no name is too long)
         raise InputError(f"corpus {corpus!r} is not a directory: give 'pocket', 'hub' or {_DIRECTORY}")
     for file in (TASKS[task].file(split) for task in tasks for split in splits):
         if not (directory / file).is_file():

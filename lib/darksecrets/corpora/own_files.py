@@ -7,6 +7,7 @@ value is None; in CSV and TSV, which cannot tell, an empty field. Only data is r
 import csv
 import io
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -46,9 +47,9 @@ def read(source: str, split: str = "") -> Table:
 
     `split` chooses one split of a data set; a file has none. Raises InputError.
     """
-    path = Path(source).expanduser()
+    path = Path(os.path.expanduser(source))  # noqa: PTH111 (whoever is named)
     ending = path.suffix.lower()
-    if path.is_file():
+    if os.path.isfile(path):  # noqa: PTH113 (no name is too long)
         if ending not in READERS:
             raise InputError(f"data {source!r}: the ending {ending or 'none'!r} is unknown; {ACCEPTED}")
         if split:
@@ -56,7 +57,7 @@ def read(source: str, split: str = "") -> Table:
         if not path.stat().st_size:
             raise InputError(f"data {source!r} is empty; it needs a header and labelled rows")
         table = READERS[ending](path)
-    elif ending in READERS and not path.is_dir():
+    elif ending in READERS and not os.path.isdir(path):  # noqa: PTH112
         raise InputError(f"data {source!r}: there is no such file; {ACCEPTED}")
     else:
         table = _data_set(source, split)
@@ -123,7 +124,8 @@ def _json_lines(path: Path) -> Table:
 def _object(path: Path, number: int, line: str) -> dict[str, Any]:
     try:
         row = json.loads(line)
-    except ValueError as error:
+        json.dumps(row, ensure_ascii=False).encode()  # half a surrogate pair is JSON, but no text
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path.name}, line {number}: no JSON ({error}); write one object a line") from None
     if not isinstance(row, dict):
         raise InputError(f"{path.name}, line {number}: a {type(row).__name__}; write one object a line")
@@ -148,7 +150,8 @@ def _data_set(source: str, split: str) -> Table:
     import datasets  # slow to import, and a file does not need it
 
     name, _, configuration = source.partition(":")
-    name = str(Path(name).expanduser()) if Path(name).expanduser().is_dir() else name
+    place = os.path.expanduser(name)  # noqa: PTH111
+    name = place if os.path.isdir(place) else name  # noqa: PTH112
     try:
         found = datasets.load_dataset(name, configuration or None)
     except Exception as error:  # the errors of the Hub's client, of HTTP and of the file system have no common parent
@@ -162,7 +165,7 @@ def _data_set(source: str, split: str) -> Table:
     classes = {
         name: tuple(kind.names) for name, kind in table.features.items() if isinstance(kind, datasets.ClassLabel)
     }
-    shown = Path(name).name if Path(name).is_dir() else source
+    shown = Path(name).name if name == place else source
     read_ = _of_columns(shown, table.column_names, [table[name][:] for name in table.column_names])
     return Table(shown, read_.columns, read_.rows, read_.place, classes, chosen)
 

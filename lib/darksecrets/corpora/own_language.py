@@ -33,14 +33,19 @@ def share_of_english(texts: Sequence[str]) -> float:
     return sum(word in ENGLISH for word in words) / len(words) if words else 0.0
 
 
+def check(words: str) -> None:
+    """Raise InputError unless `words` is one of `CHOICES`."""
+    if words not in CHOICES:
+        accepted = ", ".join(f"{name} ({when})" for name, when in CHOICES.items())
+        raise InputError(f"words is {words!r}; accepted are {accepted}")
+
+
 def annotated(split: Split, store: Store, words: str = GUESS) -> tuple[list[tuple[Sentence, ...]], str]:
     """Return the sentences of each example, parsed, and an empty text; or without words, and the reason in a sentence.
 
     `words` is one of `CHOICES`. Raises InputError for another, and with "yes" where the texts cannot be parsed.
     """
-    if words not in CHOICES:
-        accepted = ", ".join(f"{name} ({when})" for name, when in CHOICES.items())
-        raise InputError(f"words is {words!r}; accepted are {accepted}")
+    check(words)
     texts = [linguistics.texts_of(example) for example in split.examples]
     reason = _reason(texts, words)
     if not reason:

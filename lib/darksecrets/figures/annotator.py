@@ -13,7 +13,7 @@ import pandas as pd
 from IPython.display import display
 from sklearn.metrics import cohen_kappa_score
 
-from darksecrets.corpora.annotated_maps import PATTERNS, AttentionMap, attention_maps, check_labels
+from darksecrets.corpora.annotated_maps import PATTERNS, AttentionMap, attention_maps, check_labels, load
 from darksecrets.errors import InputError
 from darksecrets.figures.map_pictures import picture
 from darksecrets.figures.publish import png
@@ -92,6 +92,12 @@ def read_labels(path: str | Path, table: pd.DataFrame) -> pd.DataFrame:
     except InputError as error:
         raise InputError(f"{path}: {error}; {hint}") from None
     return found.assign(id=found["id"].astype(table["id"].dtype))
+
+
+def check(path: str) -> None:
+    """Raise InputError where there are own labels at `path`, for the maps of the book, that cannot be read."""
+    if path and os.path.lexists(path):
+        read_labels(path, load())
 
 
 def own_agreement(path: str | Path, table: pd.DataFrame) -> float | None:

@@ -6,6 +6,7 @@ a learning rate that rises over the first tenth of the steps and then falls line
 in another order, and the last bits may differ.
 """
 
+import math
 import shutil
 import sys
 import time
@@ -54,9 +55,9 @@ class Recipe:
     def __post_init__(self) -> None:
         if self.precision not in PRECISIONS:
             raise InputError(f"precision {self.precision!r} is unknown; accepted are {' and '.join(PRECISIONS)}")
-        if self.learning_rate <= 0 or self.epochs < 1 or self.batch_size < 1:
+        if not 0 < self.learning_rate < math.inf or self.epochs < 1 or self.batch_size < 1:
             numbers = f"learning rate {self.learning_rate}, epochs {self.epochs} and batch size {self.batch_size}"
-            raise InputError(f"{numbers} must all be positive")
+            raise InputError(f"{numbers} must all be positive numbers")
 
 
 def learning_rate(checkpoint_name: str, asked: float = 0.0) -> float:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from darksecrets.corpora import glue
 from darksecrets.corpora.glue import Split
+from darksecrets.errors import InputError
 from darksecrets.models import finetuning
 from darksecrets.models.checkpoints import Checkpoint
 from darksecrets.models.finetuning import Recipe
@@ -36,11 +37,12 @@ def search(
     Returns one row per task, rate and seed, with the task's first metric as a fraction. Explained in the chapter
     *Methodology*.
     """
+    _check(seeds, rates, max_train)
+    recipes = {rate: Recipe(rate, epochs, batch_size, precision=precision) for rate in rates}
+    splits = [split_train(glue.load(task, "train", corpus, max_train + HELD_OUT)) for task in tasks]
     rows = []
-    for task in tasks:
-        kept, held_out = split_train(glue.load(task, "train", corpus, max_train + HELD_OUT))
-        for rate in rates:
-            recipe = Recipe(rate, epochs, batch_size, precision=precision)
+    for task, (kept, held_out) in zip(tasks, splits, strict=True):
+        for rate, recipe in recipes.items():
             for seed in seeds:
                 value = _held_out_score(checkpoint, kept, held_out, recipe, seed, store)
                 rows.append(
@@ -62,6 +64,16 @@ def search(
     return pd.DataFrame(rows)
 
 
+def _check(seeds: Sequence[int], rates: Sequence[float], max_train: int) -> None:
+    for what, values in (("seeds", seeds), ("rates", rates)):
+        if len(set(values)) < len(values):
+            raise InputError(f"{what} is {', '.join(map(str, values))}; give each once")
+    if not 0 <= min(seeds) <= max(seeds) < 2**32:
+        raise InputError(f"seeds is {', '.join(map(str, seeds))}; give whole numbers from 0 to {2**32 - 1}")
+    if max_train < 1:
+        raise InputError(f"max_train is {max_train}; it must be at least 1")
+
+
 def best(evidence: pd.DataFrame) -> float:
     """Return the rate with the highest mean over tasks of the mean over seeds."""
     by_task = evidence.groupby(["task", "learning_rate"])["value"].mean()
@@ -71,6 +83,8 @@ def best(evidence: pd.DataFrame) -> float:
 def split_train(train: Split) -> tuple[Split, Split]:
     """Take `HELD_OUT` examples, evenly spaced, out of a training split; return the rest and what was taken."""
     n_examples = len(train.examples)
+    if n_examples < 2:
+        raise InputError(f"{train.task.name} has {n_examples} training example; give at least 2, to leave one out")
     taken = set(np.linspace(0, n_examples - 1, min(HELD_OUT, n_examples // 2)).round().astype(int).tolist())
 
     def part(name: str, chosen: bool) -> Split:

@@ -42,8 +42,9 @@ class Setup:
     def __post_init__(self) -> None:
         glue.check_tasks(list(self.tasks))
         glue.check_corpus(self.corpus, list(self.tasks))
-        if not self.seeds or len(set(self.seeds)) < len(self.seeds) or min(self.seeds) < 0:
-            raise InputError(f"seeds is {list(self.seeds)}; give at least one, each once, none below 0")
+        is_each_once = 0 < len(self.seeds) == len(set(self.seeds))
+        if not is_each_once or not 0 <= min(self.seeds) <= max(self.seeds) < 2**32:
+            raise InputError(f"seeds is {list(self.seeds)}; give at least one, each once, from 0 to {2**32 - 1}")
         for name in ("max_train", "max_examples"):
             if getattr(self, name) < 0:
                 raise InputError(f"{name} is {getattr(self, name)}; give 0 for all, or a positive whole number")

@@ -11,8 +11,10 @@ from typing import Any
 from darksecrets.corpora.annotation import to_dict
 from darksecrets.corpora.pocket import SIZES, WRITERS, Item, items
 from darksecrets.corpora.tasks import TASKS, Task
-from darksecrets.errors import InputError
+from darksecrets.errors import InputError, check_directory
 from darksecrets.files import write_text
+
+MOST = 9_999_999  # examples of a split, as `pocket.sizes` takes them
 
 
 def export(directory: str | Path, train: int = SIZES["train"], dev: int = SIZES["dev"], seed: int = 0) -> list[Path]:
@@ -24,6 +26,9 @@ def export(directory: str | Path, train: int = SIZES["train"], dev: int = SIZES[
     for name, value, least in (("train", train, 1), ("dev", dev, 1), ("seed", seed, 0)):
         if value < least:
             raise InputError(f"{name} is {value}; it must be at least {least}")
+        if value > MOST:
+            raise InputError(f"{name} is {value}; it must be at most {MOST:,}")
+    check_directory(directory, "output")
     root = Path(directory)
     if root.exists() and not (root.is_dir() and not any(root.iterdir())):
         raise InputError(f"{str(directory)!r} is not an empty directory: name another one, or empty it")
