@@ -2,6 +2,7 @@
 
 import difflib
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -48,13 +49,25 @@ def _is_there(path: Path) -> bool:
     return True
 
 
+# What has no picture of its own and changes how other characters are read: control characters, halves of surrogate
+# pairs, zero widths, and the marks that turn the direction of writing. Joiners stay, which some scripts need.
+UNSEEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
+)
+
+
+def visible(text: object) -> str:
+    """Write unseen characters as their code, such as \\u202e, so that a reader sees that they are there."""
+    return UNSEEN.sub(lambda found: found.group().encode("unicode_escape").decode(), str(text))
+
+
 LONGEST = 1000  # characters of a message
 
 
 def one_line(text: object) -> str:
     """Write a message so that a terminal shows it on one line and obeys none of it: control characters escaped."""
     shown = " ".join(str(text).split())
-    shown = "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in shown)
+    shown = "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in visible(shown))
     return shown if len(shown) <= LONGEST else f"{shown[:LONGEST]}..."
 
 

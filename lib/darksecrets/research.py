@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from darksecrets.errors import InputError
+from darksecrets.errors import InputError, one_line
 
 # Commands import what they need when they run: `--help` answers at once.
 RATE_EXAMPLES = """
@@ -240,10 +240,10 @@ def report(checkpoint: str, data: str, output: str, **options: Any) -> None:
     later = {name: options.pop(name) for name in ("store", "tolerated", "words")}
     subject = own_model.open_subject(checkpoint, data, **options)
     for what, value in own_reading.read(subject).items():
-        click.echo(f"{what}: {value}")
+        click.echo(one_line(f"{what}: {value}"))
     found = own_report.of_subject(subject, **later)
     for warning in own_reading.warnings(found):
-        click.echo(f"careful: {warning}", err=True)
+        click.echo(one_line(f"careful: {warning}"), err=True)
     click.echo(own_reading.recommendation(found))
     click.echo(f"The report is in {click.format_filename(page.write(found, output))}")
 

@@ -112,8 +112,7 @@ class Store:
 
     def run(self, name: str) -> "Run":
         """Return the run of that name in this store; it need not exist yet."""
-        if not NAME.fullmatch(name):
-            raise InputError(f"run name {name!r} cannot be used: accepted are letters, digits, '.', '_' and '-'")
+        _check_name("run", name)
         return Run(self.root / "runs" / name)
 
     def _place(self, kind: str, ingredients: Mapping[str, Any]) -> Path:
@@ -137,6 +136,11 @@ class Store:
             with saying_full(f"{kind} result", self.root):
                 _compute(work, kind, ingredients, compute)
         work.rename(directory)
+
+
+def _check_name(what: str, name: str) -> None:
+    if not NAME.fullmatch(name):
+        raise InputError(f"{what} name {name!r} cannot be used: accepted are letters, digits, '.', '_' and '-'")
 
 
 def _compute(work: Path, kind: str, ingredients: Mapping[str, Any], compute: Callable[[Path], Any]) -> None:
@@ -184,6 +188,7 @@ class Run:
 
     def save(self, name: str, table: pd.DataFrame, **made_from: Any) -> None:
         """Write a table, and note in `run.json` what it was made from."""
+        _check_name("table", name)
         path = self.directory / f"{name}.parquet"
         with self._changing() as content:
             write_table(path, table)

@@ -41,7 +41,7 @@ def options(corpus, tiny_bert, tmp_path):
         ({"corpus": "nowhere"}, "'nowhere' is not a directory"),
         ({"seeds": []}, "at least one"),
         ({"seeds": [1, 1]}, "each once"),
-        ({"seeds": [-1]}, "none below 0"),
+        ({"seeds": [-1]}, "each once, from 0"),
         ({"max_train": -1}, "max_train is -1"),
         ({"max_examples": -5}, "max_examples is -5"),
         ({"epochs": 0}, "epochs 0"),

@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 import nbformat
 from sphinx_external_toc.parsing import MalformedError, parse_toc_yaml
@@ -59,6 +59,11 @@ def names(root: Path) -> list[str]:
         raise InputError(f"{CONTENTS} cannot be read: {' '.join(str(error).split())}") from None
     ordered = [site.root.docname]
     ordered += [name for name in site if name != site.root.docname]
+    for name in ordered:
+        if PureWindowsPath(name).anchor or ".." in PureWindowsPath(name).parts:
+            raise InputError(
+                f"{CONTENTS} lists {name!r}, which may lie outside of the book; name a page below {CONTENTS}"
+            )
     return [name.removesuffix(Path(name).suffix) if Path(name).suffix in ENDINGS else name for name in ordered]
 
 

@@ -1,6 +1,5 @@
 """The page of `python -m darksecrets report`: one HTML file that needs nothing else, with its tables and heads.json."""
 
-import html
 import inspect
 from pathlib import Path
 
@@ -67,8 +66,8 @@ def page(report: OwnReport) -> str:
     shown, texts = own_page.shown(report), own_page.texts(report)
     title = f"Heads of {own_report.shown_name(report.subject)}"
     parts = [
-        f"<h1>{html.escape(title)}</h1>",
-        f'<p class="first">{html.escape(texts["recommendation"])}</p>',
+        f"<h1>{publish.escaped(title)}</h1>",
+        f'<p class="first">{publish.escaped(texts["recommendation"])}</p>',
         _careful(own_reading.warnings(report)),
         _section("What was read", [], shown, "overview"),
         _section(
@@ -85,15 +84,15 @@ def page(report: OwnReport) -> str:
         ),
         _section("How many heads can go", [TOGETHER, texts["recommendation"]], shown, "removal", "disabled"),
         "<h2>How to disable them</h2>",
-        f'<pre tabindex="0"><code>{html.escape(own_reading.APPLY)}</code></pre>',
-        *(f"<p>{html.escape(text)}</p>" for text in (USE, SCHEMA)),
-        f'<details><summary>Every key of heads.json</summary><pre tabindex="0">{html.escape(KEYS)}</pre></details>',
+        f'<pre tabindex="0"><code>{publish.escaped(own_reading.APPLY)}</code></pre>',
+        *(f"<p>{publish.escaped(text)}</p>" for text in (USE, SCHEMA)),
+        f'<details><summary>Every key of heads.json</summary><pre tabindex="0">{publish.escaped(KEYS)}</pre></details>',
     ]
     return lone_page.document(title, parts, has_charts=True)
 
 
 def _section(title: str, paragraphs: list[str], shown: dict[str, dict], *names: str) -> str:
-    lines = [f"<h2>{html.escape(title)}</h2>", *(f"<p>{html.escape(text)}</p>" for text in paragraphs)]
+    lines = [f"<h2>{publish.escaped(title)}</h2>", *(f"<p>{publish.escaped(text)}</p>" for text in paragraphs)]
     for name in names:
         is_chart = "chart" in shown[name]
         kind, write = ("figure", publish.figure_html) if is_chart else ("table", publish.table_html)
@@ -102,5 +101,5 @@ def _section(title: str, paragraphs: list[str], shown: dict[str, dict], *names: 
 
 
 def _careful(warnings: list[str]) -> str:
-    items = "".join(f"<li>{html.escape(warning)}</li>" for warning in warnings)
+    items = "".join(f"<li>{publish.escaped(warning)}</li>" for warning in warnings)
     return f'<div class="careful" role="note"><strong>Be careful</strong><ul>{items}</ul></div>' if warnings else ""

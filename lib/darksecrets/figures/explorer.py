@@ -8,7 +8,6 @@ import os
 import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from html import escape
 from pathlib import Path
 
 import ipywidgets
@@ -21,7 +20,7 @@ from darksecrets.errors import InputError
 from darksecrets.evidence.heads import named
 from darksecrets.figures import explorer_drawings as drawings
 from darksecrets.figures import explorer_panels as panels
-from darksecrets.figures import small_multiples
+from darksecrets.figures import publish, small_multiples
 from darksecrets.files import replace
 
 OWN_TEXT = "your own text"
@@ -130,7 +129,7 @@ class Explorer:
             path.parent.mkdir(parents=True, exist_ok=True)
             drawn = svg.encode() if kind == "svg" else small_multiples.png(svg)
             replace(path, lambda half: half.write_bytes(drawn))
-            self.saved.value = f"Written: <code>{escape(str(path))}</code>"
+            self.saved.value = f"Written: <code>{publish.escaped(str(path))}</code>"
 
     def rank(self) -> None:
         """Name the heads that move the answer most, each disabled alone."""

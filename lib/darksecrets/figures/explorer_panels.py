@@ -1,11 +1,11 @@
 """The explorer's panels of text, as HTML: answers, tokens, features, and the heads that matter."""
 
 from collections.abc import Mapping, Sequence
-from html import escape
 
 import pandas as pd
 
 from darksecrets.evidence.heads import named
+from darksecrets.figures import publish
 
 UNDISTURBED, DISABLED = "#0072b2", "#d55e00"  # bars of an answer without and with heads disabled
 BAR = 160  # pixels of a probability of 1
@@ -28,14 +28,14 @@ def answers(table: pd.DataFrame, n_disabled: int, highest: float = 1) -> str:
             for column, (_, colour) in names.items()
         ]
         change = [f"{row['disabled'] - row['undisturbed']:+.4f}"] if n_disabled else []
-        rows.append([escape(row["answer"]), *cells, *change])
+        rows.append([publish.escaped(row["answer"]), *cells, *change])
     heads = ["answer", *(name for name, _ in names.values()), *(["change"] if n_disabled else [])]
     return _table(heads, rows)
 
 
 def tokens(found: Sequence[str], second_start: int | None) -> str:
     """Show the tokens of an input, the second sentence on a line of its own."""
-    spans = [f"<span style='{TOKEN}'>{escape(token)}</span>" for token in found]
+    spans = [f"<span style='{TOKEN}'>{publish.escaped(token)}</span>" for token in found]
     if second_start is not None:
         spans.insert(second_start, "<br>")
     return f"<div style='line-height: 1.9'>{''.join(spans)}</div>"
@@ -45,8 +45,8 @@ def features(table: pd.DataFrame, layer: int, head: int) -> str:
     """Show the features found in an input, with the share of a head's attention that each gets."""
     rows = [
         [
-            escape(row["feature"]),
-            escape(row["found"]),
+            publish.escaped(row["feature"]),
+            publish.escaped(row["found"]),
             f"{_bar(row['attention'], 1, UNDISTURBED)}{row['attention']:.1%}",
         ]
         for row in table.to_dict("records")
@@ -64,14 +64,14 @@ def effects(table: pd.DataFrame) -> str:
         ]
         for row in table.to_dict("records")
     ]
-    answer = escape(str(table["answer"].iloc[0]))
+    answer = publish.escaped(str(table["answer"].iloc[0]))
     return _table(["head disabled alone", f"{answer}: before", "after", "change"], rows)
 
 
 def message(kind: str, sentences: Sequence[str]) -> str:
     """Show what there is to say, as a `note` or an `error`; an empty text where there is nothing."""
     words: Mapping[str, str] = {"note": "Note: ", "error": "This cannot be done: "}
-    text = escape(" ".join(sentences))
+    text = publish.escaped(" ".join(sentences))
     return f"<div role='status'><strong>{words[kind]}</strong>{text}</div>" if text else ""
 
 
@@ -88,7 +88,7 @@ def _strong(text: str, is_strong: bool) -> str:
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Write a table whose cells are HTML; the first of each row names it."""
     style = "style='text-align: start; padding: 1px 12px 1px 0'"
-    lines = ["".join(f"<th scope='col' {style}>{escape(head)}</th>" for head in heads)]
+    lines = ["".join(f"<th scope='col' {style}>{publish.escaped(head)}</th>" for head in heads)]
     for first, *others in rows:
         cells = "".join(f"<td {style}>{cell}</td>" for cell in others)
         lines.append(f"<th scope='row' {style}>{first}</th>{cells}")

@@ -21,7 +21,7 @@ import vl_convert
 from IPython.display import display
 from PIL import Image
 
-from darksecrets.errors import InputError
+from darksecrets.errors import InputError, visible
 
 LAB_MIME_TYPE = "application/vnd.vegalite.v5+json"  # the newest that JupyterLab 4.6 draws by itself
 LAB_SCHEMA = "https://vega.github.io/schema/vega-lite/v5.json"
@@ -49,7 +49,7 @@ def figure_html(chart: altair.TopLevelMixin | Mapping[str, Any], name: str, capt
     """Return what `figure` shows as HTML, for a page outside of the book that has `charts.js`; `caption` is plain."""
     specification = _specification(chart, alt)
     picture = f'<img src="{_svg_source(_svg(specification))}" alt="{_attribute(alt)}">'
-    legend = f"<figcaption>{html.escape(caption)}\n{_interactive(specification)}</figcaption>"
+    legend = f"<figcaption>{escaped(caption)}\n{_interactive(specification)}</figcaption>"
     return f'<figure class="chart" id="{_checked(name)}">{picture}\n{legend}</figure>'
 
 
@@ -130,7 +130,12 @@ def number(name: str, value: float | str) -> None:
 
 def quote(text: str) -> str:
     """Return `text` so that MyST shows it letter by letter, on one line: no markup, HTML, link or formula."""
-    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", " ".join(str(text).split()))
+    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", visible(" ".join(str(text).split())))
+
+
+def escaped(text: str) -> str:
+    """Return `text` so that HTML shows it letter by letter, unseen characters by their codes."""
+    return html.escape(visible(text))
 
 
 def _interactive(specification: Mapping[str, Any], data: pd.DataFrame | None = None) -> str:
@@ -193,7 +198,7 @@ def _paragraph(caption: str) -> str:
 
 def _inert(text: str) -> str:
     r"""Write JSON so that no parser sees a tag or a fence in it: `<` as \u003c, a backtick as \u0060."""
-    return text.replace("<", "\\u003c").replace("`", "\\u0060")
+    return text.encode("utf-8", "backslashreplace").decode().replace("<", "\\u003c").replace("`", "\\u0060")
 
 
 def _attribute(text: str) -> str:
@@ -239,12 +244,12 @@ def _titles(node: Any) -> Iterator[tuple[str, str]]:
 
 
 def _html_table(frame: pd.DataFrame, decimals: int, caption: str) -> str:
-    heads = "".join(f'<th scope="col">{html.escape(str(column))}</th>' for column in frame.columns)
+    heads = "".join(f'<th scope="col">{escaped(str(column))}</th>' for column in frame.columns)
     rows = [
-        "<tr>" + "".join(f"<td>{html.escape(_cell(value, decimals))}</td>" for value in row) + "</tr>"
+        "<tr>" + "".join(f"<td>{escaped(_cell(value, decimals))}</td>" for value in row) + "</tr>"
         for row in frame.itertuples(index=False, name=None)
     ]
-    title = f"<caption>{html.escape(caption)}</caption>" if caption else ""
+    title = f"<caption>{escaped(caption)}</caption>" if caption else ""
     return f"<table>{title}<thead><tr>{heads}</tr></thead><tbody>\n" + "\n".join(rows) + "\n</tbody></table>"
 
 

@@ -41,6 +41,7 @@ def check_files(directory: Path, name: str) -> None:
 def _settings(path: Path, name: str) -> dict[str, Any]:
     try:
         settings = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        json.dumps(settings, ensure_ascii=False).encode()  # half a surrogate pair is JSON, but no text
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"checkpoint {name!r}: {path.name} is no JSON ({one_line(error)}); copy it again") from None
     if not isinstance(settings, dict):
