@@ -36,10 +36,9 @@ def corpus(tmp_path_factory):
 @pytest.fixture(scope="module")
 def profile(tmp_path_factory, corpus, tiny_bert):
     root = tmp_path_factory.mktemp("repository")
-    (root / "notebooks").mkdir()
     shutil.copy(ROOT / "_toc.yml", root)
-    for source in (ROOT / "notebooks").glob("*.*"):
-        shutil.copy(source, root / "notebooks")
+    not_copied = shutil.ignore_patterns("reference", ".*", "kernel-ipc-*")
+    shutil.copytree(ROOT / "notebooks", root / "notebooks", ignore=not_copied)
     places = {"corpus": str(corpus), "checkpoint": tiny_bert, "store": "../_runs", "frames": "auto", "gold": ""}
     return Profile("reference", root, {}, {"tasks": TASKS, **SIZES, **OTHERS, **places})
 
