@@ -64,7 +64,7 @@ bench: $(READY) ## measure the attention pass, its analyses, the sweep over head
 	$(BIN)/python -m tests.benchmarks.sweep
 	$(BIN)/python -m tests.benchmarks.explorer
 
-test: lint test-unit test-notebooks test-book test-browser ## run all tests, and look at style
+test: lint test-browser test-notebooks test-unit test-book ## run all tests, and look at style (-j2: two tiers at a time)
 
 test-unit: $(READY) ## test the library
 	$(BIN)/python -m pytest tests/unit
