@@ -24,6 +24,7 @@ def make(root: Path) -> Path:
     """Fill `root`, a toy book whose notebook declares all parameters of the real one, and return it."""
     toy.write(root, "layers", parameters=_all_parameters(), profile="")
     _profiles(root)
+    _grids(root)
     _checkpoints(root)
     _corpora(root)
     _data(root)
@@ -48,6 +49,25 @@ def _all_parameters() -> str:
     return "\n".join([toy.PARAMETERS, *(line for name, line in names.items() if f"{name}:" not in toy.PARAMETERS)])
 
 
+GRIDS = {
+    "empty": "",
+    "unknown": "checkpoint: [minilm]",
+    "word": "tasks: RTE",
+    "none": "tasks: []",
+    "twice": "tasks: [RTE, RTE]",
+    "task": "tasks: [RTX]",
+    "seed": "seeds: [-1]",
+    "seed-type": "seeds: [x]",
+    "checkpoint": "checkpoints: [../models/decoder]",
+    "corpus": "corpora: [nowhere]",
+    "chapter": "seeds: [1]\nchapters: [../x]",
+    "parameter": "parameters: {layerz: [1]}",
+    "type": "parameters: {layers: [x]}",
+    "list": "parameters: [1]",
+    "store": "parameters: {store: [file]}",
+    "huge": f"parameters: {{max_train: {list(range(1, 200))}, epochs: {list(range(1, 200))}}}",
+    "good": "seeds: [0, 1]",
+}
 PROFILES = {
     "bomb": "a: &a [x, x, x, x]\nb: &b [*a, *a, *a, *a]\nc: [*b, *b, *b, *b]\n",
     "object": "checkpoint: !!python/object/apply:os.system ['touch ran.txt']\n",
@@ -85,6 +105,14 @@ def _profiles(root: Path) -> None:
     (folder / "latin.yml").write_bytes("checkpoint: é\n".encode("latin-1"))
     (folder / "directory.yml").mkdir()
     (folder / "utf16.yml").write_bytes("layers: 1\n".encode("utf-16"))
+
+
+def _grids(root: Path) -> None:
+    folder = root / "grids"
+    folder.mkdir()
+    for name, text in GRIDS.items():
+        (folder / f"{name}.yml").write_text(f"profile: toy\n{text}\n")
+    (folder / "profile.yml").write_text("profile: ../toy\n")
 
 
 def _checkpoints(root: Path) -> None:

@@ -1,6 +1,6 @@
 """The page of `python -m darksecrets compare`: which findings hold in which run."""
 
-import html
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -48,7 +48,7 @@ def write(runs: Mapping[str, Run], directory: str | Path) -> Path:
     Raises `InputError` where `directory` is a file, or a table is damaged.
     """
     directory = Path(directory)
-    report.check(directory)
+    report.check(directory, f"{TABLE}.csv")
     tables = {name: RunTables.find(run) for name, run in runs.items()}
     table = run_findings.compared(tables, claims.of_annotated_maps())
     content = page(table, run_findings.overview(runs, tables, table))
@@ -64,9 +64,9 @@ def page(table: pd.DataFrame, overview: pd.DataFrame) -> str:
     """Return the page of a comparison (`run_findings.compared` and `run_findings.overview`)."""
     runs = overview["run"].tolist()
     parts = [
-        f"<h1>{html.escape(TITLE)}</h1>",
-        f'<p class="first">{html.escape(run_findings.agreement(table))}.</p>',
-        f"<p>{html.escape(READING)}</p>",
+        f"<h1>{publish.escaped(TITLE)}</h1>",
+        f'<p class="first">{publish.escaped(run_findings.agreement(table))}.</p>',
+        f"<p>{publish.escaped(READING)}</p>",
         claims_matrix.legend(),
         "<h2>The runs</h2>",
         publish.table_html(overview, "table-runs", "The runs by number, and how many claims have which verdict."),
@@ -78,7 +78,7 @@ def page(table: pd.DataFrame, overview: pd.DataFrame) -> str:
         rules = rows[["number", "claim", "rule", "see"]].drop_duplicates()
         identifier = section.replace(".", "-")
         parts += [
-            f'<h2 id="section-{identifier}">Section {html.escape(section)}: {html.escape(chapters)}</h2>',
+            f'<h2 id="section-{identifier}">Section {publish.escaped(section)}: {publish.escaped(chapters)}</h2>',
             claims_matrix.matrix(rows, runs, f"Claims of Section {section}, and the runs by their numbers."),
             _folded(detail, "The numbers behind it", f"table-numbers-{identifier}"),
             _folded(rules, "The rules", f"table-rules-{identifier}"),
@@ -93,7 +93,7 @@ def _folded(frame: pd.DataFrame, title: str, name: str) -> str:
 def _run(name: str, store: str) -> Run:
     if name == REFERENCE:
         return Run(contents.book_root() / published.DIRECTORY)
-    if Path(name).is_dir():
+    if os.path.isdir(name):  # noqa: PTH112 (no name is too long)
         return Run(Path(name).resolve())
     place = Store(store or contents.book_root() / "_runs")
     run = place.run(name) if Path(name).name == name else None

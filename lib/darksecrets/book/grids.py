@@ -7,6 +7,7 @@ profile.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ PARAMETERS, CHAPTERS, PROFILE = "parameters", "chapters", "profile"
 KEYS = (*AXES, PARAMETERS, CHAPTERS, PROFILE)
 BASE = "pocket"  # the profile that the cells start from where the grid names none
 LONGEST = 90  # characters of a cell's name, for the sake of file names; what is cut is in the run's fingerprint
+MOST_CELLS = 10_000
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,9 @@ def read(root: Path, path: str | Path) -> Grid:
     axes = list(_axes(content, base, where))
     if not axes:
         raise InputError(f"{where} names no values; give at least one of {', '.join((*AXES, PARAMETERS))}")
+    n_cells = prod(len(axis.values) for axis in axes)
+    if n_cells > MOST_CELLS:
+        raise InputError(f"{where} has {n_cells:,} cells, at most {MOST_CELLS:,} are run; make it several grids")
     cells = [_cell(base, axes, values, path.stem, where) for values in product(*(axis.values for axis in axes))]
     _refuse_repeated(cells, where)
     return Grid(path.stem, cells, _chapters(root, content.get(CHAPTERS), where))

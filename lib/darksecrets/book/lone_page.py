@@ -1,10 +1,11 @@
 """An HTML page that stands alone: everything that it needs is in it, and it asks the browser to load nothing."""
 
-import html
 from collections.abc import Iterable
 from importlib import resources
 
 import vl_convert
+
+from darksecrets.figures import publish
 
 NOTHING = "default-src 'none'; img-src data: blob:; style-src 'unsafe-inline'"
 # Vega compiles its expressions, which browsers count as evaluating code.
@@ -22,7 +23,7 @@ def document(title: str, parts: Iterable[str], style: str = "", has_charts: bool
         f"<script>{_script(_asset('charts.js'))}</script>\n"
     )
     return (
-        f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{html.escape(title)}</title>\n'
+        f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{publish.escaped(title)}</title>\n'
         f'<meta http-equiv="Content-Security-Policy" content="{SCRIPTS if has_charts else NOTHING}">\n'
         f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<style>\n{styles}</style>\n</head>\n'
         f"<body>\n<main>\n{''.join(f'{part}{chr(10)}' for part in parts if part)}</main>\n"

@@ -54,11 +54,11 @@ def write(report: OwnReport, directory: str | Path) -> Path:
     return directory / PAGE
 
 
-def check(directory: Path) -> None:
-    """Raise InputError where a report cannot be written."""
+def check(directory: Path, mark: str = HEADS) -> None:
+    """Raise InputError where a report cannot be written: a file, or what holds something without the file `mark`."""
     check_directory(directory, "output")
-    if directory.is_dir() and any(directory.iterdir()) and not (directory / HEADS).is_file():
-        raise InputError(f"output {str(directory)!r} is not empty and holds no report; name another directory")
+    if directory.is_dir() and any(directory.iterdir()) and not (directory / mark).is_file():
+        raise InputError(f"output {str(directory)!r} is not empty and has no {mark}; name another directory")
 
 
 def page(report: OwnReport) -> str:

@@ -1,9 +1,8 @@
 """The matrix of claims and runs as HTML: a mark and a word in each cell, never colour alone."""
 
-import html
-
 import pandas as pd
 
+from darksecrets.figures import publish
 from darksecrets.figures.charts import SCALES
 
 MARKS = dict(zip(SCALES["judgement"].domain, ("✓", "?", "✗", "·"), strict=True))
@@ -64,4 +63,4 @@ def _name(verdict: str) -> str:
 
 
 def _escaped(text: str) -> str:
-    return html.escape(str(text))
+    return publish.escaped(str(text))

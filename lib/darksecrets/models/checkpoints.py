@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from importlib import resources
 from pathlib import Path
 
@@ -69,11 +70,17 @@ def check(name: str) -> None:
         return
     path = Path(name)
     if os.path.isdir(path):  # noqa: PTH112 (no name is too long)
-        load(name)
+        _try(name, tuple((file.name, file.stat().st_mtime_ns) for file in sorted(path.iterdir())))
     elif os.path.exists(path):  # noqa: PTH110
         raise InputError(f"checkpoint {name!r} is a file; {ACCEPTED}")
     else:
         _hub_directory(name)
+
+
+@cache
+def _try(name: str, _files: tuple[tuple[str, int], ...]) -> None:
+    """Open a directory once, as long as its files stay as they are: a grid checks it for every cell."""
+    load(name)
 
 
 def load(name: str, initialization: str = "pretrained") -> Checkpoint:
