@@ -54,6 +54,15 @@ def test_a_score_without_a_shortcut_is_held_against_the_spread_over_seeds():
     assert one_seed["within the spread?"].tolist() == ["cannot tell"] * 2
 
 
+def test_each_way_has_seeds_of_its_own():
+    run = pd.concat([predictions(task, seed, 20 + seed) for task in ("RTE", "SST-2") for seed in (0, 1)])
+    other = [shortcuts.against("float32", run, predictions("RTE", 0, 22), "accuracy")]
+    both = pd.concat([predictions("SST-2", seed, 22) for seed in (0, 1)])
+    other += [shortcuts.against("20,000 training examples", run, both, "accuracy")]
+    table = shortcuts.laid_out(pd.concat(other), of_run(RTE=[0.5, 0.6], **{"SST-2": [0.5, 0.6]}))
+    assert table["scores then"].tolist() == ["55.0", "55.0, 55.0"]
+
+
 def test_a_run_without_the_file_says_so(tmp_path):
     (tmp_path / "run.json").write_text(json.dumps({"tables": {}}))
     table = shortcuts.find(Run(tmp_path))

@@ -43,7 +43,8 @@ def laid_out(found: pd.DataFrame, scores: pd.DataFrame | None) -> pd.DataFrame:
 
     `scores` are those of the run (`fine_tuning.scores`).
     """
-    differences = over_seeds(found, KEY).set_index(KEY)
+    alike = [group for _, group in found.groupby("instead", sort=False)]  # each way has seeds of its own
+    differences = pd.concat([over_seeds(group, KEY) for group in alike]).set_index(KEY)
     tuned = None if scores is None else of_setting(scores, TUNED)
     rows = []
     for (instead, task, metric), group in found.groupby(KEY, sort=False):
