@@ -10,7 +10,7 @@ from papermill.exceptions import PapermillExecutionError
 
 from darksecrets.analyses.scores import RANDOM
 from darksecrets.corpora import glue as tasks_of_glue
-from darksecrets.evidence import fine_tuning, fine_tuning_claims, protocol, reported
+from darksecrets.evidence import fine_tuning, fine_tuning_claims, reported
 from darksecrets.evidence.fine_tuning_tables import FineTuningTables
 from darksecrets.evidence.side_by_side import REFERENCE_RUN, THIS_RUN
 from darksecrets.figures.publish import MISSING
@@ -18,11 +18,6 @@ from darksecrets.runs import Run
 from tests.conftest import NOT_SOURCE
 from tests.notebooks.conftest import REAL, SIZES, TASKS, TINY
 from tests.notebooks.executed import CHART, WIDGET, execute, per_head, shown
-
-
-@pytest.fixture
-def methodology(size, request):
-    return request.getfixturevalue(f"{size}_methodology")
 
 
 @pytest.fixture
@@ -84,59 +79,6 @@ class TestEveryChapter:
         text = "\n".join(cell.source for cell in chapter.notebook.cells if cell.cell_type == "markdown")
         assert set(re.findall(r"\{glue:text\}`([^`]+)`", text)) == set(chapter.glued)
         assert set(re.findall(r"\{numref\}`([^`]+)`", text)) == set(chapter.published)
-
-
-class TestMethodology:
-    def test_the_model_is_described(self, methodology, size):
-        rows = {row[""]: row["this run"] for row in methodology.rows("table-model")}
-        n_layers, n_heads = SIZES[size]
-        assert rows["layers"] == str(n_layers)
-        assert rows["heads in all"] == methodology.glued["n_maps"] == str(n_layers * n_heads)
-
-    def test_the_recipe_is_that_of_the_run(self, methodology, size):
-        rows = {row[""]: row["this run"] for row in methodology.rows("table-protocol")}
-        expected = {"tiny": ("6", "8", "0.003"), "real": ("3", "32", "0.0001")}[size]
-        assert (rows["epochs"], rows["batch size"], rows["learning rate"]) == expected
-        assert methodology.glued["learning_rate"] == expected[-1]
-
-    def test_the_reference_column_is_what_its_run_recorded(self, methodology, notebooks):
-        record = protocol.recorded(Run(notebooks / "reference"))
-        assert record
-        rows = {row[""]: row["reference run"] for row in methodology.rows("table-protocol")}
-        assert rows["model"] == record["checkpoint"]
-        assert rows["learning rate"] == f"{record['recipe']['learning_rate']:g}"
-        rows = {row[""]: row["reference run"] for row in methodology.rows("table-model")}
-        assert record["checkpoint_fingerprint"].startswith(rows["fingerprint"])
-
-    def test_numbers_in_the_prose_agree_with_the_map(self, methodology, size):
-        tokens = methodology.glued["tokens"].split()
-        assert tokens[0] == "[CLS]"
-        assert tokens[-1] == "[SEP]"
-        assert methodology.glued["n_tokens"] == str(len(tokens))
-        assert methodology.glued["shape"] == " x ".join(map(str, (*SIZES[size], len(tokens), len(tokens))))
-
-    def test_rows_of_the_map_sum_to_one_and_the_heat_map_shows_them(self, methodology):
-        rows = methodology.rows("table-map")
-        numbers = np.array([[float(cell) for cell in list(row.values())[1:]] for row in rows])
-        assert numbers.shape[0] == numbers.shape[1] == int(methodology.glued["n_tokens"])
-        assert numbers.sum(axis=1) == pytest.approx(1, abs=0.005 * numbers.shape[1])
-        (cells,) = methodology.data("figure-heatmap")
-        assert [cell["weight"] for cell in cells] == pytest.approx(numbers.ravel(), abs=0.006)
-
-    def test_all_heads_are_there(self, methodology, size):
-        (heads,) = methodology.data("figure-all-heads")
-        n_layers, n_heads = SIZES[size]
-        assert [(row["layer"], row["head"]) for row in heads] == [
-            (layer, head) for layer in range(1, n_layers + 1) for head in range(1, n_heads + 1)
-        ]
-
-    def test_tasks_and_examples_are_those_of_the_run(self, methodology, size):
-        for name in ("table-tasks", "table-examples"):
-            assert [row["task"] for row in methodology.rows(name)] == TASKS[size]
-
-    def test_splits_are_called_official_only_where_they_are(self, methodology, size):
-        found = {row["official"] for row in methodology.rows("table-tasks")}
-        assert found == {"yes" if size == "real" else "no"}
 
 
 class TestTables:

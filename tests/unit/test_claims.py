@@ -7,71 +7,29 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from darksecrets.analyses.scores import RANDOM, SETTINGS
+from darksecrets.analyses.scores import RANDOM
 from darksecrets.corpora.annotated_maps import AFTER
-from darksecrets.corpora.tasks import TASKS
 from darksecrets.evidence import (
     claim_rules,
     claims,
-    disabling_claims,
-    feature_claims,
-    feature_gaps,
-    fine_tuning_claims,
-    link_claims,
     pattern_claims,
     relation_heads,
 )
 from darksecrets.evidence.claim_rules import every, most
 from darksecrets.evidence.claims import CLAIMS, QUESTIONS, RunTables
 from darksecrets.evidence.fine_tuning import VERDICTS
-from darksecrets.evidence.fine_tuning_tables import FineTuningTables
-from darksecrets.evidence.repeated_words import RepeatedTables
 from darksecrets.runs import Run
+from tests.claims_tables import SPEAKING, repeated_tables, tuning_tables
 from tests.conftest import ROOT
 
 HOLDS, FAILS, OPEN = VERDICTS
-TUNED = ["task", "seed", "mean", "low", "high"]
-
-
-def _tuning(gain=0.1, random=0.5, last=0.1, qqp=-0.1, untuned=0.359):
-    """Tables of Section 4.3 with the same gain on every task, and given differences of the last two layers."""
-    headline = {task: TASKS[task].headline for task in TASKS}
-    scores = pd.DataFrame(
-        [
-            (task, metric, 0, *setting, value, value - 0.01, value + 0.01, 100)
-            for task, metric in headline.items()
-            for setting, value in zip(
-                SETTINGS, (0.5, random if metric == "accuracy" else random - 0.5, 0.9), strict=True
-            )
-        ],
-        columns=["task", "metric", "seed", "initialization", "finetuned", "mean", "low", "high", "n_examples"],
-    )
-
-    def gains(value):
-        rows = [(task, metric, 0, value, value - 0.02, value + 0.02) for task, metric in headline.items()]
-        return pd.DataFrame(rows, columns=["task", "metric", *TUNED[1:]])
-
-    layers = [(task, qqp if task == "QQP" else last) for task in TASKS]
-    last_two = pd.DataFrame(
-        [(task, "paper", "5 and 4", value, value - 0.01, value + 0.01, "5 and 6") for task, value in layers],
-        columns=["task", "reading", "pair", *TUNED[2:], "most_changed"],
-    )
-    return FineTuningTables(scores, gains(gain), gains(untuned), pd.DataFrame(), pd.DataFrame(), last_two)
-
-
-def _repeated(weights, difference):
-    """Attention to repeated words that exceeds that of others by `difference` in every head."""
-    heads = weights.heads[weights.heads["instead"] == "uniform"]
-    heads = heads[heads["task"].isin(["STS-B", "RTE"])][["task", "seed", "layer", "head"]]
-    ends = {"mean": difference, "low": difference - 0.001, "high": difference + 0.001}
-    return RepeatedTables(heads.assign(checkpoint=AFTER, repeated=0.2 + difference, others=0.2, **ends, n=50))
 
 
 @pytest.fixture(scope="module")
 def published():
     """The reference run, with invented tables where it has none."""
     found = RunTables.find(Run(ROOT / "notebooks" / "reference"))
-    return dataclasses.replace(found, tuning=_tuning(), repeated=_repeated(found.disabling, 0.1))
+    return dataclasses.replace(found, tuning=tuning_tables(), repeated=repeated_tables(found.disabling, 0.1))
 
 
 @pytest.fixture(scope="module")
@@ -79,190 +37,6 @@ def of_maps():
     return claims.of_annotated_maps()
 
 
-def _changed(run, field, table, rows=None, **columns):
-    """The run with columns of one of its tables set to other values, in all rows or those that `rows` chooses."""
-    tables = getattr(run, field)
-    frame = getattr(tables, table).copy()
-    chosen = pd.Series(True, frame.index) if rows is None else rows(frame)
-    for name, value in columns.items():
-        kind = frame[name].dtype
-        frame[name] = frame[name].astype(object)
-        frame.loc[chosen, name] = value(frame[chosen]) if callable(value) else value
-        frame[name] = frame[name].astype(kind)
-    return dataclasses.replace(run, **{field: dataclasses.replace(tables, **{table: frame})})
-
-
-def _set(value, width=0.001):
-    return {"mean": value, "low": value - width, "high": value + width}
-
-
-def _rows_of(claim):
-    return lambda frame: frame["claim"] == claim
-
-
-def _uniform_tasks(*tasks):
-    return lambda frame: (frame["instead"] == "uniform") & frame["task"].isin(tasks)
-
-
-def _uniform(frame):
-    return frame["instead"] == "uniform"
-
-
-def _pattern_gap(claim):
-    return lambda run, sign: _changed(run, "patterns", "gaps", _rows_of(claim), **_set(0.1 * sign))
-
-
-def _feature_gap(claim):
-    return lambda run, sign: _changed(run, "features", "gaps", _rows_of(claim), **_set(0.1 * sign))
-
-
-def _feature_change(features):
-    def change(run, sign):
-        rows = lambda frame: frame["feature"].isin(features)  # noqa: E731
-        return _changed(run, "features", "changes", rows, p=1e-12, **_set(0.01 * sign))
-
-    return change
-
-
-def _purity(run, sign):
-    value = 0.9 if sign > 0 else 0.3
-    return _changed(run, "patterns", "heads", purity=lambda rows: value + 0.01 * np.sin(np.arange(len(rows))))
-
-
-def _main_patterns(run, sign):
-    """One pattern for all, or another one for each task."""
-    names = dict(zip(TASKS, ["Vertical", "Diagonal", "Block", "Heterogeneous"] * 2, strict=False))
-    return _changed(run, "patterns", "heads", main=lambda rows: rows["task"].map(names) if sign < 0 else "Vertical")
-
-
-def _heterogeneous(run, sign):
-    rows = lambda frame: frame["pattern"] == "Heterogeneous"  # noqa: E731
-    return _changed(run, "patterns", "shares", rows, **_set(0.45 if sign > 0 else 0.9))
-
-
-def _frame_weights(run, sign):
-    rows = lambda frame: frame["direction"] == "either"  # noqa: E731
-    moved = 0.2 if sign > 0 else 0.8
-    weights = lambda rows: (rows["mean"] - rows["mean"].max()) * 0.1 + moved  # noqa: E731
-    both = _changed(run, "relations", "heads", rows, low=weights, high=weights)
-    return _changed(both, "relations", "heads", rows, mean=weights)
-
-
-def _frame_tests(run, sign):
-    ends = dict.fromkeys(("high", "others_high"), 0.2 if sign > 0 else -0.1)
-    return _changed(run, "relations", "specific", specific=sign > 0, **ends)
-
-
-def _coincidence(run, sign):
-    return _changed(run, "links", "coincidence", **_set(0.5 * sign))
-
-
-def _among(run, sign):
-    return _changed(run, "links", "candidates", top_share=1.0 if sign > 0 else 0.0)
-
-
-def _some_head(run, sign):
-    return _changed(run, "disabling", "heads", _uniform, holm=1e-6 if sign > 0 else 1.0, **_set(0.02 * sign, 0.0005))
-
-
-def _gains(run, sign):
-    order = ["STS-B", "SST-2", "QQP", "RTE", "QNLI", "MNLI", "MRPC"][::sign]
-    return _changed(run, "disabling", "chosen", _uniform, best=lambda rows: rows["task"].map(order.index) / 100)
-
-
-def _on_average(run, sign):
-    return _changed(run, "disabling", "average", _uniform, **_set(0.02 * sign))
-
-
-def _layers(run, sign):
-    return _changed(run, "disabling", "layers", _uniform, **_set(0.05 * sign))
-
-
-def _lowest(run, sign):
-    return _changed(run, "disabling", "heads", _uniform_tasks("SST-2"), score=0.2 if sign > 0 else 0.8)
-
-
-def _half(run, sign):
-    return _changed(run, "disabling", "curves", **_set(0.0 if sign > 0 else -0.2))
-
-
-def _frame_heads(run, sign):
-    return _changed(run, "disabling", "heads", _uniform, p=1e-12, **_set(0.001 * sign if sign > 0 else -0.1))
-
-
-def _same_heads(run, sign):
-    """Two heads that cost most: the same ones on both tasks, or the last two on one."""
-
-    def changes(rows):
-        place = rows["layer"] * 100 + rows["head"]
-        order = place.where((rows["task"] == "RTE") & (sign < 0), -place)
-        return order.groupby(rows["task"]).rank() * -0.01
-
-    changed = _changed(run, "disabling", "heads", _uniform, mean=changes)
-    for end in ("low", "high"):
-        changed = _changed(changed, "disabling", "heads", _uniform, **{end: lambda rows: rows["mean"]})
-    return changed
-
-
-def _repeats(run, sign):
-    return dataclasses.replace(run, repeated=_repeated(run.disabling, 0.1 * sign))
-
-
-def _by_pattern(run, sign):
-    """Heads of the first layers are Heterogeneous and cost more, or less, than the others, which are Vertical."""
-    early = lambda rows: rows["layer"] < 3  # noqa: E731
-    changed = _changed(run, "patterns", "heads", main="Vertical")
-    changed = _changed(changed, "patterns", "heads", early, main="Heterogeneous")
-    noise = lambda rows: 0.001 * np.sin(np.arange(len(rows)))  # noqa: E731
-    changed = _changed(changed, "disabling", "heads", _uniform, mean=noise)
-    both = lambda rows: _uniform(rows) & early(rows)  # noqa: E731
-    return _changed(changed, "disabling", "heads", both, mean=lambda rows: noise(rows) - 0.05 * sign)
-
-
-def _fine_tuned(**changes):
-    return lambda run, sign: dataclasses.replace(
-        run, tuning=_tuning(**{name: both[sign < 0] for name, both in changes.items()})
-    )
-
-
-# How tables are made to speak for a claim (1), and against it (-1).
-SPEAKING = {
-    pattern_claims.LIMITED: _purity,
-    claim_rules.SAME_MAIN: _main_patterns,
-    pattern_claims.COMMON: _pattern_gap(pattern_claims.COMMON),
-    pattern_claims.BETWEEN: _heterogeneous,
-    pattern_claims.FEWEST: _pattern_gap(pattern_claims.FEWEST),
-    pattern_claims.MOST: _pattern_gap(pattern_claims.MOST),
-    claim_rules.WEIGHTS: _frame_weights,
-    relation_heads.STAND_OUT: _frame_tests,
-    relation_heads.ANY_HEAD: _frame_tests,
-    fine_tuning_claims.BEATS_RANDOM: _fine_tuned(gain=(0.1, -0.1)),
-    claim_rules.UNLEARNED: _fine_tuned(random=(0.5, 0.9)),
-    fine_tuning_claims.AVERAGE_GAIN: _fine_tuned(untuned=(0.359, 0.2)),
-    fine_tuning_claims.LAST_TWO: _fine_tuned(last=(0.1, -0.1)),
-    fine_tuning_claims.EXCEPTION: _fine_tuned(qqp=(-0.1, 0.1)),
-    feature_gaps.CLS_EARLY: _feature_gap(feature_gaps.CLS_EARLY),
-    feature_gaps.SEP_LATE: _feature_gap(feature_gaps.SEP_LATE),
-    feature_gaps.STRIPES: _feature_gap(feature_gaps.STRIPES),
-    feature_gaps.SEP_MOST: _feature_gap(feature_gaps.SEP_MOST),
-    feature_claims.MORE_WORDS: _feature_change(["noun", "object"]),
-    feature_claims.MORE_NEGATION: _feature_change(["negation"]),
-    feature_gaps.NEGLIGIBLE: _feature_gap(feature_gaps.NEGLIGIBLE),
-    link_claims.COINCIDE: _coincidence,
-    link_claims.AMONG: _among,
-    feature_gaps.CLS_TO: _feature_gap(feature_gaps.CLS_TO),
-    disabling_claims.SOME_HEAD: _some_head,
-    claim_rules.GAINS: _gains,
-    disabling_claims.ON_AVERAGE: _on_average,
-    disabling_claims.ONE_LAYER: _layers,
-    disabling_claims.CHEAP_LAYERS: _layers,
-    disabling_claims.BELOW_CHANCE: _lowest,
-    claim_rules.HALF: _half,
-    claim_rules.FRAME_HEADS: _frame_heads,
-    claim_rules.SAME_HEADS: _same_heads,
-    claim_rules.REPEATS: _repeats,
-    claim_rules.HETEROGENEOUS: _by_pattern,
-}
 TABLES_OF = {  # of a section's claims
     "4.1": ("patterns",),
     "4.2": ("relations",),

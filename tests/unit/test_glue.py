@@ -271,34 +271,3 @@ class TestChoice:
     def test_the_number_of_rows_found_is_kept(self, directory):
         split = glue.load("RTE", "dev", directory, 10)
         assert (len(split.examples), split.n_available, split.is_official) == (10, 200, False)
-
-
-SCORES = {
-    # task, labels, predictions, expected: by hand
-    "F1 and accuracy": ("MRPC", [1, 1, 0, 0], [1, 0, 1, 0], {"f1": 0.5, "accuracy": 0.5}),
-    "never the positive class": ("QQP", [1, 0, 0], [0, 0, 0], {"f1": 0.0, "accuracy": 2 / 3}),
-    "three classes": ("MNLI", [0, 1, 2, 2], [0, 1, 2, 0], {"accuracy": 0.75}),
-    "straight line": ("STS-B", [1.0, 2.0, 3.0], [10.0, 20.0, 30.0], {"pearson": 1.0, "spearman": 1.0}),
-    "curve": ("STS-B", [0.0, 1.0, 2.0], [0.0, 1.0, 4.0], {"pearson": 4 / (2 * 26 / 3) ** 0.5, "spearman": 1.0}),
-    "constant": ("STS-B", [1.0, 2.0, 3.0], [2.0, 2.0, 2.0], {"pearson": 0.0, "spearman": 0.0}),
-}
-
-
-@pytest.mark.parametrize(("task", "labels", "predictions", "expected"), SCORES.values(), ids=SCORES)
-def test_scores_are_fractions_by_the_tasks_metrics(task, labels, predictions, expected):
-    found = glue.score(glue.TASKS[task], labels, predictions)
-    assert found == pytest.approx(expected)
-    assert tuple(found) == glue.TASKS[task].metrics
-
-
-def test_a_diverged_model_and_unequal_lists_are_refused():
-    with pytest.raises(InputError, match="smaller learning rate"):
-        glue.score(glue.TASKS["STS-B"], [1.0, 2.0], [1.0, float("nan")])
-    for labels, predictions in (([1], [1, 0]), ([], [])):
-        with pytest.raises(ValueError, match="two equal, non-empty"):
-            glue.score(glue.TASKS["RTE"], labels, predictions)
-
-
-def test_majority_is_the_most_frequent_class():
-    assert glue.majority(glue.TASKS["MNLI"], [2, 2, 1, 0]) == {"accuracy": 0.5}
-    assert glue.majority(glue.TASKS["STS-B"], [1.0, 2.0]) == {"pearson": 0.0, "spearman": 0.0}

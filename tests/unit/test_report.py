@@ -10,7 +10,7 @@ import pytest
 import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from darksecrets.analyses import own_example, own_model
+from darksecrets.analyses import own_model
 from darksecrets.book import report as page
 from darksecrets.corpora.scores import evaluate
 from darksecrets.errors import InputError
@@ -22,7 +22,7 @@ from darksecrets.models.sweep import sweep
 from darksecrets.runs import Run
 from tests import own_models
 from tests.conftest import save_encoder
-from tests.small_classifiers import MORE_FAMILIES, classifier
+from tests.small_classifiers import classifier
 
 MADE = {
     "bert": own_models.bert_with_csv,
@@ -275,53 +275,3 @@ class TestCare:
         frame.assign(label=1 - frame["label"]).to_csv(tmp_path / "swapped.csv", index=False)
         found = own_report.report(given["bert"][0], str(tmp_path / "swapped.csv"), store)
         assert any("not clearly better than a constant answer" in warning for warning in own_reading.warnings(found))
-
-
-@pytest.fixture(scope="module")
-def unusable(tmp_path_factory):
-    """Models that cannot be reported on."""
-    folder = tmp_path_factory.mktemp("unusable")
-    encoder = save_encoder(folder / "encoder", "bert")
-    opened = checkpoints.load(str(encoder))
-    several = classifier(opened, 3)
-    several.config.problem_type = "multi_label_classification"
-    own_models.save(folder / "several", several, opened.tokenizer)
-    for family in ("deberta-v2", "mpnet"):
-        save_encoder(folder / f"{family}-encoder", family, **MORE_FAMILIES.get(family, {}))
-        other = checkpoints.load(str(folder / f"{family}-encoder"))
-        own_models.save(folder / family, other.classifier(2), other.tokenizer)
-    return folder
-
-
-class TestRefusals:
-    @pytest.mark.parametrize(
-        ("name", "line"),
-        [
-            ("encoder", r"is an encoder without a trained output layer \('classifier.bias' is missing\)"),
-            ("several", r"gives an input several labels"),
-            ("deberta-v2", r"DebertaV2ForSequenceClassification takes no attention function from outside"),
-            ("mpnet", r"MPNetForSequenceClassification takes no attention function from outside"),
-            ("nowhere", r"nowhere' is neither a directory nor a Hub id|nowhere' is not a directory"),
-        ],
-    )
-    def test_models_that_cannot_be_reported_on_are_refused_in_one_line(self, unusable, given, store, name, line):
-        with pytest.raises(InputError, match=line) as caught:
-            own_report.report(str(unusable / name), given["bert"][1], store)
-        assert "\n" not in str(caught.value)
-
-    @pytest.mark.parametrize(
-        ("options", "line"),
-        [
-            ({"tolerated": -1}, "^tolerated is -1; give points of the score, from 0 to 100$"),
-            ({"precision": "half"}, "^precision 'half' is unknown; accepted are float32 and bfloat16$"),
-            ({"max_length": 2}, "^max_length is 2; give at least 8 tokens, this model reads up to 512$"),
-            ({"words": "maybe"}, "^words is 'maybe'"),
-        ],
-    )
-    def test_values_that_cannot_be_used_are_refused(self, given, store, options, line):
-        with pytest.raises(InputError, match=line):
-            own_report.report(*given["bert"], store, **options)
-
-    def test_a_model_without_data_is_refused(self):
-        with pytest.raises(InputError, match=r"^own_model is given and own_data is not; give both, or neither"):
-            own_example.check("my-model", "")

@@ -1,0 +1,15 @@
+"""Small tables of the chapters that the protocol notes read."""
+
+from darksecrets.evidence import feature_claims, link_heads
+from darksecrets.evidence.feature_summaries import by_example
+from darksecrets.evidence.relation_heads import measured
+from tests.disabling_tables import tables as disabling_tables
+from tests.feature_tables import features_of
+from tests.link_tables import frames_of, links_of, released_of
+
+FEATURES = feature_claims.measured(by_example(features_of(sep_of_tasks={"SST-2": 0.05})))
+LINKS = links_of()
+BY_HEAD = link_heads.links_by_head(LINKS)
+RELEASED = link_heads.released_against_paper(released_of(BY_HEAD), BY_HEAD)
+FRAMES = measured(frames_of())
+DISABLING = disabling_tables(("SST-2", "RTE"))
