@@ -167,7 +167,7 @@ CASES = {
         ("--corpus corpora/good out.parquet", "corpus 'corpora/good' has no file MRPC/train.tsv: add it, leave"),
         ("--store file/x --corpus pocket out.parquet", "store 'file/x' cannot be made, since 'file' is a file; give a"),
     ],
-    "learning-rate --tasks STS-B,RTE out.csv --corpus corpora/{}": [
+    "learning-rate --checkpoint models/encoder --tasks STS-B,RTE out.csv --corpus corpora/{}": [
         ("header-only", "corpora/header-only/RTE/train.tsv, line 2: there is no row, the"),
         ("blank", "corpora/blank/RTE/train.tsv: the file is empty; it needs a"),
         ("empty", "corpora/empty/RTE/train.tsv: the file is empty; it needs a"),
@@ -183,7 +183,7 @@ CASES = {
         ("score-word", "corpora/score-word/STS-B/train.tsv, line 2: score 'much' is not"),
         ("directory", "corpus 'corpora/directory' has no file RTE/train.tsv: add it,"),
     ],
-    "learning-rate --corpus corpora/good out.csv": [
+    "learning-rate --checkpoint models/encoder --corpus corpora/good out.csv": [
         ("--rates 0", "learning rate 0.0, epochs 3 and batch size 32 must all be"),
         ("--rates -1", "learning rate -1.0, epochs 3 and batch size 32 must all be"),
         ("--rates nan", "learning rate nan, epochs 3 and batch size 32 must all be"),

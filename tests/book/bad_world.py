@@ -66,7 +66,7 @@ GRIDS = {
     "list": "parameters: [1]",
     "store": "parameters: {store: [file]}",
     "huge": f"parameters: {{max_train: {list(range(1, 200))}, epochs: {list(range(1, 200))}}}",
-    "good": "seeds: [0, 1]",
+    "good": "seeds: [0, 1]\nchapters: [01-toy]",
 }
 PROFILES = {
     "bomb": "a: &a [x, x, x, x]\nb: &b [*a, *a, *a, *a]\nc: [*b, *b, *b, *b]\n",

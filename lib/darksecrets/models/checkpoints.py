@@ -70,7 +70,7 @@ def check(name: str) -> None:
         return
     path = Path(name)
     if os.path.isdir(path):  # noqa: PTH112 (no name is too long)
-        _try(name, tuple((file.name, file.stat().st_mtime_ns) for file in sorted(path.iterdir())))
+        _try(name, tuple((file.name, file.lstat().st_mtime_ns) for file in sorted(path.iterdir())))
     elif os.path.exists(path):  # noqa: PTH110
         raise InputError(f"checkpoint {name!r} is a file; {ACCEPTED}")
     else:
