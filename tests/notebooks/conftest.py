@@ -11,6 +11,7 @@ from darksecrets.analyses import attended, frame_attention
 from darksecrets.analyses.attended import Attended
 from darksecrets.book.kernels import ENVIRONMENT
 from darksecrets.models.setup import Setup
+from darksecrets.runs import Run
 from tests.conftest import LEARNABLE, NOT_SOURCE, ROOT, write_task
 from tests.notebooks.executed import Executed, execute
 
@@ -169,8 +170,10 @@ def tiny_discussion(
 ) -> Executed:
     """The Discussion, small, on the tables of the other chapters."""
     chapters = (tiny_patterns, tiny_relations, tiny_finetuning, tiny_features, tiny_links, tiny_disabling)
-    for chapter in chapters:
-        shutil.copytree(chapter.run.directory, notebooks.parent / "_runs/runs/discussion", dirs_exist_ok=True)
+    gathered = Run(notebooks.parent / "_runs/runs/discussion")
+    for run in (chapter.run for chapter in chapters):
+        for name in run.tables():
+            gathered.save(name, run.table(name), **run.made_from(name))
     return execute(notebooks, "08-", **tiny, **TINY_SETUP, run="discussion")
 
 
