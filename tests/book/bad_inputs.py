@@ -300,6 +300,7 @@ CASES = {
         ("grids/good.yml --jobs -1", "jobs is -1"),
         ("", "Missing argument 'GRID'."),
     ],
+    "archive": [("extra", "Got unexpected extra argument (extra)"), ("--nonsense", "No such option")],
     "compare": [
         ("", "Missing argument 'RUN...'."),
         ("nowhere", "run 'nowhere': accepted are reference, a directory"),

@@ -1,9 +1,12 @@
 """Whatever text a person gives, the HTML that we produce has the elements and attributes that plain text gives it."""
 
+import shlex
+
 import altair
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from bs4 import BeautifulSoup
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,7 +14,7 @@ from markdown_it.renderer import RendererHTML
 from myst_parser.config.main import MdParserConfig
 from myst_parser.parsers.mdit import create_md_parser
 
-from darksecrets.book import contents, profiles
+from darksecrets.book import contents, grids, profiles, units
 from darksecrets.corpora.annotation import FEATURES
 from darksecrets.errors import InputError, one_line, visible
 from darksecrets.figures import explorer_drawings, explorer_panels, publish, views
@@ -122,6 +125,17 @@ def test_pages_stay_in_the_book(tmp_path, name):
     (root / "_toc.yml").write_text(f"{toy.CONTENTS}  - file: {name}\n")
     with pytest.raises(InputError, match=r"outside of the book|there is no"):
         contents.pages(root)
+
+
+@pytest.mark.parametrize("value", ["$(touch ran)", "`touch ran`", "'; touch ran; '", '" && touch ran "', *HOSTILE[:4]])
+def test_every_word_of_a_units_line_is_quoted(tmp_path, value):
+    root = toy.write(tmp_path / "book", "layers")
+    grid = tmp_path / "grid.yml"
+    grid.write_text(yaml.safe_dump({"profile": "toy", "chapters": ["01-toy"], "parameters": {"labels": [[value]]}}))
+    ((unit,),) = units.plan(grids.read(root, grid))
+    words = shlex.split(unit.command)
+    assert yaml.safe_load(words[words.index("-y") + 1])["labels"] == [value]
+    assert [word for word in words if "touch" in word or MARK in word] == [words[words.index("-y") + 1]]
 
 
 def test_a_link_in_the_output_is_replaced_and_not_followed(tmp_path):
