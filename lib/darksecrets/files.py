@@ -15,12 +15,14 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 from filelock import FileLock, Timeout
 
 from darksecrets.errors import DiskFullError
+
+if TYPE_CHECKING:  # the command line reads this module before it knows whether it will compute anything
+    import pandas as pd
 
 RECORD = "result.json"
 HALF = ".half"  # ends the name of a file that is being written
@@ -69,12 +71,12 @@ def write_json(path: Path, content: Any) -> None:
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
-def write_table(path: Path, table: pd.DataFrame) -> None:
+def write_table(path: Path, table: "pd.DataFrame") -> None:
     """Write a table as Parquet in one step (see `replace`)."""
     replace(path, lambda temporary: table.to_parquet(temporary, index=False))
 
 
-def write_csv(path: Path, table: pd.DataFrame) -> None:
+def write_csv(path: Path, table: "pd.DataFrame") -> None:
     """Write a table as CSV in one step (see `replace`)."""
     replace(path, lambda temporary: table.to_csv(temporary, index=False))
 
@@ -145,7 +147,7 @@ def _last_change(folder: Path) -> float:
     return max((path.stat().st_mtime for path in paths if path.exists()), default=time.time())
 
 
-def nearest(place: Path) -> Path:
+def nearest_directory(place: Path) -> Path:
     """Return the nearest directory upwards that exists."""
     return next(one for one in (place, *place.absolute().parents) if one.is_dir())
 

@@ -30,7 +30,7 @@ from darksecrets.files import (
     file_fingerprint,
     fingerprint,
     give_up_abandoned,
-    nearest,
+    nearest_directory,
     read_record,
     remove_halves,
     replace,
@@ -80,7 +80,7 @@ class Store:
         directory = self._place(kind, ingredients)
         if self._is_whole(directory):
             return directory
-        with saying_full(f"{kind} result", nearest(self.root)):
+        with saying_full(f"{kind} result", nearest_directory(self.root)):
             directory.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(directory.with_suffix(".lock")):
             if not self._is_whole(directory):
@@ -212,7 +212,15 @@ class Run:
         Returns their names.
         """
         saved = {path.stem: json.loads(path.read_bytes()) for path in sorted(copies.glob("*.json"))}
-        lost = [name for name, record in saved.items() if self._fault(name, record["sha256"])]
+        try:
+            listed = self._listed()
+        except InputError:  # begun anew below
+            listed = {}
+        lost = [
+            name
+            for name, record in saved.items()
+            if listed.get(name) != record["sha256"] or self._has_changed(name, record["sha256"])
+        ]
         if lost:
             with self._changing() as content:
                 content.setdefault("machine", machine())
@@ -240,31 +248,32 @@ class Run:
 
     def table(self, name: str) -> pd.DataFrame:
         """Read one table of this run; `InputError` names the tables there are, or the one that is damaged."""
-        if name not in self.tables():
-            raise InputError(
-                f"run {self.name!r} has no table {name!r}; it has: {', '.join(self.tables()) or 'none yet'}"
-            )
-        fault = self._fault(name)
-        if fault:
-            raise InputError(f"run {self.name!r}: {name}.parquet {fault}; {self._cure}")
+        listed = self._listed()
+        if name not in listed:
+            raise InputError(f"run {self.name!r} has no table {name!r}; it has: {', '.join(listed) or 'none yet'}")
+        return self._read(name, listed[name])
+
+    def _read(self, name: str, sha256: str | None) -> pd.DataFrame:
+        if self._has_changed(name, sha256):
+            raise InputError(f"run {self.name!r}: {name}.parquet has changed since it was saved; {self._cure}")
         return pd.read_parquet(self.directory / f"{name}.parquet")
 
-    def _fault(self, name: str, sha256: str = "") -> str:
-        """Say what is wrong with a table, against the SHA-256 in `run.json` (and this one); once per process."""
+    def _listed(self) -> dict[str, str | None]:
+        """Return the tables that are there, by name, each with the SHA-256 in `run.json`."""
+        listed = self.provenance.get("tables", {})
+        names = sorted(path.stem for path in self.directory.glob("*.parquet"))
+        return {name: listed[name].get("sha256") for name in names if name in listed}
+
+    def _has_changed(self, name: str, sha256: str | None) -> bool:
+        """Say whether a table is not what it was when it was saved; its file is read once per process."""
         path = self.directory / f"{name}.parquet"
-        try:
-            listed = self.provenance.get("tables", {}).get(name, {}).get("sha256")
-        except InputError:
-            listed = None
-        if listed is None or not path.is_file():
-            return "is missing"
         status = path.stat()
-        seen = (status.st_size, status.st_mtime_ns)
-        if _checked.get(path.absolute()) != (*seen, listed):
-            if file_fingerprint(path) != listed:
-                return "has changed since it was saved"
-            _checked[path.absolute()] = (*seen, listed)
-        return "is another" if sha256 and sha256 != listed else ""
+        seen = (status.st_size, status.st_mtime_ns, sha256)
+        if _checked.get(path.absolute()) != seen:
+            if file_fingerprint(path) != sha256:
+                return True
+            _checked[path.absolute()] = seen
+        return False
 
     @property
     def _cure(self) -> str:
@@ -272,7 +281,8 @@ class Run:
 
     def find(self, name: str) -> pd.DataFrame | None:
         """Read one table of this run, or give None where the run does not have it (as the reference run may not)."""
-        return self.table(name) if name in self.tables() else None
+        listed = self._listed()
+        return self._read(name, listed[name]) if name in listed else None
 
     def made_from(self, name: str) -> dict[str, Any]:
         """Return what a table was made from, as `save` was told; empty where the run does not have it.
@@ -285,5 +295,4 @@ class Run:
 
     def tables(self) -> list[str]:
         """Names of the tables saved so far."""
-        listed = self.provenance.get("tables", {})
-        return sorted(path.stem for path in self.directory.glob("*.parquet") if path.stem in listed)
+        return list(self._listed())

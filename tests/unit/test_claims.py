@@ -18,6 +18,7 @@ from darksecrets.evidence import (
 from darksecrets.evidence.claim_rules import every, most
 from darksecrets.evidence.claims import CLAIMS, QUESTIONS, RunTables
 from darksecrets.evidence.fine_tuning import VERDICTS
+from darksecrets.evidence.run_findings import SECTIONS
 from darksecrets.runs import Run
 from tests.claims_tables import SPEAKING, repeated_tables, tuning_tables
 from tests.conftest import ROOT
@@ -37,15 +38,6 @@ def of_maps():
     return claims.of_annotated_maps()
 
 
-TABLES_OF = {  # of a section's claims
-    "4.1": ("patterns",),
-    "4.2": ("relations",),
-    "4.3": ("tuning",),
-    "4.4": ("features",),
-    "4.5": ("links", "features"),
-    "4.6": ("disabling",),
-    "5": ("patterns", "relations", "disabling", "repeated"),
-}
 OF_MAPS = (pattern_claims.ANNOTATED, pattern_claims.F1["macro F1"])  # the same for every run
 
 
@@ -57,7 +49,7 @@ def test_every_claim_is_made_to_hold_and_to_fail():
 @pytest.mark.parametrize("claim", SPEAKING)
 def test_a_changed_table_changes_the_verdict(claim, published):
     section = next(one.section for one in CLAIMS if one.sentence == claim)
-    others = dict.fromkeys({field.name for field in dataclasses.fields(RunTables)} - set(TABLES_OF[section]))
+    others = dict.fromkeys({field.name for field in dataclasses.fields(RunTables)} - set(SECTIONS[section]))
     for sign, verdict in ((1, HOLDS), (-1, FAILS)):
         changed = dataclasses.replace(SPEAKING[claim](published, sign), **others)
         judgement = claims.judgements(changed)[claim]

@@ -9,7 +9,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from darksecrets.files import nearest, saying_full
+from darksecrets.files import nearest_directory, saying_full
 
 HEARTBEAT = 30.0  # seconds of silence after which a running cell is said to run
 
@@ -29,7 +29,7 @@ def alone(directory: Path) -> Iterator[None]:
 
     The lock is the operating system's, and gone with the process that holds it, however that ends.
     """
-    with saying_full("a lock", nearest(directory)):
+    with saying_full("a lock", nearest_directory(directory)):
         directory.mkdir(parents=True, exist_ok=True)
         lock = FileLock(directory / ".lock")
         try:

@@ -26,14 +26,8 @@ FOOTER = (
     '<a href="https://creativecommons.org/licenses/by/4.0/">CC BY 4.0</a>; code: '
     '<a href="https://spdx.org/licenses/MIT.html">MIT</a>.</p>'
 )
-OLDEST = (
-    1980,
-    1,
-    1,
-    0,
-    0,
-    0,
-)  # the first time that a zip file can hold: every file gets it, so that archives are equal
+# The first time that a zip file can hold: every file gets it, so that archives are equal.
+OLDEST = (1980, 1, 1, 0, 0, 0)
 NOT_PAGES = (".buildinfo", ".doctrees")  # Sphinx's own notes
 
 

@@ -113,7 +113,8 @@ def _described(profile: Profile) -> dict[str, Any]:
 
 def _parameters(profile: Profile) -> dict[str, Any]:
     """Return the values that the chapters were given, without places: of a file or directory, its name."""
-    pages = [page for page in contents.notebooks(profile.root) if page.name in contents.measuring(profile.root)]
+    measuring = contents.measuring(profile.root)
+    pages = [page for page in contents.notebooks(profile.root) if page.name in measuring]
     declared = {parameter.name for page in pages for parameter in parameters.of_notebook(page.source)}
     kept = {name: value for name, value in profile.values.items() if name in declared - {RUN, STORE}}
     return kept | {name: Path(kept[name]).name for name in PLACES if kept.get(name)}

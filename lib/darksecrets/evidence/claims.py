@@ -3,7 +3,7 @@
 A verdict is computed from a run's tables; none is written down. Explained in the chapter *What remains of the claims*.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import NamedTuple, Self
 
@@ -265,11 +265,11 @@ def laid_out(table: pd.DataFrame, section: str = "") -> pd.DataFrame:
     return pd.DataFrame({"": rows["number"], "claim": rows["claim"], **cells, "see": rows["see"]}).astype(object)
 
 
-def counts(table: pd.DataFrame, runs: Sequence[str] = (REFERENCE_RUN, THIS_RUN)) -> pd.DataFrame:
+def counts(table: pd.DataFrame) -> pd.DataFrame:
     """Count verdicts for the chart: run, section, verdict, n; a claim without a verdict is "not asked"."""
     rows = [
         (run, section, name, int((group[run].fillna(NOT_ASKED) == name).sum()))
-        for run in runs
+        for run in (REFERENCE_RUN, THIS_RUN)
         for section, group in table.groupby("section", sort=False)
         for name in (*VERDICTS, NOT_ASKED)
     ]
