@@ -3,7 +3,7 @@
 import difflib
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 
@@ -39,6 +39,13 @@ def check_directory(place: str | Path, what: str) -> None:
         raise InputError(f"{what} {str(place)!r} {which} {kind}; {advice}")
     if not os.access(there, os.W_OK | os.X_OK):
         raise InputError(f"{what} {str(place)!r} cannot be written to; {advice}")
+
+
+def check_once(where: str, values: Sequence[object]) -> None:
+    """Raise `InputError` for the first of `values` that stands there more than once; `where` says which list it is."""
+    repeated = [value for value in values if values.count(value) > 1]
+    if repeated:
+        raise InputError(f"{where} has {repeated[0]} more than once; give each once")
 
 
 def _is_there(path: Path) -> bool:

@@ -89,7 +89,12 @@ def pocket(directory: Path, train: int, dev: int, seed: int) -> None:
 @click.option("--max-train", default=2000, show_default=True, help="Training examples per task, held-out ones aside.")
 @click.option("--epochs", default=3, show_default=True, help="Passes over the training examples.")
 @click.option("--batch-size", default=32, show_default=True, help="Examples per training step.")
-@click.option("--precision", default="float32", show_default=True, help="float32 or bfloat16.")
+@click.option(
+    "--precision",
+    default="float32",
+    show_default=True,
+    help="float32, bfloat16 or auto (the faster one).",
+)
 @click.option("--store", default="_runs", show_default=True, help="Directory that keeps what was computed.")
 @output_argument
 def learning_rate(
@@ -215,7 +220,12 @@ def framenet(reading: str, source: str, store: str, output: Path) -> None:
 @click.option("--max-length", default=128, show_default=True, help="Tokens to read of an example; longer ones are cut.")
 @click.option("--tolerated", default=1.0, show_default=True, help="Points of the score that disabled heads may cost.")
 @click.option("--words", default="guess", show_default=True, help="Look for kinds of English words: guess, yes or no.")
-@click.option("--precision", default="float32", show_default=True, help="float32 or bfloat16.")
+@click.option(
+    "--precision",
+    default="float32",
+    show_default=True,
+    help="float32, bfloat16 or auto (the faster one).",
+)
 @click.option("--store", default="_runs", show_default=True, help="Directory that keeps what was computed.")
 def report(checkpoint: str, data: str, output: str, **options: Any) -> None:
     """Report on a fine-tuned classifier of your own: what its heads do, and which of them can go.

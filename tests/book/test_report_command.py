@@ -65,7 +65,11 @@ WRONG = {
     "other labels": (CSV.replace(",1", ",yes"), (), "mine.csv, line 3: label 'yes' of column 'label' is none of the"),
     "no such column": (CSV, ("--text", "body"), "text is 'body', but mine.csv has no such column; it has: 'text', "),
     "a file for output": (CSV, ("--output", "mine.csv"), "output 'mine.csv' is a file; give a directory"),
-    "a precision": (CSV, ("--precision", "half"), "precision 'half' is unknown; accepted are float32 and bfloat16\n"),
+    "a precision": (
+        CSV,
+        ("--precision", "half"),
+        "precision 'half' is unknown; accepted are float32, bfloat16 and auto\n",
+    ),
 }
 
 

@@ -99,7 +99,7 @@ FINETUNE = """
 import sys
 from darksecrets import __main__
 from darksecrets.corpora import glue
-from darksecrets.models import checkpoints, finetuning
+from darksecrets.models import checkpoints, finetuning, training
 from darksecrets.book import execute, profiles
 from darksecrets.runs import Store
 import click
@@ -107,7 +107,7 @@ import click
 @__main__.main.command("one")
 def one():
     checkpoint, train = checkpoints.load(sys.argv[2]), glue.load("RTE", "train", sys.argv[3])
-    finetuning.SECONDS_BETWEEN_SAVES = float(sys.argv[5])
+    training.SECONDS_BETWEEN_SAVES = float(sys.argv[5])
     finetuning.finetune(checkpoint, train, finetuning.Recipe(1e-3, epochs=2), 0, Store(sys.argv[4]))
 
 __main__.main(["one"])

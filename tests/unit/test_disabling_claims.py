@@ -277,17 +277,13 @@ def test_changes_have_a_sign_unless_they_are_none(change, expected):
 def test_every_number_on_disabling_is_the_digests():
     text = PAPER.read_text().replace("\n", " ")
     section = re.search(r"## 4\.6(.*?) ## ", text)[1]
-    printed = {
-        ("gain by the best head", task): float(gain) / 100
-        for gain, task in re.findall(r"\+([\d.]+) \(([A-Z-]+)\)", section)
-    }
+    gains = {task: float(gain) / 100 for gain, task in re.findall(r"\+([\d.]+) \(([A-Z-]+)\)", section)}
+    assert pytest.approx(gains) == reported.HEAD_GAINS
     layer, task, gain = re.search(r"Disabling layer (\d+) on ([A-Z]+): \+(\d+\.\d+)", section).groups()
-    printed[f"change by layer {layer}", task] = float(gain) / 100
+    assert {task: (int(layer) - 1, pytest.approx(float(gain) / 100))} == reported.LAYER_GAINS
     *tasks, loss = re.search(r"On ([A-Z]+) and ([A-Z]+) layer disabling costs up to ([\d.]+)\.", section).groups()
-    printed |= {("change by the worst layer", task): -float(loss) / 100 for task in tasks}
+    assert (tuple(tasks), pytest.approx(-float(loss) / 100)) == (reported.CHEAP_LAYERS, reported.LAYER_LOSS)
     task, score = re.search(r"Figure 8, ([A-Z]+-\d) \| one head drops the score to about (\.\d+)", text).groups()
-    printed["lowest score by a head", task] = float(score)
-    numbers = reported.disabling().set_index(["quantity", "task"])["value"]
-    assert numbers.to_dict() == pytest.approx(printed)
+    assert {task: float(score)} == reported.LOWEST_SCORES
     tasks = re.search(r"for ([A-Z]+) and ([A-Z]+) the average over all heads is an improvement", section).groups()
     assert tasks == reported.HELPS_ON_AVERAGE

@@ -10,7 +10,7 @@ from scipy import stats
 from darksecrets.analyses.feature_attention import CLS, FEATURE_COLUMNS, SEP_SUM
 from darksecrets.corpora.annotation import FEATURES
 from darksecrets.evidence import feature_summaries
-from darksecrets.evidence.feature_summaries import HEADS, LAYERS, SPECIAL, WORDS, by_example
+from darksecrets.evidence.feature_summaries import HEADS, LAYERS, WORDS, by_example
 from darksecrets.evidence.statistics import holm, interval_of_mean
 from tests.feature_tables import AFTER, BEFORE, TASKS, features_of
 
@@ -163,34 +163,18 @@ class TestChanges:
             feature_summaries.changes([one for one in BLOCKS if one.checkpoint == BEFORE])
 
 
-class TestNorms:
-    @pytest.mark.parametrize("by", [LAYERS, ()])
-    def test_pairs_measures_of_one_model(self, by):
-        table = feature_summaries.norm_effects(BLOCKS, by)
-        assert set(table["feature"]) == {*FEATURE_COLUMNS, SPECIAL}
-        for row in table[table["feature"] != SPECIAL].sample(15, random_state=1).itertuples():
-            places = key_of(row, "task", "checkpoint", "seed", *by) | {"reading": "paper"}
-            weight = per_example(row.feature, **places, measure="weight")
-            norm = per_example(row.feature, **places, measure="norm")
-            expected = numbers(norm[example] - weight[example] for example in weight)
-            assert (row.mean, row.low, row.high) == pytest.approx(expected, rel=1e-4, abs=1e-9)
-            assert (row.weight, row.norm) == pytest.approx((np.mean([*weight.values()]), np.mean([*norm.values()])))
-
+class TestSpecialTokens:
     def test_special_tokens_are_added_up_within_an_example(self):
         table = feature_summaries.special_shares(BLOCKS)
         assert table.columns.tolist() == [
             *["task", "checkpoint", "seed", "measure", "layer", "mean", "low", "high", "n_examples"]
         ]
         assert set(table["measure"]) == {"weight", "norm"}
-        effects = feature_summaries.norm_effects(BLOCKS, LAYERS)
         for row in table.sample(10, random_state=0).itertuples():
             places = key_of(row, "task", "checkpoint", "seed", "measure", "layer") | {"reading": "paper"}
             cls, both = (per_example(name, **places) for name in (CLS, SEP_SUM))
             expected = numbers(cls[example] + both[example] for example in cls)
             assert (row.mean, row.low, row.high) == pytest.approx(expected, rel=1e-5)
-            same = effects[(effects["task"] == row.task) & (effects["checkpoint"] == row.checkpoint)]
-            same = same[(same["seed"] == row.seed) & (same["layer"] == row.layer) & (same["feature"] == SPECIAL)]
-            assert same[row.measure].item() == pytest.approx(row.mean)
 
 
 class TestReadings:

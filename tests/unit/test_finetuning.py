@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from darksecrets.corpora import glue
 from darksecrets.errors import InputError
 from darksecrets.files import seal
-from darksecrets.models import checkpoints, finetuning, learning_rates
+from darksecrets.models import checkpoints, finetuning, learning_rates, training
 from darksecrets.models.finetuning import Recipe
 from darksecrets.runs import Store
 from tests.conftest import ROOT, write_task
@@ -74,10 +74,10 @@ def test_seeds_differ_and_repeat_and_settings_have_their_own_results(corpus, tin
 KILLED = """
 import sys
 from darksecrets.corpora import glue
-from darksecrets.models import checkpoints, finetuning
+from darksecrets.models import checkpoints, finetuning, training
 from darksecrets.runs import Store
 
-finetuning.SECONDS_BETWEEN_SAVES = 0  # after every step
+training.SECONDS_BETWEEN_SAVES = 0  # after every step
 checkpoint = checkpoints.load(sys.argv[1])
 train = glue.load("RTE", "train", sys.argv[2])
 finetuning.finetune(checkpoint, train, finetuning.Recipe(learning_rate=1e-3, epochs=4), 0, Store(sys.argv[3]))
@@ -107,17 +107,17 @@ def test_killed_training_goes_on_and_ends_with_the_same_weights(corpus, tiny_ber
 
 @given(st.lists(st.integers(3, 128), min_size=1, max_size=700), st.integers(0, 5))
 def test_batches_are_of_similar_length_in_random_order(lengths, seed):
-    sampler = finetuning._Sampler(lengths, 32, seed)
+    sampler = training._Sampler(lengths, 32, seed)
     order = list(sampler)
     assert sorted(order) == list(range(len(lengths)))
-    assert order == list(finetuning._Sampler(lengths, 32, seed)), "the order depends on seed and epoch alone"
+    assert order == list(training._Sampler(lengths, 32, seed)), "the order depends on seed and epoch alone"
     sampler.set_epoch(1)
     assert len(lengths) < 50 or order != list(sampler)
 
 
 def test_batches_need_little_padding_and_do_not_run_from_long_to_short():
     lengths = np.random.default_rng(0).integers(5, 100, 2000)
-    taken = lengths[list(finetuning._Sampler(list(lengths), 32, 0))]
+    taken = lengths[list(training._Sampler(list(lengths), 32, 0))]
     batches = [taken[start : start + 32] for start in range(0, 2000, 32)]
     padded = sum(batch.max() * len(batch) for batch in batches)
     assert padded < 1.1 * lengths.sum(), "random batches would be padded to 1.8 times the tokens"
@@ -136,7 +136,7 @@ def test_a_save_that_was_cut_short_or_changed_is_named_and_dropped(tmp_path, cap
         if step < 300:
             seal(saved, {"step": step})
     (tmp_path / "checkpoint-200" / "model.safetensors").write_bytes(b"weight")
-    assert finetuning._last_saved(tmp_path) == str(tmp_path / "checkpoint-100")
+    assert training._last_saved(tmp_path) == str(tmp_path / "checkpoint-100")
     said = capsys.readouterr().err
     assert "checkpoint-300 is left out (result.json is missing)" in said
     assert "checkpoint-200 is left out (model.safetensors has changed)" in said

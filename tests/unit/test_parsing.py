@@ -24,7 +24,6 @@ UNSURE = replace(LEFT, roles={"subject": (0, 1)}, links=(), sure=False)
 def test_sentences_of_which_the_parser_is_not_sure_count_among_all_only():
     table = parsing.agreement_by_certainty([LEFT] * 4, [LEFT, LEFT, LEFT, UNSURE])
     assert table.groupby("kept")["compared"].unique().map(list).to_dict() == {"all": [4], "sure": [3]}
-    assert parsing.share_sure(table) == 0.75
     f1 = table.set_index(["kept", "feature"])["mean"]
     assert f1["all", "subject"] == pytest.approx(7 / 8)
     assert f1["sure", "subject"] == 1
@@ -97,5 +96,5 @@ def test_a_file_that_is_no_treebank_is_one_line(tmp_path):
 
 def test_a_parser_that_is_sure_of_nothing_has_nothing_to_compare():
     table = parsing.agreement_by_certainty([LEFT], [UNSURE])
-    assert parsing.share_sure(table) == 0
+    assert table.groupby("kept")["compared"].first().to_dict() == {"all": 1, "sure": 0}
     assert np.isnan(table.loc[table["kept"] == "sure", "mean"]).all()

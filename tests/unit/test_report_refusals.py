@@ -58,7 +58,7 @@ def test_models_that_cannot_be_reported_on_are_refused_in_one_line(unusable, giv
     ("options", "line"),
     [
         ({"tolerated": -1}, "^tolerated is -1; give points of the score, from 0 to 100$"),
-        ({"precision": "half"}, "^precision 'half' is unknown; accepted are float32 and bfloat16$"),
+        ({"precision": "half"}, "^precision 'half' is unknown; accepted are float32, bfloat16 and auto$"),
         ({"max_length": 2}, "^max_length is 2; give at least 8 tokens, this model reads up to 512$"),
         ({"words": "maybe"}, "^words is 'maybe'"),
     ],

@@ -47,7 +47,7 @@ def options(corpus, tiny_bert, tmp_path):
         ({"epochs": 0}, "epochs 0"),
         ({"batch_size": 0}, "batch size 0"),
         ({"learning_rate": -1e-4}, "-0.0001"),
-        ({"precision": "half"}, "float32 and bfloat16"),
+        ({"precision": "half"}, "float32, bfloat16 and auto"),
         ({"store": __file__}, "is a file"),
     ],
 )

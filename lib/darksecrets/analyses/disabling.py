@@ -22,8 +22,9 @@ from darksecrets.models import ablation, attention
 from darksecrets.models.ablation import MEAN, UNIFORM, WAYS, Head
 from darksecrets.models.attention import Encoded
 from darksecrets.models.importance import gradient_importance, normalized
+from darksecrets.models.precisions import PRECISIONS
 from darksecrets.models.setup import Setup
-from darksecrets.models.sweep import PRECISIONS, sweep
+from darksecrets.models.sweep import sweep
 from darksecrets.runs import write_table
 
 VERSION = 1  # part of a result's key: raise it when something else is computed

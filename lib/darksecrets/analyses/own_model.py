@@ -23,12 +23,12 @@ from darksecrets.corpora.annotated_maps import AFTER
 from darksecrets.corpora.annotation import Sentence
 from darksecrets.corpora.own import OwnData
 from darksecrets.errors import InputError
-from darksecrets.models import ablation, attention, checkpoints, edited_attention, pattern_classifier
+from darksecrets.models import ablation, attention, checkpoints, edited_attention, pattern_classifier, precisions
 from darksecrets.models.ablation import UNIFORM, Head
 from darksecrets.models.attention import Encoded
 from darksecrets.models.checkpoints import Checkpoint
 from darksecrets.models.importance import gradient_importance, normalized
-from darksecrets.models.sweep import PRECISIONS, sweep
+from darksecrets.models.sweep import sweep
 from darksecrets.runs import Store, file_fingerprint, write_table
 
 VERSION = 1  # part of a result's key: raise it when something else is computed
@@ -108,8 +108,7 @@ def open_subject(
 
     Raises InputError for everything that would stop the report later: nothing is measured yet.
     """
-    if precision not in PRECISIONS:
-        raise InputError(f"precision {precision!r} is unknown; accepted are {' and '.join(PRECISIONS)}")
+    computed_in = precisions.chosen(precision)
     opened, model = checkpoints.load_fine_tuned(checkpoint)
     tokenizer = opened.tokenizer
     if None in (tokenizer.cls_token_id, tokenizer.sep_token_id, tokenizer.pad_token_id):
@@ -122,7 +121,7 @@ def open_subject(
     most = attention.longest_input(model)
     if not max_length >= 8:
         raise InputError(f"max_length is {max_length}; give at least 8 tokens, this model reads up to {most}")
-    return Subject(opened, model, found, min(max_length, most), precision)
+    return Subject(opened, model, found, min(max_length, most), computed_in)
 
 
 def measured(subject: Subject, store: Store, words: str = own_language.GUESS) -> Measured:

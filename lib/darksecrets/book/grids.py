@@ -15,7 +15,7 @@ from darksecrets.book import contents, profiles
 from darksecrets.book.contents import Page
 from darksecrets.book.parameters import Parameter, unknown
 from darksecrets.book.profiles import PLACES, STORE, Profile
-from darksecrets.errors import InputError
+from darksecrets.errors import InputError, check_once
 
 AXES = {"checkpoints": "checkpoint", "corpora": "corpus", "tasks": "tasks", "seeds": "seeds"}  # and their parameters
 PARAMETERS, CHAPTERS, PROFILE = "parameters", "chapters", "profile"
@@ -99,9 +99,7 @@ def _values(given: Any, parameter: Parameter, key: str, where: str) -> list[Any]
         parameter.checked([item] if is_list and not isinstance(item, list) else item, f"{where}: {key}")
         for item in given
     ]
-    repeated = [value for value in values if values.count(value) > 1]
-    if repeated:
-        raise InputError(f"{where}: {key} has {repeated[0]} more than once; give each once")
+    check_once(f"{where}: {key}", values)
     return values
 
 
@@ -135,8 +133,7 @@ def _chapters(root: Path, given: Any, where: str) -> list[Page]:
     for name in given:
         if name not in notebooks:
             raise unknown(str(name), notebooks, f"{where}: chapters")
-        if given.count(name) > 1:
-            raise InputError(f"{where}: chapters has {name} more than once; give each once")
+    check_once(f"{where}: chapters", given)
     return [page for stem, page in notebooks.items() if stem in given]
 
 

@@ -16,7 +16,7 @@ import yaml
 
 from darksecrets.book import contents
 from darksecrets.book.parameters import Parameter, declared, unknown
-from darksecrets.errors import InputError, one_line
+from darksecrets.errors import InputError, check_once, one_line
 from darksecrets.runs import fingerprint
 
 FOLDER = Path("notebooks")
@@ -182,9 +182,7 @@ def _each(value: Any) -> list[Any]:
 def _check_list(name: str, value: list[Any]) -> None:
     if not value:
         raise InputError(f"{name} is empty; give at least one")
-    repeated = [item for item in value if value.count(item) > 1]
-    if repeated:
-        raise InputError(f"{name} has {repeated[0]} more than once; give each once")
+    check_once(name, value)
 
 
 def _path(root: Path, name: str) -> Path:

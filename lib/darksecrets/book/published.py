@@ -5,12 +5,11 @@ from pathlib import Path
 
 import pandas as pd
 
+from darksecrets.evidence.sections import GROUPS, prefix_of
 from darksecrets.runs import Run, file_fingerprint
 
 DIRECTORY = Path("notebooks/reference")
 LARGEST = 6_000_000  # bytes, all tables together
-# What names of tables begin with.
-GROUPS = ("pattern", "frame", "tuning", "feature", "link", "disabling", "repeated", "protocol")
 ALONE = ("parser_agreement",)  # published where there was a treebank; no other analysis depends on it
 OTHER_FILES = ("run.json", "learning-rates.csv", "dry-run.csv", "paper-costs.csv", "shortcuts.csv")
 LONGEST_VALUE = 120  # characters
@@ -26,7 +25,7 @@ WORDS = (
 
 def belongs(table: str) -> bool:
     """Say whether a run's table of that name is part of what is published."""
-    return table in ALONE or table.split("_")[0] in GROUPS
+    return prefix_of(table) in GROUPS
 
 
 def faults(directory: Path) -> list[str]:

@@ -52,7 +52,7 @@ def compared(setup: Setup) -> Iterator[pd.DataFrame]:
         yield from _against(ALL_EXAMPLES, setup, replace(setup, tasks=cut, seeds=seeds, max_train=0))
     elif large:
         yield from _against(FEWER_EXAMPLES, setup, replace(setup, tasks=large, max_train=FEWER))
-    if small and setup.precision != FLOAT32:
+    if small and setup.recipe.precision != FLOAT32:
         yield from _against(FLOAT32, setup, replace(setup, tasks=small, seeds=seeds, precision=FLOAT32))
 
 

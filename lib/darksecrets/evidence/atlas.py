@@ -16,7 +16,7 @@ from darksecrets.corpora.annotated_maps import AFTER, BEFORE, PATTERNS
 from darksecrets.corpora.tasks import TASKS
 from darksecrets.evidence.claims import RunTables
 from darksecrets.evidence.disabling import CHANGE
-from darksecrets.evidence.disabling_claims import of_uniform
+from darksecrets.evidence.disabling_claims import beyond_chance, of_uniform
 from darksecrets.evidence.discussion import tuned
 from darksecrets.evidence.heads import HEAD
 from darksecrets.evidence.link_distance import NULLS, excess
@@ -56,7 +56,7 @@ class Atlas:
     weight on linked words beside both nulls, by how much it beats the closer one (`excess`, `low` to `high`), and
     whether it `beats` them, corrected for all heads; before fine-tuning, but to the same word after it. `similarity` of
     maps before and after. `disabling`: the change of the score without the head, in points, and whether it is `clear`:
-    significant, corrected for all heads (Holm), with every seed.
+    up or down with every seed, significant when corrected for all heads (Holm).
     """
 
     shares: pd.DataFrame
@@ -247,8 +247,9 @@ def _features(heads: pd.DataFrame) -> pd.DataFrame:
 
 def _disabling(heads: pd.DataFrame) -> pd.DataFrame:
     key, heads = ["task", *HEAD], of_uniform(heads)
-    clear = (heads["holm"] < SIGNIFICANT).groupby([heads[name] for name in key], sort=False).all()
-    means = over_seeds(heads, key).merge(clear.rename("clear").reset_index(), on=key, validate="one_to_one")
+    tested = beyond_chance(heads)
+    clear = tested[key].assign(clear=tested["helps"] | tested["costs"])
+    means = over_seeds(heads, key).merge(clear, on=key, validate="one_to_one")
     return means.assign(**{name: means[name] * POINTS for name in CHANGE})
 
 

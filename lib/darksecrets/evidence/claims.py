@@ -28,19 +28,11 @@ from darksecrets.evidence.disabling import DisablingTables
 from darksecrets.evidence.fine_tuning import VERDICTS
 from darksecrets.evidence.fine_tuning_tables import FineTuningTables
 from darksecrets.evidence.repeated_words import RepeatedTables
+from darksecrets.evidence.sections import SECTIONS
 from darksecrets.evidence.side_by_side import REFERENCE_RUN, THIS_RUN
 from darksecrets.runs import Run
 
-CHAPTERS = {  # where the tables of a run come from
-    "patterns": "02-attention-patterns",
-    "relations": "03-relation-heads",
-    "tuning": "04-fine-tuning",
-    "features": "05-linguistic-features",
-    "links": "06-token-to-token",
-    "disabling": "07-disabling-heads",
-    "repeated": "08-discussion",
-}
-KINDS = {  # what they are read as
+KINDS = {  # what the tables of a run are read as
     "patterns": pattern_claims.Measured,
     "relations": relation_heads.Measured,
     "tuning": FineTuningTables,
@@ -49,6 +41,7 @@ KINDS = {  # what they are read as
     "disabling": DisablingTables,
     "repeated": RepeatedTables,
 }
+CHAPTERS = {name: SECTIONS[kind.PREFIX].page for name, kind in KINDS.items()}  # where they come from
 
 
 @dataclass(frozen=True)

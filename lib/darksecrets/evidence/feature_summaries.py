@@ -110,7 +110,7 @@ def changes(blocks: Sequence[Block], by: Sequence[str] = ()) -> pd.DataFrame:
     """
     before = {(one.task, one.reading, one.measure): one for one in blocks if one.checkpoint == BEFORE}
     pairs = [(before.get((one.task, one.reading, one.measure)), one) for one in blocks if one.checkpoint == AFTER]
-    table = _paired(pairs, by, ("before", "after")).drop(columns="checkpoint")
+    table = _paired(pairs, by).drop(columns="checkpoint")
     family = ["seed", "reading", "measure", *(["task", "feature"] if by else [])]
     return table.assign(p_corrected=table.groupby(family, sort=False)["p"].transform(lambda p: holm(p.to_numpy())))
 
@@ -126,21 +126,6 @@ def change_of_means(heads: pd.DataFrame) -> pd.DataFrame:
     both = after.merge(before[[*key, "mean"]], on=key, suffixes=("", " before"), validate="many_to_one")
     both = both.assign(mean=both["mean"] - both["mean before"], low=np.nan, high=np.nan)
     return both[["task", "seed", *key[1:], "mean", "low", "high"]]
-
-
-def norm_effects(blocks: Sequence[Block], by: Sequence[str] = ()) -> pd.DataFrame:
-    """Compare norm-weighted with plain attention, paired by example: `mean`, `low`, `high` of norm minus weight.
-
-    Columns task, checkpoint, seed, `by`, feature (`SPECIAL` for all special tokens among them), weight, norm, mean,
-    low, high, p, n_examples. Weights of one query sum to 1 either way, so that both are shares of all attention.
-    """
-    norms = {(one.task, one.checkpoint, one.seed): one for one in blocks if one.measure == NORM}
-    pairs = [
-        (one.with_special(), norms[key].with_special())
-        for one in plain(blocks)
-        if (key := (one.task, one.checkpoint, one.seed)) in norms
-    ]
-    return _paired(pairs, by, ("weight", "norm")).drop(columns=["reading", "measure"])
 
 
 def special_shares(blocks: Iterable[Block], by: Sequence[str] = LAYERS) -> pd.DataFrame:
@@ -192,8 +177,8 @@ def _summaries(blocks: Iterable[Block], by: Sequence[str]) -> pd.DataFrame:
     return _joined(tables)
 
 
-def _paired(pairs: Iterable[tuple[Block | None, Block]], by: Sequence[str], names: tuple[str, str]) -> pd.DataFrame:
-    """Tabulate the second of each pair minus the first, with both means under `names`, over examples with both."""
+def _paired(pairs: Iterable[tuple[Block | None, Block]], by: Sequence[str]) -> pd.DataFrame:
+    """Tabulate the second of each pair minus the first, with both means, over examples with both."""
     tables = []
     for one, other in pairs:
         if one is None:
@@ -202,7 +187,7 @@ def _paired(pairs: Iterable[tuple[Block | None, Block]], by: Sequence[str], name
         mean, low, high, n = interval_of_present(sides[1] - sides[0])
         both = np.where(np.isnan(sides).any(0), np.nan, sides)
         first, second = interval_of_present(both, axis=1)[0]
-        numbers = {names[0]: first, names[1]: second, "mean": mean, "low": low, "high": high}
+        numbers = {"before": first, "after": second, "mean": mean, "low": low, "high": high}
         tables.append(_table(other, by, {**numbers, "p": p_of_interval(mean, low, high, n), "n_examples": n}))
     return _joined(tables)
 

@@ -62,12 +62,6 @@ def against_file(path: str | Path) -> pd.DataFrame:
     return agreement_by_certainty(gold, linguistics.annotate([sentence.text for sentence in gold]))
 
 
-def share_sure(table: pd.DataFrame) -> float:
-    """Return the share of sentences in `agreement_by_certainty` of which the parser was sure."""
-    compared = table.groupby("kept")["compared"].first()
-    return float(compared["sure"] / compared["all"])
-
-
 def disagreements(gold: Sequence[Sentence], found: Sequence[Sentence], n_each: int = 2) -> pd.DataFrame:
     """Show the first `n_each` words per feature on which the two differ: feature, word, which of them marks it, and
     the sentence.

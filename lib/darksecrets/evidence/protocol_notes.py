@@ -14,20 +14,13 @@ from darksecrets.evidence import feature_claims, protocol_effects, reported
 from darksecrets.evidence.disabling import DisablingTables
 from darksecrets.evidence.protocol_tables import BY_LAYER, FEATURES, FRAMES, LINKS
 from darksecrets.evidence.saved import SavedTables
+from darksecrets.evidence.sections import SECTIONS, prefix_of
 from darksecrets.evidence.side_by_side import REFERENCE_RUN, THIS_RUN
 from darksecrets.runs import Run
 
 NOT_MEASURED = "not measured"
 SCORES, LAST_TWO, BASELINE = "tuning_scores", "tuning_last_two", "disabling_baseline"
 SEED_BY_SEED, FRAME_READINGS = "protocol_last_two", "protocol_frames"  # saved for these notes alone
-CHAPTERS = {  # by the first part of the name of a table
-    "pattern": "What patterns attention shows",
-    "frame": "Relation-specific heads",
-    "tuning": "What fine-tuning changes",
-    "feature": "What heads attend to: linguistic features",
-    "link": "Token-to-token attention",
-    "disabling": "Disabling heads and layers",
-}
 
 Needed = str | type[SavedTables]
 
@@ -222,13 +215,13 @@ def lacking(run: Run) -> str:
     """Say which notes a run has not measured at all, and which chapters it would have to run for them."""
     missing = {place: note for place, note in enumerate(NOTES, 1) if effect(note, run) == NOT_MEASURED}
     needed = {
-        _chapter(need)
+        prefix_of(need) if isinstance(need, str) else need.PREFIX
         for note in missing.values()
         for one in note.effects
         for need in one.needs
         if _found(need, run) is None
     }
-    chapters = ", ".join(f"“{title}”" for title in CHAPTERS.values() if title in needed)
+    chapters = ", ".join(f"“{section.title}”" for prefix, section in SECTIONS.items() if prefix in needed)
     if not missing:
         return "all notes are measured"
     where = f"it takes {chapters}" if chapters else "its tasks have nothing to say on that"
@@ -243,8 +236,3 @@ def _measured(one: Effect, run: Run) -> str | None:
 
 def _found(need: Needed, run: Run) -> Any:
     return run.find(need) if isinstance(need, str) else need.find(run)
-
-
-def _chapter(need: Needed) -> str | None:
-    """Return the title of the chapter that saves a table; tables of the notes alone come with those of a chapter."""
-    return CHAPTERS.get(need.split("_")[0] if isinstance(need, str) else need.PREFIX)

@@ -16,6 +16,7 @@ from darksecrets.evidence import reported
 from darksecrets.evidence.fine_tuning import SCORED, SETTING_NAMES, headline, of_setting
 from darksecrets.evidence.paper_costs import NOT_RECORDED
 from darksecrets.evidence.protocol import recorded
+from darksecrets.evidence.sections import GROUPS, prefix_of
 from darksecrets.runs import Run
 
 SCORES = "tuning_scores"
@@ -32,17 +33,6 @@ WORK = {
     "repeated": "attention to repeated words",
 }
 DISABLING = ("disabled", "removed")
-GROUPS = {
-    "pattern": "Section 4.1, patterns",
-    "frame": "Section 4.2, FrameNet",
-    "tuning": "Section 4.3, fine-tuning",
-    "feature": "Section 4.4, features",
-    "parser": "Section 4.4, the parser",
-    "link": "Section 4.5, links",
-    "disabling": "Section 4.6, disabling",
-    "repeated": "Section 5, repeated words",
-    "protocol": "Protocol notes",
-}
 
 
 def overview(run: Run) -> pd.DataFrame:
@@ -77,8 +67,8 @@ def counted(run: Run, what: str) -> str:
 def contents(run: Run) -> pd.DataFrame:
     """Count what is published, by section: tables, rows, kilobytes, tasks, and the seeds of fine-tunings."""
     rows = []
-    for group, title in GROUPS.items():
-        names = [name for name in run.tables() if name.split("_")[0] == group]
+    for prefix, title in GROUPS.items():
+        names = [name for name in run.tables() if prefix_of(name) == prefix]
         if names:
             made_from = run.made_from(names[0])
             size = sum((run.directory / f"{name}.parquet").stat().st_size for name in names)
@@ -90,8 +80,8 @@ def contents(run: Run) -> pd.DataFrame:
 
 def lacking(run: Run) -> str:
     """Say in a sentence what of all this the run does not have."""
-    there = {name.split("_")[0] for name in run.tables()}
-    missing = [f"tables of {title}" for group, title in GROUPS.items() if group not in there]
+    there = {prefix_of(name) for name in run.tables()}
+    missing = [f"tables of {title}" for prefix, title in GROUPS.items() if prefix not in there]
     missing += [f"{name} in run.json" for name in ("durations", "examples") if not run.provenance.get(name)]
     return f"It lacks {'; '.join(missing)}." if missing else "It holds the tables of every section."
 

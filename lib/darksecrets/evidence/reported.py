@@ -6,7 +6,6 @@ from darksecrets.analyses.scores import SETTINGS
 
 SOURCE = "Kovaleva et al. (2019), Table 1"
 SOURCE_PATTERNS = "Kovaleva et al. (2019), Section 4.1"
-SOURCE_DISABLING = "Kovaleva et al. (2019), Section 4.6"
 CORRELATION_NOTE = "the paper prints 'Acc'; STS-B is scored by correlation"
 
 # task, metric, per cent in each of `SETTINGS`, in the paper's order.
@@ -49,17 +48,6 @@ def patterns() -> pd.DataFrame:
     ]
     rows += [("share of Heterogeneous maps", task, share, "") for task, share in HETEROGENEOUS.items()]
     return pd.DataFrame(rows, columns=["quantity", "task", "value", "note"]).assign(source=SOURCE_PATTERNS)
-
-
-def disabling() -> pd.DataFrame:
-    """Numbers of Section 4.6: columns quantity, task, value (a change of the score, or a score), note, source."""
-    rows = [("gain by the best head", task, gain, "of 144, on the same examples") for task, gain in HEAD_GAINS.items()]
-    rows += [
-        (f"change by layer {layer + 1}", task, gain, "the best layer") for task, (layer, gain) in LAYER_GAINS.items()
-    ]
-    rows += [("change by the worst layer", task, LAYER_LOSS, "at most this loss") for task in CHEAP_LAYERS]
-    rows += [("lowest score by a head", task, score, "about, from Figure 8") for task, score in LOWEST_SCORES.items()]
-    return pd.DataFrame(rows, columns=["quantity", "task", "value", "note"]).assign(source=SOURCE_DISABLING)
 
 
 def table_1() -> pd.DataFrame:

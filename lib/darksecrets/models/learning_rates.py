@@ -10,8 +10,8 @@ import pandas as pd
 
 from darksecrets.corpora import glue
 from darksecrets.corpora.glue import Split
-from darksecrets.errors import InputError
-from darksecrets.models import finetuning
+from darksecrets.errors import InputError, check_once
+from darksecrets.models import finetuning, precisions
 from darksecrets.models.checkpoints import Checkpoint
 from darksecrets.models.finetuning import Recipe
 from darksecrets.runs import Store
@@ -38,7 +38,8 @@ def search(
     *Methodology*.
     """
     _check(seeds, rates, max_train)
-    recipes = {rate: Recipe(rate, epochs, batch_size, precision=precision) for rate in rates}
+    computed_in = precisions.chosen(precision)
+    recipes = {rate: Recipe(rate, epochs, batch_size, precision=computed_in) for rate in rates}
     splits = [split_train(glue.load(task, "train", corpus, max_train + HELD_OUT)) for task in tasks]
     rows = []
     for task, (kept, held_out) in zip(tasks, splits, strict=True):
@@ -57,7 +58,7 @@ def search(
                         "n_held_out": len(held_out.examples),
                         "epochs": epochs,
                         "batch_size": batch_size,
-                        "precision": precision,
+                        "precision": computed_in,
                     }
                 )
                 print(f"{task} at {rate:g}, seed {seed}: {rows[-1]['metric']} {value:.3f}", flush=True)
@@ -65,9 +66,8 @@ def search(
 
 
 def _check(seeds: Sequence[int], rates: Sequence[float], max_train: int) -> None:
-    for what, values in (("seeds", seeds), ("rates", rates)):
-        if len(set(values)) < len(values):
-            raise InputError(f"{what} is {', '.join(map(str, values))}; give each once")
+    check_once("seeds", seeds)
+    check_once("rates", rates)
     if not 0 <= min(seeds) <= max(seeds) < 2**32:
         raise InputError(f"seeds is {', '.join(map(str, seeds))}; give whole numbers from 0 to {2**32 - 1}")
     if max_train < 1:

@@ -12,7 +12,7 @@ from transformers import PreTrainedModel
 from darksecrets.corpora import glue
 from darksecrets.corpora.glue import Split
 from darksecrets.errors import InputError
-from darksecrets.models import checkpoints, finetuning
+from darksecrets.models import checkpoints, finetuning, precisions
 from darksecrets.models.checkpoints import Checkpoint
 from darksecrets.models.finetuning import Recipe
 from darksecrets.runs import Store
@@ -35,7 +35,7 @@ class Setup:
     epochs: int = 3
     batch_size: int = 32
     learning_rate: float = 0.0
-    precision: str = "float32"
+    precision: str = precisions.FLOAT32
     store: str | Path = "../_runs"
     _checkpoints: dict[str, Checkpoint] = field(default_factory=dict, init=False, repr=False, compare=False)
 
@@ -55,7 +55,7 @@ class Setup:
     def recipe(self) -> Recipe:
         """The fine-tuning recipe that these parameters ask for."""
         rate = finetuning.learning_rate(self.checkpoint, self.learning_rate)
-        return Recipe(rate, self.epochs, self.batch_size, precision=self.precision)
+        return Recipe(rate, self.epochs, self.batch_size, precision=precisions.chosen(self.precision))
 
     @property
     def results(self) -> Store:

@@ -15,13 +15,11 @@ import torch
 from transformers import PreTrainedModel
 from transformers import PreTrainedTokenizerBase as Tokenizer
 
-from darksecrets.errors import InputError
-from darksecrets.models import attention, edited_attention
+from darksecrets.models import attention, edited_attention, precisions
 from darksecrets.models.ablation import UNIFORM, ZERO, Head, check_way, disabled, grouped
 from darksecrets.models.attention import Batch, Encoded
 from darksecrets.models.encoder_layers import EncoderLayers, Member
 
-PRECISIONS = ("float32", "bfloat16")
 COMPARED = 500  # answers computed in both precisions at first, to learn how far apart they are
 SAFETY = 2.0  # a decision is certain if its margin is this many times the largest error seen
 
@@ -64,8 +62,7 @@ def sweep(
     """
     check_way(instead, means)
     edited_attention.check(model)
-    if precision not in PRECISIONS:
-        raise InputError(f"precision {precision!r} is unknown; accepted are {' and '.join(PRECISIONS)}")
+    precisions.check(precision)
     by_layer = [grouped(model, heads) for heads in sets]
     rows = [example.row for example in encoded]
     wanted = np.full((len(sets), 1 + max(rows)), False)
