@@ -49,9 +49,10 @@ def scores(run: Run) -> pd.DataFrame:
     return run.table("pocket_scores").pivot_table(index="task", columns="method", values="mean")
 
 
-def test_every_task_is_there_with_three_seeds(run: Run):
+def test_every_task_of_the_corpus_is_fine_tuned_with_the_profiles_seeds(run: Run):
     tuned = run.table("pocket_scores").query("method == 'fine-tuned'")
-    assert tuned.groupby("task")["seed"].nunique().to_dict() == dict.fromkeys(glue.TASKS, 3)
+    seeds = profiles.load(ROOT, "pocket").values["pocket_seeds"]
+    assert tuned.groupby("task")["seed"].apply(list).to_dict() == dict.fromkeys(glue.TASKS, seeds)
 
 
 @pytest.mark.parametrize("task", glue.TASKS)

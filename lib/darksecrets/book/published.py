@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from darksecrets.evidence.sections import GROUPS, prefix_of
+from darksecrets.evidence.sections import PROTOCOL, SECTIONS, prefix_of
 from darksecrets.runs import Run, file_fingerprint
 
 DIRECTORY = Path("notebooks/reference")
@@ -25,7 +25,7 @@ WORDS = (
 
 def belongs(table: str) -> bool:
     """Say whether a run's table of that name is part of what is published."""
-    return prefix_of(table) in GROUPS
+    return table in ALONE or prefix_of(table) in {*SECTIONS, PROTOCOL}
 
 
 def faults(directory: Path) -> list[str]:
