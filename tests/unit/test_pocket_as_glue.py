@@ -7,6 +7,7 @@ import pytest
 from darksecrets.corpora import glue, pocket
 from darksecrets.corpora.pocket.export import annotations_file, export
 from darksecrets.errors import InputError
+from darksecrets.runs import Store
 
 
 class TestLoad:
@@ -19,6 +20,21 @@ class TestLoad:
             for number, (example, item) in enumerate(zip(found.examples, items, strict=True)):
                 assert (example.id, example.first, example.label) == (str(number), item.first.text, item.label)
                 assert example.second == (item.second.text if found.task.is_pair else None)
+
+    def test_a_store_keeps_what_was_written_until_the_grammar_changes(self, tmp_path, monkeypatch):
+        store, written = Store(tmp_path), []
+        items = pocket.items
+        monkeypatch.setattr(pocket, "items", lambda *what: written.append(what) or items(*what))
+        for name in ("STS-B", "SST-2"):
+            plain, kept, again = (
+                glue.load(name, "dev", "pocket:40/30/2", 20, store=one) for one in (None, store, store)
+            )
+            assert plain == kept == again
+            assert [type(one.label) for one in plain.examples] == [type(one.label) for one in again.examples]
+        assert written == [("STS-B", "dev", 30, 2)] * 2 + [("SST-2", "dev", 30, 2)] * 2
+        monkeypatch.setattr(pocket, "fingerprint", lambda: "another grammar")
+        assert glue.load("STS-B", "dev", "pocket:40/30/2", 20, store=store).n_available == 30
+        assert len(written) == 5
 
     def test_the_name_alone_means_the_usual_sizes_and_seed(self):
         by_name = {split: glue.load("QNLI", split, "pocket") for split in glue.SPLITS}

@@ -116,7 +116,7 @@ def tried(setup: Setup, n_examples: int = 8) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["disabled", "by", "largest change of an output"])
 
 
-def exactness(setup: Setup, n_examples: int = 16) -> pd.DataFrame:
+def exactness(setup: Setup, n_examples: int = 8) -> pd.DataFrame:
     """Hold the sweep of the first task's classifier against the plain path, a forward pass for each head and layer.
 
     One row per precision, for a reader: the largest difference of any output that is computed in float32, the number

@@ -5,7 +5,7 @@ Ordinary hyperlinks to other hosts are fine; they load nothing until a person fo
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -28,19 +28,11 @@ class Finding:
     what: str
 
 
-@dataclass
 class Built:
-    """A built page with what the rules ask of it."""
+    """A built page with what the rules ask of it; each is read and parsed once."""
 
-    html: Path
-    name: str
-    ids_of: Callable[[Path], set[str]]
-    hidden: Sequence[str] = field(default_factory=tuple)
-
-    @property
-    def path(self) -> Path:
-        """The page's file."""
-        return self.html / self.name
+    def __init__(self, path: Path, site: "Site") -> None:
+        self.path, self.site = path, site
 
     @cached_property
     def text(self) -> str:
@@ -51,6 +43,32 @@ class Built:
     def tree(self) -> BeautifulSoup:
         """The page as parsed."""
         return BeautifulSoup(self.text, "html.parser")
+
+    @cached_property
+    def anchors(self) -> set[str]:
+        """What a link to a place in the page can name."""
+        return {tag[name] for name in ("id", "name") for tag in self.tree.find_all(attrs={name: True})}
+
+
+class Site:
+    """All pages under a directory, the files that they share, and the strings that none may show."""
+
+    def __init__(self, html: Path, hidden: Sequence[str] = ()) -> None:
+        self.html, self.hidden = html.resolve(), hidden
+        self.pages = {name: Built(self.html / name, self) for name in html_pages(html)}
+        self._by_path = {page.path.resolve(): page for page in self.pages.values()}
+        self._foreign: dict[Path, list[str]] = {}
+
+    def anchors(self, path: Path) -> set[str]:
+        """Return the anchors of a page."""
+        return self._by_path[path].anchors if path in self._by_path else Built(path, self).anchors
+
+    def foreign_loads(self, path: Path, read: Callable[[str], Iterator[str]]) -> list[str]:
+        """Return what a script or a style sheet loads from elsewhere; `read` finds it in a text."""
+        if path not in self._foreign:
+            found = read(path.read_text(encoding="utf-8"))
+            self._foreign[path] = [f"{what} (in {path.relative_to(self.html)})" for what in found]
+        return self._foreign[path]
 
 
 def audit(html: Path, names: Iterable[str] = (), hidden: Sequence[str] = ()) -> list[Finding]:
@@ -63,9 +81,7 @@ def audit(html: Path, names: Iterable[str] = (), hidden: Sequence[str] = ()) -> 
         for name in names
         if not (html / f"{name}.html").is_file()
     ]
-    ids = _Ids()
-    for name in html_pages(html):
-        page = Built(html, name, ids, [text for text in hidden if text.count("/") > 1])
+    for name, page in Site(html, [text for text in hidden if text.count("/") > 1]).pages.items():
         findings += [Finding(name, rule, what) for rule, check in RULES.items() for what in check(page)]
     return sorted(set(findings))
 
@@ -76,29 +92,12 @@ def report(findings: Sequence[Finding]) -> str:
     return "\n".join([f"The audit found {len(findings)} fault{'s' * (len(findings) != 1)}:", *lines])
 
 
-class _Ids:
-    """The anchors of a page, parsed once."""
-
-    def __init__(self) -> None:
-        self._known: dict[Path, set[str]] = {}
-
-    def __call__(self, path: Path) -> set[str]:
-        if path not in self._known:
-            tree = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
-            self._known[path] = {tag[name] for name in ("id", "name") for tag in tree.find_all(attrs={name: True})}
-        return self._known[path]
-
-
 def _foreign_loads(page: Built) -> Iterator[str]:
     yield from loads.of_html(page.tree)
     for tag in page.tree.select("script[src], link[rel~=stylesheet][href]"):
         file = _target(page, tag.get("src") or tag.get("href"))[0]
         if file.is_file():
-            read = loads.of_script if tag.name == "script" else loads.of_style
-            yield from (
-                f"{what} (in {file.relative_to(page.html.resolve())})"
-                for what in read(file.read_text(encoding="utf-8"))
-            )
+            yield from page.site.foreign_loads(file, loads.of_script if tag.name == "script" else loads.of_style)
 
 
 def _size(page: Built) -> Iterator[str]:
@@ -115,7 +114,7 @@ def _links(page: Built) -> Iterator[str]:
         file, anchor = _target(page, address)
         if not file.is_file():
             yield f"{address} leads to no file"
-        elif anchor and file.suffix == ".html" and anchor not in page.ids_of(file):
+        elif anchor and file.suffix == ".html" and anchor not in page.site.anchors(file):
             yield f"{address} leads to no anchor"
 
 
@@ -161,7 +160,7 @@ def _placeholders(page: Built) -> Iterator[str]:
 
 
 def _machine_paths(page: Built) -> Iterator[str]:
-    yield from (f"shows {text}" for text in page.hidden if text in page.text)
+    yield from (f"shows {text}" for text in page.site.hidden if text in page.text)
 
 
 RULES: dict[str, Callable[[Built], Iterator[str]]] = {

@@ -7,6 +7,7 @@ two rows of the official QQP train split have one. Example ids are row numbers, 
 """
 
 import hashlib
+import json
 import math
 import os
 from collections.abc import Callable, Iterable, Sequence
@@ -20,7 +21,7 @@ from darksecrets.corpora import pocket
 from darksecrets.corpora.scores import evaluate
 from darksecrets.corpora.tasks import TASKS, Task
 from darksecrets.errors import InputError, nearest
-from darksecrets.runs import fingerprint
+from darksecrets.runs import Store, fingerprint
 
 HUB_DATASET = "nyu-mll/glue"
 SPLITS = ("train", "dev")
@@ -65,12 +66,15 @@ class Split:
         )
 
 
-def load(task: str, split: str, corpus: str = "hub", max_examples: int = 0, seed: int = 0) -> Split:
+def load(
+    task: str, split: str, corpus: str = "hub", max_examples: int = 0, seed: int = 0, store: Store | None = None
+) -> Split:
     """Read one split of one task, whole or as a seeded choice of at most `max_examples` rows.
 
     `corpus` is "pocket" (see `pocket.sizes`), "hub" or a GLUE directory; `max_examples` 0 means all. The choice keeps
-    the order of the rows, and with the same seed a smaller one is part of a larger one. Raises InputError for anything
-    missing, unreadable or unknown.
+    the order of the rows, and with the same seed a smaller one is part of a larger one. What the grammar of the pocket
+    corpus writes, which takes a while, is kept in `store`. Raises InputError for anything missing, unreadable or
+    unknown.
     """
     check_tasks([task])
     if split not in SPLITS:
@@ -81,7 +85,7 @@ def load(task: str, split: str, corpus: str = "hub", max_examples: int = 0, seed
     found = TASKS[task]
     is_pocket = pocket.is_pocket(corpus)
     if is_pocket:
-        examples = read_pocket(found, split, corpus)
+        examples = read_pocket(found, split, corpus, store)
     else:
         examples = read_hub(found, split) if corpus == "hub" else read_directory(found, split, corpus)
     kept = tuple(examples[row] for row in choice(len(examples), max_examples, seed, f"{task}/{split}"))
@@ -97,13 +101,27 @@ def load(task: str, split: str, corpus: str = "hub", max_examples: int = 0, seed
     )
 
 
-def read_pocket(task: Task, split: str, corpus: str = "pocket") -> list[Example]:
-    """Write every row of a split of the pocket corpus; their annotation is in `pocket.items`, by the same numbers."""
+def read_pocket(task: Task, split: str, corpus: str = "pocket", store: Store | None = None) -> list[Example]:
+    """Write every row of a split of the pocket corpus, or read what a store has kept of it.
+
+    Their annotation is in `pocket.items`, by the same numbers.
+    """
     sizes = pocket.sizes(corpus)
-    return [
-        Example(str(number), item.first.text, item.second.text if item.second else None, item.label)
-        for number, item in enumerate(pocket.items(task.name, split, sizes[split], sizes["seed"]))
-    ]
+    wanted = {"task": task.name, "split": split, "n_examples": sizes[split], "seed": sizes["seed"]}
+
+    def rows() -> list[tuple]:
+        items = pocket.items(*wanted.values())
+        return [(item.first.text, item.second.text if item.second else None, item.label) for item in items]
+
+    def write(directory: Path) -> None:
+        (directory / "rows.json").write_text(json.dumps(rows()), encoding="utf-8")
+
+    if store is None:
+        found = rows()
+    else:
+        directory = store.result("pocket", wanted | {"grammar": pocket.fingerprint()}, write)
+        found = json.loads((directory / "rows.json").read_text(encoding="utf-8"))
+    return [Example(str(number), *row) for number, row in enumerate(found)]
 
 
 def read_directory(task: Task, split: str, directory: str | Path) -> list[Example]:

@@ -139,11 +139,12 @@ def over_seeds(table: pd.DataFrame, by: Sequence[str], value: str = "mean", leve
         raise ValueError(f"some rows have {sizes.min()} seeds and others {sizes.max()}: each needs the same number")
     if not len(table) or sizes.iloc[0] == 1:
         return table[[*by, value, "low", "high"]].assign(n_seeds=1).reset_index(drop=True)
-    rows = [
-        (*key, *(float(number) for number in interval_of_mean(group[value], level=level)), len(group))
-        for key, group in groups
-    ]
-    return pd.DataFrame(rows, columns=[*by, value, "low", "high", "n_seeds"])
+    in_groups = np.argsort(groups.ngroup(), kind="stable")  # of one size, in the order of their first appearance
+    values = table[value].to_numpy()[in_groups].reshape(len(sizes), -1)
+    mean, low, high = interval_of_mean(values, axis=1, level=level)
+    keys = table.loc[~table.duplicated(by), by].itertuples(index=False, name=None)
+    numbers = {value: mean, "low": low, "high": high, "n_seeds": values.shape[1]}
+    return pd.DataFrame(list(keys), columns=by).assign(**numbers)
 
 
 def over_present_seeds(table: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:

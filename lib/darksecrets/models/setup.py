@@ -71,7 +71,7 @@ class Setup:
     def split(self, task: str, name: str, max_examples: int | None = None) -> Split:
         """Read a task's `train` (at most `max_train` rows) or `dev` (all rows, or at most `max_examples`)."""
         limit = max_examples if max_examples is not None else (self.max_train if name == "train" else 0)
-        return _split(task, name, self.corpus, limit)
+        return _split(task, name, self.corpus, limit, Path(self.store))
 
     def notes(self) -> list[str]:
         """Return the sentences to stand beside scores on validation splits that are not the official ones."""
@@ -108,5 +108,5 @@ class Setup:
 
 
 @cache
-def _split(task: str, name: str, corpus: str, limit: int) -> Split:
-    return glue.load(task, name, corpus, limit, CHOICE_SEED)
+def _split(task: str, name: str, corpus: str, limit: int, store: Path) -> Split:
+    return glue.load(task, name, corpus, limit, CHOICE_SEED, Store(store))

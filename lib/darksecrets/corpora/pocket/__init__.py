@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,8 @@ from darksecrets.corpora.annotation import Sentence
 from darksecrets.corpora.pocket import links, opinions, pairs, questions
 from darksecrets.corpora.pocket.events import IsMine, Writer
 from darksecrets.errors import InputError
+from darksecrets.files import file_fingerprint
+from darksecrets.files import fingerprint as fingerprint_of
 
 SIZES = {"train": 600, "dev": 200}
 DEV_SHARE = 0.25  # of all propositions, so that a larger dev split finds enough of them
@@ -78,6 +81,13 @@ def items(task: str, split: str, n_examples: int = 0, seed: int = 0) -> tuple[It
     used: set[str] = set()
     labels = _labels(task)
     return tuple(_item(task, split, seed, number, next(labels), used) for number in range(n_examples or SIZES[split]))
+
+
+@cache
+def fingerprint() -> str:
+    """Return the SHA-256 of what the sentences come from: the grammar, its lexicon, and NumPy, which draws."""
+    files = sorted(path for path in Path(__file__).parent.iterdir() if path.suffix in (".py", ".yml"))
+    return fingerprint_of([np.__version__, [file_fingerprint(path) for path in files]])
 
 
 def linked(relation: str, distance: int, n_sentences: int = 100, seed: int = 0) -> tuple[Sentence, ...]:
