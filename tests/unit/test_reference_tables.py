@@ -70,6 +70,15 @@ def test_the_overview_names_model_recipe_and_time(described):
     assert shown["time in which something was computed"] == "15 minutes"
     assert shown["Python and packages"].startswith("Python 3.")
     assert shown["library, SHA-256"] == "abababababab"
+    limits = shown[[name for name in shown.index if name.endswith("at most")]]
+    assert limits.tolist() == ["20,000", "1,000"]
+
+
+def test_a_limit_of_none_is_said(tmp_path):
+    run = Run(tmp_path / "reference")
+    run.save("tuning_scores", pd.DataFrame({"mean": [0.5]}), **SETUP | {"max_train": 0})
+    shown = reference_run.overview(run).set_index("")["value"]
+    assert shown["training examples of a task, at most"] == "all"
 
 
 def test_contents_count_tables_by_section(run):

@@ -43,8 +43,8 @@ def overview(run: Run) -> pd.DataFrame:
         "model": made_from.get("checkpoint"),
         "tasks": ", ".join(made_from.get("tasks", [])),
         "seeds": _seeds(made_from),
-        "training examples of a task, at most": made_from.get("max_train"),
-        "validation examples whose maps are read, at most": made_from.get("max_examples"),
+        "training examples of a task, at most": _limit(made_from.get("max_train")),
+        "validation examples whose maps are read, at most": _limit(made_from.get("max_examples")),
         "recipe": _recipe(recipe),
         "frames": run.made_from("frame_heads").get("frames"),
         "begun": _moment(described.get("started")),
@@ -182,6 +182,10 @@ def _seeds(made_from: dict[str, Any]) -> str:
     n_random = made_from.get("n_random", 0)
     alone = f" ({n_random} of them also from random weights)" if n_random else ""
     return f"{', '.join(map(str, seeds))}{alone}"
+
+
+def _limit(n_examples: int | None) -> str | None:
+    return "all" if n_examples == 0 else None if n_examples is None else f"{n_examples:,}"
 
 
 def _recipe(recipe: dict[str, Any]) -> str | None:
