@@ -56,7 +56,7 @@ output_argument = click.argument("output", type=click.Path(path_type=Path, dir_o
 
 
 @click.command(epilog=POCKET_EXAMPLES)
-@click.option("--train", default=500, show_default=True, help="Training examples per task.")
+@click.option("--train", default=600, show_default=True, help="Training examples per task.")
 @click.option("--dev", default=200, show_default=True, help="Validation examples per task.")
 @click.option("--seed", default=0, show_default=True, help="Another seed, another corpus.")
 @click.argument("directory", type=click.Path(path_type=Path))

@@ -39,7 +39,7 @@ class TestLoad:
     def test_the_name_alone_means_the_usual_sizes_and_seed(self):
         by_name = {split: glue.load("QNLI", split, "pocket") for split in glue.SPLITS}
         assert {split: found.n_available for split, found in by_name.items()} == pocket.SIZES
-        assert by_name["dev"] == glue.load("QNLI", "dev", "pocket:500/200/0")
+        assert by_name["dev"] == glue.load("QNLI", "dev", "pocket:600/200/0")
 
     def test_the_seed_of_the_corpus_changes_the_text_and_that_of_the_choice_the_rows(self):
         first, second = (glue.load("QQP", "dev", f"pocket:40/30/{seed}") for seed in (0, 1))

@@ -23,7 +23,7 @@ from darksecrets.errors import InputError
 from darksecrets.files import file_fingerprint
 from darksecrets.files import fingerprint as fingerprint_of
 
-SIZES = {"train": 500, "dev": 200}
+SIZES = {"train": 600, "dev": 200}
 DEV_SHARE = 0.25  # of all propositions, so that a larger dev split finds enough of them
 MOST_TRIES = 2000
 
@@ -63,7 +63,7 @@ def sizes(corpus: str) -> dict[str, int]:
     """Read "pocket", "pocket:TRAIN/DEV" or "pocket:TRAIN/DEV/SEED": rows of train and dev, and the grammar's seed."""
     found = re.fullmatch(r"pocket(?::([1-9]\d{0,6})/([1-9]\d{0,6})(?:/(\d{1,9}))?)?", corpus)
     if found is None:
-        advice = "write pocket, or its sizes and a seed, as in pocket:500/200 or pocket:500/200/1"
+        advice = "write pocket, or its sizes and a seed, as in pocket:600/200 or pocket:600/200/1"
         raise InputError(f"corpus {corpus!r}: {advice}")
     train, dev, seed = found.groups()
     return {"train": int(train or SIZES["train"]), "dev": int(dev or SIZES["dev"]), "seed": int(seed or 0)}
