@@ -61,7 +61,7 @@ class Engine:
             )
         position, failure = executed.unfinished(done), executed.failure(done)
         if position is not None and (failure is None or failure[1].ename == "SystemExit"):
-            raise RuntimeError(f"the notebook ended before cell {position + 1}; did it call sys.exit()?")
+            raise RuntimeError(executed.ENDED.format(f"cell {position + 1}"))
         done.metadata[UNIT] = os.environ.get(UNIT, "")
         return done
 

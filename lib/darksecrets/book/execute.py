@@ -123,9 +123,7 @@ def _run(page: contents.Page, values: dict[str, Any], directory: Path, profile: 
     notebook = executed.read(working)
     position = executed.unfinished(notebook)
     if position is not None:
-        raise _failed(
-            page, position, "the notebook ended before this cell; did it call sys.exit()?", working, profile.root
-        )
+        raise _failed(page, position, executed.ENDED.format("this cell"), working, profile.root)
     working.unlink()
     nbformat.write(executed.clean(notebook), directory / "notebook.ipynb")
 

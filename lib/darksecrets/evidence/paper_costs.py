@@ -77,25 +77,24 @@ def laid_out(table: pd.DataFrame) -> pd.DataFrame:
 
 def find(directory: Path) -> pd.DataFrame:
     """Read the costs that a dry run worked out and lay them out; one row that says so where there are none."""
-    path = directory / COSTS
-    return laid_out(pd.read_csv(path)) if path.exists() else pd.DataFrame({"what": [NOT_RECORDED]})
+    table = _read(directory / COSTS)
+    return pd.DataFrame({"what": [NOT_RECORDED]}) if table is None else laid_out(table)
 
 
 def whole(directory: Path) -> str:
     """Say how long the whole profile would take, on this processor and on a graphics card."""
-    path = directory / COSTS
-    if not path.exists():
+    table = _read(directory / COSTS)
+    if table is None:
         return NOT_RECORDED
-    hours = pd.read_csv(path)[["hours_processor", "hours_gpu"]].sum()
+    hours = table[["hours_processor", "hours_gpu"]].sum()
     return f"{hours['hours_processor'] / 24:.0f} days on this processor, {hours['hours_gpu']:.0f} hours on a card"
 
 
 def dry_run(directory: Path) -> pd.DataFrame:
     """Read how long the chapters of a dry run took: page, seconds; one row that says so where there was none."""
-    path = directory / CHAPTERS
-    if not path.exists():
+    table = _read(directory / CHAPTERS)
+    if table is None:
         return pd.DataFrame({"page": [NOT_RECORDED]})
-    table = pd.read_csv(path)
     total = pd.DataFrame({"page": ["together"], "seconds": [table["seconds"].sum()]})
     return pd.concat([table, total], ignore_index=True).assign(
         seconds=lambda rows: rows["seconds"].map("{:.0f}".format)
@@ -104,12 +103,16 @@ def dry_run(directory: Path) -> pd.DataFrame:
 
 def rates(directory: Path) -> str:
     """Say how many tokens a second were trained on and read in the dry run."""
-    path = directory / COSTS
-    if not path.exists():
+    table = _read(directory / COSTS)
+    if table is None:
         return NOT_RECORDED
-    first = pd.read_csv(path).iloc[0]
+    first = table.iloc[0]
     training, reading = (1 / first[f"seconds_{kind}"] for kind in ("training", "reading"))
     return f"{training:,.0f} tokens a second in training and {reading:,.0f} in reading"
+
+
+def _read(path: Path) -> pd.DataFrame | None:
+    return pd.read_csv(path) if path.exists() else None
 
 
 def _rows(task: str, work: Work) -> int:
