@@ -1,5 +1,7 @@
 """Which statements of Section 4.4 hold: on tables made to have them, to lack them, and to leave them open."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -236,6 +238,12 @@ class TestReport:
         assert table["reference run"]["QNLI"].startswith("[SEP] 4")
         assert table["[CLS] to itself"]["MRPC"].startswith(("9.", "10."))
         assert feature_report.target_table(RUN)["reference run"].isna().all()
+
+    def test_too_few_examples_leave_no_targets(self):
+        few = replace(RUN, layers=RUN.layers.assign(n_examples=9))
+        assert feature_report.targets(few).empty
+        assert feature_report.target_table(few, RUN).empty
+        assert feature_report.target_finding(few).endswith("on 0 of 0 tasks")
 
     def test_readings_side_by_side(self):
         table = feature_report.readings_table(SEEDS).set_index(["task", "feature"])

@@ -82,15 +82,14 @@ def target_table(this_run: Measured, reference: Measured | None = None) -> pd.Da
 def targets(run: Measured) -> pd.DataFrame:
     """Return the attention of [CLS] in the last layer after fine-tuning: task, feature, mean, low, high, n_seeds.
 
-    Largest first within a task; features that fewer than ten examples have are left out.
+    Largest first within a task; features that fewer than ten examples have are left out, be it all.
     """
     layers = run.layers[(run.layers["measure"] == FROM_CLS) & (run.layers["checkpoint"] == AFTER)]
     last = layers[(layers["layer"] == layers["layer"].max()) & (layers["n_examples"] >= FEWEST_EXAMPLES)]
     found = over_seeds(last, ["task", "feature"])
-    return pd.concat(
-        [group.sort_values("mean", ascending=False) for _, group in found.groupby("task", sort=False)],
-        ignore_index=True,
-    )
+    places = found.groupby("task", sort=False, observed=True).ngroup()  # tasks keep their order
+    sorted_ = found.assign(place=places).sort_values(["place", "mean"], ascending=[True, False], ignore_index=True)
+    return sorted_.drop(columns="place")
 
 
 def readings_table(this_run: Measured, checkpoint: str = AFTER) -> pd.DataFrame:
