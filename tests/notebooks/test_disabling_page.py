@@ -190,7 +190,7 @@ class TestDisablingWorks:
         n_layers, n_heads = SIZES[size]
         for row in rows:
             assert row["task"] == TASKS[size][0]
-            assert int(row["answers"]) == 16 * (1 + n_layers * n_heads + n_layers)
+            assert int(row["answers"]) == 8 * (1 + n_layers * n_heads + n_layers)
             assert int(row["differing predictions"]) == 0
             assert float(row["largest difference of an output"]) < 1e-4
             assert 0 < float(row["share computed in float32"]) <= 1
