@@ -58,7 +58,7 @@ def test_every_task_of_the_corpus_is_fine_tuned_with_the_profiles_seeds(run: Run
 @pytest.mark.parametrize("task", glue.TASKS)
 def test_a_fine_tuned_model_learns_the_task(scores: pd.DataFrame, task: str):
     tuned, majority = scores.loc[task, ["fine-tuned", "majority"]]
-    assert tuned >= (0.6 if glue.TASKS[task].is_regression else majority + 0.1)
+    assert tuned >= (0.6 if glue.TASKS[task].is_regression else majority + 0.15)
 
 
 @pytest.mark.parametrize("task", [name for name, task in glue.TASKS.items() if task.is_pair])

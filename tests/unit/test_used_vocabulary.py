@@ -5,7 +5,7 @@ from contextlib import nullcontext
 import torch
 
 from darksecrets.corpora import glue
-from darksecrets.models import checkpoints, finetuning
+from darksecrets.models import checkpoints, finetuning, training
 from darksecrets.models.finetuning import Recipe
 from darksecrets.models.used_vocabulary import UsedEmbedding, only_used
 from darksecrets.runs import Store
@@ -18,7 +18,7 @@ def test_the_weights_are_those_of_a_training_with_all_embeddings(family_director
     checkpoint = checkpoints.load(str(family_directory))
     train = glue.load("RTE", "train", write_task(tmp_path / "glue", "RTE", n_rows=48))
     part = finetuning.finetune(checkpoint, train, RECIPE, 0, Store(tmp_path / "part"))
-    monkeypatch.setattr(finetuning, "only_used", lambda model, ids: nullcontext())
+    monkeypatch.setattr(training, "only_used", lambda model, ids: nullcontext())
     whole = finetuning.finetune(checkpoint, train, RECIPE, 0, Store(tmp_path / "whole"))
     assert part.state_dict().keys() == whole.state_dict().keys()
 
