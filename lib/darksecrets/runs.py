@@ -44,6 +44,7 @@ from darksecrets.files import (
 
 __all__ = ["RECORD", "Run", "Store", "file_fingerprint", "fingerprint", "write_csv", "write_json", "write_table"]
 PACKAGES = ("torch", "transformers", "tokenizers", "datasets", "numpy", "scipy", "pandas", "darksecrets")
+PARTIAL = ".partial"  # ends the name of a result that is being computed
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 # Names a directory to which `Run.save` copies what it saves, so that tables that are lost can be put back.
 COPIES = "DARKSECRETS_COPIES"
@@ -92,6 +93,10 @@ class Store:
         """Say whether the result of `ingredients` is there, whole and unchanged."""
         return self._is_whole(self._place(kind, ingredients))
 
+    def under_way(self, kind: str, ingredients: Mapping[str, Any]) -> Path:
+        """Return the directory in which the result of `ingredients` is computed, until it is there."""
+        return self._place(kind, ingredients).with_suffix(PARTIAL)
+
     def table(self, kind: str, ingredients: Mapping[str, Any], compute: Callable[[], pd.DataFrame]) -> pd.DataFrame:
         """Return the table that `compute` makes from `ingredients`, from the store where it is there already."""
 
@@ -131,7 +136,7 @@ class Store:
             tell(f"store: {place} is damaged ({damage(directory)}); computing it again")
             shutil.rmtree(directory)
         give_up_abandoned(directory.parent)
-        work = directory.with_suffix(".partial")
+        work = directory.with_suffix(PARTIAL)
         if damage(work):  # it lacks the name alone where a process died just before it gave it
             with saying_full(f"{kind} result", self.root):
                 _compute(work, kind, ingredients, compute)

@@ -173,6 +173,23 @@ def test_a_killed_sweep_leaves_nothing_half_and_goes_on(tmp_path):
     assert not list(runs.glob("*/.*.ipynb"))
 
 
+def test_a_unit_ends_well_after_its_sweep_was_killed(tmp_path):
+    """It has somewhere to write to, whatever becomes of the process that reads that."""
+    write(tmp_path, SAVE + "\nimport time\ntime.sleep(1)")
+    command = [sys.executable, "-m", "darksecrets", "sweep", "grid.yml", "--jobs", "2"]
+    started = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, start_new_session=True)
+    runs = tmp_path / "_runs/runs"
+    while len(list(runs.glob("*/.*.ipynb"))) < 2:
+        time.sleep(0.05)
+    os.killpg(started.pid, signal.SIGKILL)
+    started.wait()
+    latest = time.monotonic() + 60
+    while any(runs.glob("*/.*.ipynb")) and time.monotonic() < latest:
+        time.sleep(0.1)
+    assert len(list(runs.glob("*/01-toy.ipynb"))) == 2
+    assert all(cell[0].is_done() for cell in plan(tmp_path))
+
+
 def snakemake(root: Path, *words: str) -> str:
     """Run Snakemake on the toy grid; return what it said."""
     command = [sys.executable, "-m", "snakemake", "--cores", "2", "--nocolor", "--config", "grid=grid.yml", *words]

@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import psutil
 from filelock import FileLock
 from nbformat import NotebookNode
 
@@ -53,7 +54,7 @@ class Engine:
         cls.lock = FileLock(output.with_name(f"{_unit(output)}.lock"))
         cls.lock.acquire()
         for left in output.parent.glob(f"{_unit(output)}.*{output.suffix}"):
-            if left != output:
+            if not _is_at_work(left):
                 left.unlink(missing_ok=True)
         with kernels.transport() as config:
             done = NBClientEngine.execute_notebook(
@@ -69,3 +70,9 @@ class Engine:
 def _unit(output: Path) -> str:
     """Return what all temporary names of a unit's notebook begin with: `.02-attention-patterns`."""
     return output.stem.rpartition(".")[0] or output.stem
+
+
+def _is_at_work(output: Path) -> bool:
+    """Say whether the shell whose number a temporary name holds still runs: it gives the notebook its final name."""
+    number = output.stem.rpartition(".")[2]
+    return number.isdecimal() and psutil.pid_exists(int(number))

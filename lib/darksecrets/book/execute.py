@@ -1,4 +1,4 @@
-"""Papermill over the book's notebooks: in order, one kernel at a time, nothing twice.
+"""Papermill over the book's notebooks: in order, one at a time, nothing twice.
 
 An executed notebook is a result in the run store, keyed by its code, its parameters, the library, the packages and
 the notebooks before it. It is there only when it succeeded; what failed is kept under `_build/failed` to look at. The
@@ -10,12 +10,14 @@ import re
 import shutil
 import time
 from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import papermill
+from jupyter_client.manager import AsyncKernelManager
 from nbclient.exceptions import DeadKernelError
 from nbformat import NotebookNode
 from papermill.exceptions import PapermillExecutionError
@@ -31,6 +33,7 @@ from darksecrets.files import tell
 BUILD = Path("_build")
 FAILED = BUILD / "failed"
 DRAWING = ("altair", "vl-convert-python", "bertviz", "myst-nb", "ipykernel", "papermill")
+KIND = "notebook"  # of the store's results
 TABLES = "tables"  # of an executed notebook's result: copies of the run's tables that it saved
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -52,66 +55,86 @@ def execute(profile: Profile, only: Collection[str] | None = None) -> dict[str, 
     store = runs.Store(profile.store)
     pages = [page for page in contents.pages(profile.root) if only is None or page.name in only]
     shown = _fingerprints(profile.folder / "reference") if only is None else {}
-    done, before = {}, ""
-    for position, page in enumerate(pages, start=1):
-        label = f"[{position}/{len(pages)}] {page.source.stem}"
-        if not page.is_notebook:
-            print(f"{label}: text", flush=True)
-            continue
-        source = executed.read(page.source)
-        values = profile.for_notebook([parameter.name for parameter in parameters.of_notebook(page.source)])
-        made_from = ingredients(page.name, source, values, profile.folder, before) | {"reference": shown}
-        done[page.name] = executed.joined(source, _result(store, made_from, page, values, profile, label))
-        before = runs.fingerprint(made_from)
+    done, before = {}, None
+    with kernels.Kernels() as started:
+        for position, page in enumerate(pages, start=1):
+            label = f"[{position}/{len(pages)}] {page.source.stem}"
+            if not page.is_notebook:
+                print(f"{label}: text", flush=True)
+                continue
+            planned = _planned(page, profile, before, shown)
+            after = next((other for other in pages[position:] if other.is_notebook), None)
+            following = _planned(after, profile, planned, shown) if after else None
+            done[page.name] = executed.joined(planned.source, _result(store, planned, following, started, label))
+            before = planned
     return done
 
 
+@dataclass(frozen=True)
+class _Planned:
+    """A notebook to execute: with which values, and what the result is made from."""
+
+    page: contents.Page
+    source: NotebookNode
+    values: dict[str, Any]
+    made_from: dict[str, Any]
+    profile: Profile
+
+    @property
+    def kernel(self) -> kernels.Wanted:
+        """The kernel that executes it; what it saves is copied into the result that is under way."""
+        tables = (runs.Store(self.profile.store).under_way(KIND, self.made_from) / TABLES).resolve()
+        return kernels.Wanted(self.source, self.profile.folder, {runs.COPIES: str(tables)})
+
+
+def _planned(page: contents.Page, profile: Profile, before: _Planned | None, shown: dict[str, str]) -> _Planned:
+    """Plan a notebook as it stands now, after the notebook `before` it."""
+    source = executed.read(page.source)
+    values = profile.for_notebook([parameter.name for parameter in parameters.of_notebook(page.source)])
+    fingerprint = runs.fingerprint(before.made_from) if before else ""
+    made_from = ingredients(page.name, source, values, profile.folder, fingerprint) | {"reference": shown}
+    return _Planned(page, source, values, made_from, profile)
+
+
 def _result(
-    store: runs.Store,
-    made_from: dict[str, Any],
-    page: contents.Page,
-    values: dict[str, Any],
-    profile: Profile,
-    label: str,
+    store: runs.Store, planned: _Planned, following: _Planned | None, started: kernels.Kernels, label: str
 ) -> NotebookNode:
-    started, ran = time.perf_counter(), False
+    begun, ran = time.perf_counter(), False
 
     def compute(directory: Path) -> None:
         nonlocal ran
         ran = True
         print(f"{label} ...", flush=True)
-        _run(page, values, directory, profile)
+        is_next = following is not None and not store.has(KIND, following.made_from)
+        with started.one(planned.kernel, following.kernel if is_next else None) as manager:
+            _run(planned, manager, directory)
 
-    directory = store.result("notebook", made_from, compute)
-    spent = f"{time.perf_counter() - started:.0f} s" if ran else "unchanged, not executed again"
+    directory = store.result(KIND, planned.made_from, compute)
+    spent = f"{time.perf_counter() - begun:.0f} s" if ran else "unchanged, not executed again"
     print(f"{label} ... {spent}", flush=True)
     for copies in sorted((directory / TABLES).glob("*")):
         for name in store.run(copies.name).restore(copies):
-            tell(
-                f"run {copies.name!r}: table {name} was missing or damaged; it is back, as {page.source.stem} saved it"
-            )
+            by = planned.page.source.stem
+            tell(f"run {copies.name!r}: table {name} was missing or damaged; it is back, as {by} saved it")
     return executed.read(directory / "notebook.ipynb")
 
 
-def _run(page: contents.Page, values: dict[str, Any], directory: Path, profile: Profile) -> None:
+def _run(planned: _Planned, manager: AsyncKernelManager, directory: Path) -> None:
     """Execute one notebook into `directory`: `notebook.ipynb` is there when, and only when, it reached its end."""
-    working = directory / "executing.ipynb"
-    n_cells = len(executed.read(page.source).cells) + 1  # and the one that papermill adds
+    page, profile, working = planned.page, planned.profile, directory / "executing.ipynb"
     shutil.rmtree(directory / TABLES, ignore_errors=True)
-    os.environ[runs.COPIES] = str((directory / TABLES).resolve())
-    with CellProgress(n_cells) as progress, kernels.transport() as config:
+    with CellProgress(len(planned.source.cells) + 1) as progress:  # and the cell that papermill adds
         try:
             papermill.execute_notebook(
                 page.source.resolve(),
                 working.resolve(),
-                parameters=values,
+                parameters=planned.values,
                 cwd=profile.folder,
                 progress_bar=False,
                 stdout_file=progress,
                 stderr_file=progress,
                 on_cell_start=progress.cell_started,
-                config=config,
-                extra_arguments=kernels.ARGUMENTS,
+                km=manager,
             )
         except PapermillExecutionError as error:
             if error.ename == "InputError":

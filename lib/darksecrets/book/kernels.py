@@ -1,11 +1,21 @@
 """How the kernels of notebooks are started, by the book and by the units of a sweep alike."""
 
+import ast
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
+from jupyter_client.asynchronous import AsyncKernelClient
+from jupyter_client.manager import AsyncKernelManager
+from jupyter_core.utils import run_sync
+from nbformat import NotebookNode
 from traitlets.config import Config
+
+from darksecrets.book import executed
 
 # No bars (they are widgets, whose state drags foreign scripts into the page), and this environment's own kernel.
 ENVIRONMENT = {
@@ -19,7 +29,9 @@ ENVIRONMENT = {
     "PYDEVD_DISABLE_FILE_VALIDATION": "1",
     "PYTHONHASHSEED": "0",
 }
-ARGUMENTS = ["--log-level=CRITICAL"]  # without the kernel's remarks on its own start and end
+# Without the kernel's remarks on its own start and end, and without a history on disk.
+ARGUMENTS = ["--log-level=CRITICAL", "--HistoryManager.hist_file=:memory:"]
+IMPORTS = (ast.Import, ast.ImportFrom)
 
 
 @contextmanager
@@ -32,3 +44,88 @@ def transport() -> Iterator[Config]:
         return
     with tempfile.TemporaryDirectory(prefix="kernel-", ignore_cleanup_errors=True) as directory:
         yield Config({"KernelManager": {"transport": "ipc", "connection_file": f"{directory}/kernel.json"}})
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a kernel is started for: a notebook, in a directory, with environment variables of its own."""
+
+    source: NotebookNode
+    folder: Path
+    environment: dict[str, str]
+
+    @property
+    def imports(self) -> str:
+        """The import statements of the notebook's cells, which are most of what a page waits for at its start."""
+        found: list[str] = []
+        for cell in executed.code_cells(self.source):
+            with suppress(SyntaxError):  # the cell itself will say so
+                found += [ast.unparse(node) for node in ast.parse(cell.source).body if isinstance(node, IMPORTS)]
+        return "\n".join(found)
+
+
+class Kernels:
+    """One kernel for each notebook, the next one started while the one before is at work.
+
+    It makes its notebook's imports then, in a namespace that is thrown away, so that every page finds them done.
+    """
+
+    def __init__(self) -> None:
+        self._ahead: _Kernel | None = None
+
+    def __enter__(self) -> "Kernels":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end_ahead()
+
+    @contextmanager
+    def one(self, wanted: Wanted, following: Wanted | None) -> Iterator[AsyncKernelManager]:
+        """Give the kernel of a notebook, and end it after use; meanwhile start the one of the `following` notebook."""
+        if self._ahead is None or self._ahead.wanted != wanted or not self._ahead.is_alive():
+            self._end_ahead()
+            self._ahead = _Kernel(wanted)
+        kernel, self._ahead = self._ahead, None
+        try:
+            self._ahead = _Kernel(following) if following else None
+            yield kernel.manager
+        finally:
+            kernel.end()
+
+    def _end_ahead(self) -> None:
+        if self._ahead is not None:
+            self._ahead.end(at_once=True)
+        self._ahead = None
+
+
+class _Kernel:
+    def __init__(self, wanted: Wanted) -> None:
+        self.wanted = wanted
+        name = wanted.source.metadata.kernelspec.name
+        ready = f"--IPKernelApp.exec_lines=exec({wanted.imports!r}, {{}})"
+        with ExitStack() as stack:
+            self.manager = _Manager(kernel_name=name, config=stack.enter_context(transport()))
+            run_sync(self.manager.start_kernel)(
+                cwd=str(wanted.folder), env=os.environ | wanted.environment, extra_arguments=[*ARGUMENTS, ready]
+            )
+            self._stack = stack.pop_all()
+
+    def is_alive(self) -> bool:
+        return run_sync(self.manager.is_alive)()
+
+    def end(self, at_once: bool = False) -> None:
+        with self._stack:
+            if self.is_alive():
+                run_sync(self.manager.shutdown_kernel)(now=at_once)
+            if self.manager.connected is not None:
+                self.manager.connected.stop_channels()
+
+
+class _Manager(AsyncKernelManager):
+    """Remembers who is connected: a client closes its sockets by itself only where it has started the kernel."""
+
+    connected: AsyncKernelClient | None = None
+
+    def client(self, **options: Any) -> AsyncKernelClient:
+        self.connected = super().client(**options)
+        return self.connected

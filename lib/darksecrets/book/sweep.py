@@ -6,10 +6,12 @@ There is no scheduler here: for many machines, the Snakefile hands the same unit
 import os
 import signal
 import subprocess
+import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import IO
 
 from darksecrets.book import engine, execute, executed
 from darksecrets.book.units import Unit
@@ -69,10 +71,14 @@ class Sweep:
         """Execute a unit; return what went wrong, an empty string if nothing did."""
         unit.directory.mkdir(parents=True, exist_ok=True)
         started = time.perf_counter()
-        process = self._started(unit)
-        if process is None:
-            return "stopped"
-        said, _ = process.communicate()
+        # A file, not a pipe: a unit outlives a killed sweep, and fails where what it says has no reader any more.
+        with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as output:
+            process = self._started(unit, output)
+            if process is None:
+                return "stopped"
+            process.wait()
+            output.seek(0)
+            said = output.read()
         with self._lock:
             self._running.discard(process)
         if process.returncode == 0:
@@ -80,7 +86,7 @@ class Sweep:
             return ""
         return "stopped" if self._stopped else _failure(unit, process, said)
 
-    def _started(self, unit: Unit) -> subprocess.Popen | None:
+    def _started(self, unit: Unit, output: IO[str]) -> subprocess.Popen | None:
         threads = str(max(1, available_cores() // self.jobs))
         with self._lock:
             if self._stopped:
@@ -91,10 +97,8 @@ class Sweep:
                 cwd=unit.cell.root,
                 env=os.environ | {engine.THREADS: threads},
                 stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
+                stdout=output,
                 stderr=subprocess.STDOUT,
-                encoding="utf-8",
-                errors="replace",
                 start_new_session=True,  # Ctrl-C reaches this process alone, which then ends its units
             )
             self._running.add(process)

@@ -21,6 +21,7 @@ from darksecrets.runs import fingerprint
 CHOICE = "own"  # names the random numbers that choose examples, whatever the file is called
 NONE = "none"  # written for the second text where there is to be none
 LEAST = 10  # examples: fewer have no halves to speak of
+HALVES = "half of them to choose heads and half to score them"
 LABELS = (
     *("label", "labels", "gold_label", "class", "category", "target", "y", "intent", "sentiment", "emotion"),
     *("rating", "stars", "score", "quality"),
@@ -78,6 +79,12 @@ class OwnData:
         return self.n_without_text + self.n_without_label
 
 
+def check_size(n_examples: int, name: str = "max_own") -> None:
+    """Raise `InputError` where so few examples are asked for that neither half of them says much."""
+    if n_examples < 0 or 0 < n_examples < LEAST:
+        raise InputError(f"{name} is {n_examples}; give 0 for all, or at least {LEAST}, {HALVES}")
+
+
 def load(
     source: str,
     labels: Sequence[str] | None,
@@ -94,8 +101,7 @@ def load(
     be guessed, and `second="none"` says that there is one text. `max_examples` (0: all) takes a seeded choice. Raises
     InputError.
     """
-    if max_examples < 0:
-        raise InputError(f"max_examples is {max_examples}; give 0 for all, or a positive whole number")
+    check_size(max_examples, "max_examples")
     table = own_files.read(source, split)
     columns, guessed = _columns(table, labels, text, second, label)
     complete, n_without_text, n_without_label = _complete(table, columns)
@@ -243,7 +249,7 @@ def _check_examples(examples: Sequence[Example], table: Table, columns: Columns,
     if len(examples) < LEAST:
         raise InputError(
             f"{table.name} has {len(examples)} examples with {' and '.join([*columns.texts, columns.label])}; at least "
-            f"{LEAST} are needed, half of them to choose heads and half to score them"
+            f"{LEAST} are needed, {HALVES}"
         )
     counts = Counter(example.label for example in examples)
     if len(counts) == 1:

@@ -1,0 +1,92 @@
+"""The kernel of the next page starts while a page is at work, and none of them stays behind."""
+
+import psutil
+import pytest
+
+from darksecrets.book import execute, kernels
+from tests.book import toy
+
+SAVE = """\
+import pandas
+from darksecrets.runs import Store
+Store(store).run(run).save('first', pandas.DataFrame({"layer": [1]}))"""
+TWO = toy.CONTENTS + "  - file: notebooks/02-toy\n"
+
+
+def _wanted(folder, *code, **environment):
+    return kernels.Wanted(toy.notebook(*code), folder, environment)
+
+
+def _processes():
+    return {process for process in psutil.Process().children(recursive=True) if process.is_running()}
+
+
+def _process(manager):
+    return psutil.Process(manager.provisioner.pid)
+
+
+def test_the_imports_of_cells_are_found_and_nothing_else(tmp_path):
+    code = (
+        "import os, sys as system\nx = 1",
+        "%matplotlib inline\nimport json",
+        "if x:\n    import re",
+        "from a.b import c",
+    )
+    assert _wanted(tmp_path, *code).imports == "import os, sys as system\nfrom a.b import c"
+
+
+def test_the_next_kernel_starts_meanwhile_with_its_own_variables(tmp_path):
+    first, second = _wanted(tmp_path, "a = 1", PAGE="first"), _wanted(tmp_path, "b = 1", PAGE="second")
+    before = _processes()
+    with kernels.Kernels() as started:
+        with started.one(first, second) as manager:
+            one = _process(manager)
+            (ahead,) = {process for process in _processes() - before - {one} if process.ppid() == one.ppid()}
+        with started.one(second, None) as manager:
+            assert _process(manager) == ahead
+            assert ahead.environ()["PAGE"] == "second"
+    assert not one.is_running()
+    assert not ahead.is_running()
+
+
+@pytest.mark.parametrize("change", ["another", "dead"])
+def test_a_kernel_that_is_of_no_use_is_replaced(tmp_path, change):
+    first, second, other = (_wanted(tmp_path, "a = 1", PAGE=page) for page in ("first", "second", "other"))
+    before = _processes()
+    with kernels.Kernels() as started:
+        with started.one(first, second) as manager:
+            one = _process(manager)
+            (ahead,) = {process for process in _processes() - before - {one} if process.ppid() == one.ppid()}
+        if change == "dead":
+            ahead.kill()
+            ahead.wait()
+        with started.one(second if change == "dead" else other, None) as manager:
+            assert _process(manager) != ahead
+    assert _processes() <= before
+
+
+def test_a_page_finds_its_imports_made_and_its_names_free(tmp_path):
+    look = "import sys\n'colorsys' in sys.modules, 'colorsys' in globals()"
+    pages = execute.execute(toy.load(toy.write(tmp_path, look, "import colorsys")))
+    assert pages["notebooks/01-toy"].cells[-2].outputs[0].data["text/plain"] == "(True, False)"
+
+
+def test_none_stays_after_a_page_that_fails(tmp_path):
+    toy.write(tmp_path, "1 / 0")
+    (tmp_path / "_toc.yml").write_text(TWO)
+    (tmp_path / "notebooks/02-toy.ipynb").write_bytes((tmp_path / "notebooks/01-toy.ipynb").read_bytes())
+    before = _processes()
+    with pytest.raises(execute.ExecutionError):
+        execute.execute(toy.load(tmp_path))
+    assert _processes() <= before
+
+
+def test_each_page_keeps_copies_of_its_own_tables(tmp_path):
+    toy.write(tmp_path, SAVE)
+    (tmp_path / "_toc.yml").write_text(TWO)
+    second = (tmp_path / "notebooks/01-toy.ipynb").read_text().replace("'first'", "'second'")
+    (tmp_path / "notebooks/02-toy.ipynb").write_text(second)
+    execute.execute(toy.load(tmp_path))
+    copies = sorted((tmp_path / "_runs/notebook").glob("*/tables/*/*.parquet"))
+    assert sorted(path.name for path in copies) == ["first.parquet", "second.parquet"]
+    assert len({path.parents[2] for path in copies}) == 2
