@@ -46,7 +46,7 @@ __all__ = ["RECORD", "Run", "Store", "file_fingerprint", "fingerprint", "write_c
 PACKAGES = ("torch", "transformers", "tokenizers", "datasets", "numpy", "scipy", "pandas", "darksecrets")
 PARTIAL = ".partial"  # ends the name of a result that is being computed
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-# Names a directory to which `Run.save` copies what it saves, so that tables that are lost can be put back.
+# Names a directory to which a store's runs copy what they save, so that tables that are lost can be put back.
 COPIES = "DARKSECRETS_COPIES"
 _checked: dict[Path, tuple[int, int, str]] = {}  # tables that this process found unchanged: size, time, SHA-256
 
@@ -118,7 +118,7 @@ class Store:
     def run(self, name: str) -> "Run":
         """Return the run of that name in this store; it need not exist yet."""
         _check_name("run", name)
-        return Run(self.root / "runs" / name)
+        return Run(self.root / "runs" / name, is_copied=True)
 
     def _place(self, kind: str, ingredients: Mapping[str, Any]) -> Path:
         return self.root / kind / fingerprint(dict(ingredients))[:24]
@@ -171,12 +171,14 @@ class Run:
     """One run of the book: a directory of tidy tables and their provenance in `run.json`.
 
     Every table has one row per task, seed, layer, head, ... and its columns are named alike in all of them. A table is
-    there when `run.json` lists it, and read only while it has the SHA-256 that stands there.
+    there when `run.json` lists it, and read only while it has the SHA-256 that stands there. A run of a store is copied
+    as COPIES says.
     """
 
-    def __init__(self, directory: str | Path) -> None:
+    def __init__(self, directory: str | Path, is_copied: bool = False) -> None:
         self.directory = Path(directory)
         self.name = self.directory.name
+        self.is_copied = is_copied
 
     @property
     def provenance(self) -> dict[str, Any]:
@@ -205,7 +207,7 @@ class Run:
                 "saved": datetime.now(UTC).isoformat(timespec="seconds"),
                 "made_from": made_from,
             }
-        if os.environ.get(COPIES):
+        if self.is_copied and os.environ.get(COPIES):
             folder = Path(os.environ[COPIES], self.name)
             folder.mkdir(parents=True, exist_ok=True)
             replace(folder / path.name, partial(shutil.copyfile, path))

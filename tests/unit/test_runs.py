@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from darksecrets.errors import InputError
 from darksecrets.files import HALF
-from darksecrets.runs import Store, fingerprint
+from darksecrets.runs import COPIES, Run, Store, fingerprint
 
 TABLE = pd.DataFrame({"layer": [0, 0], "head": [0, 1], "value": [0.25, 0.5]})
 
@@ -213,3 +213,16 @@ def test_a_store_must_be_a_directory(tmp_path):
 def test_a_fingerprint_does_not_depend_on_order(ingredients):
     assert fingerprint(ingredients) == fingerprint(dict(reversed(ingredients.items())))
     assert fingerprint(ingredients) != fingerprint({**ingredients, "one more": 1})
+
+
+def test_tables_of_a_store_are_copied_and_brought_back_and_those_of_a_report_are_not(tmp_path, monkeypatch):
+    copies = tmp_path / "copies"
+    monkeypatch.setenv(COPIES, str(copies))
+    run = Store(tmp_path).run("mine")
+    run.save("scores", TABLE)
+    Run(tmp_path / "report/tables").save("heads", TABLE)
+    assert [path.name for path in copies.iterdir()] == ["mine"]
+    assert run.restore(copies / "mine") == []
+    (run.directory / "scores.parquet").unlink()
+    assert run.restore(copies / "mine") == ["scores"]
+    pd.testing.assert_frame_equal(run.table("scores"), TABLE)

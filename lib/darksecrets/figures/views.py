@@ -27,6 +27,7 @@ from darksecrets.figures.publish import LAB_MIME_TYPE, LAB_SCHEMA, png
 
 MAX_TOKENS = 64
 MAX_WEIGHTS = 300_000  # weights of one drawing or BertViz page: about 2 MB as text
+DRAWINGS = 3  # of that size go on a page of the book, which shows one input in several ways and has at most 3 MB
 MAX_DECIMALS = 4  # of a weight in a BertViz page
 
 # Every attention weight in the book has this colour: viridis, even in lightness and safe for the colour-blind. Most
@@ -190,8 +191,12 @@ def layers_that_fit(
 
 
 def most_tokens(n_maps: int) -> int:
-    """Return the most tokens with which `n_maps` maps of one input can be drawn side by side."""
-    return min(MAX_TOKENS, math.isqrt(MAX_WEIGHTS // n_maps))
+    """Return the most tokens with which `n_maps` maps of one input can be drawn side by side.
+
+    They are fewer where the environment says DARKSECRETS_HEADLESS: a page of the book carries all its drawings at once.
+    """
+    n_drawings = DRAWINGS if os.environ.get("DARKSECRETS_HEADLESS") else 1
+    return min(MAX_TOKENS, math.isqrt(MAX_WEIGHTS // (n_drawings * n_maps)))
 
 
 def head_view_height(n_tokens: int) -> int:
