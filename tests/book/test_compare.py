@@ -44,7 +44,7 @@ def test_a_claim_has_its_verdict_or_says_what_is_missing(type_in, partial, tmp_p
     whole, part = (rows.set_index("number") for _, rows in table.groupby("run", sort=False))
     tuning = whole["section"] == "4.3"
     assert (whole.loc[tuning, ["verdict", "evidence"]] == part.loc[tuning, ["verdict", "evidence"]]).all(axis=None)
-    known = claims.judgements(claims.RunTables.find(claims.Run(REFERENCE)))
+    known = claims.RunTables.find(claims.Run(REFERENCE)).judgements
     for row in whole[whole["claim"].isin(known)].itertuples():
         assert (row.verdict, row.evidence) == known[row.claim]
     missing = part[part["section"] == "4.6"]

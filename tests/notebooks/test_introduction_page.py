@@ -114,5 +114,5 @@ def test_another_reference_run_is_told_as_it_is(tmp_path, notebooks, kernel_envi
     page = execute(folder, "00-", run="introduction")
     assert page.glued["changes"] == "The last two layers change most on 7 of 7 tasks"
     assert page.glued["changes_verdict"] == "holds on 6 of 6 tasks"
-    before = claims.judgements(claims.RunTables.find(Run(notebooks / "reference")))
+    before = claims.RunTables.find(Run(notebooks / "reference")).judgements
     assert page.glued["relations_verdict"].startswith(before[tour.FINDINGS["relations"][0]].verdict)

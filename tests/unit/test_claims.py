@@ -52,7 +52,7 @@ def test_a_changed_table_changes_the_verdict(claim, published):
     others = dict.fromkeys({field.name for field in dataclasses.fields(RunTables)} - set(SECTIONS[section]))
     for sign, verdict in ((1, HOLDS), (-1, FAILS)):
         changed = dataclasses.replace(SPEAKING[claim](published, sign), **others)
-        judgement = claims.judgements(changed)[claim]
+        judgement = changed.judgements[claim]
         assert judgement.verdict == verdict
         assert judgement.evidence
 

@@ -9,6 +9,7 @@ import pytest
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
+from darksecrets.evidence import statistics
 from darksecrets.evidence.statistics import (
     benjamini_hochberg,
     bootstrap_interval,
@@ -148,8 +149,13 @@ def test_corrections_equal_those_of_statsmodels(correct, name):
         assert correct(p) == pytest.approx(multipletests(p, method=name)[1])
 
 
-def accuracy(labels, predictions):
-    return float(np.mean(labels == predictions))
+def accuracy(labels, predictions, axis=None):
+    return np.mean(labels == predictions, axis=axis)
+
+
+def by_draw(statistic):
+    """Return a statistic of one draw as one of many, the slow way."""
+    return lambda *draws, axis: np.array([statistic(*one) for one in zip(*draws, strict=True)])
 
 
 class TestBootstrap:
@@ -166,9 +172,17 @@ class TestBootstrap:
     def test_examples_stay_whole(self):
         # Drawn apart, x and y would not be correlated.
         x = np.random.default_rng(0).random(50)
-        low, high = bootstrap_interval(lambda a, b: float(np.corrcoef(a, b)[0, 1]), x, 2 * x + 1, n_resamples=50)
+        correlation = by_draw(lambda a, b: np.corrcoef(a, b)[0, 1])
+        low, high = bootstrap_interval(correlation, x, 2 * x + 1, n_resamples=50)
         assert low == pytest.approx(1.0)
         assert high == pytest.approx(1.0)
+
+    @pytest.mark.parametrize("n_at_once", [1, 90, 10**7])
+    def test_many_draws_at_once_are_those_of_one_after_the_other(self, n_at_once, monkeypatch):
+        monkeypatch.setattr(statistics, "MOST_AT_ONCE", n_at_once)
+        x = np.random.default_rng(0).normal(size=30)
+        expected = stats.bootstrap((x,), np.median, vectorized=False, n_resamples=1000, method="percentile", rng=0)
+        assert bootstrap_interval(np.median, x) == tuple(expected.confidence_interval)
 
     def test_the_seed_decides(self):
         x = np.random.default_rng(0).random(30)

@@ -1,8 +1,10 @@
 """Scores of a task by its own metrics, against numbers computed by hand."""
 
+import numpy as np
 import pytest
 
 from darksecrets.corpora import glue
+from darksecrets.corpora.scores import METRICS, evaluate
 from darksecrets.errors import InputError
 
 SCORES = {
@@ -34,3 +36,15 @@ def test_a_diverged_model_and_unequal_lists_are_refused():
 def test_majority_is_the_most_frequent_class():
     assert glue.majority(glue.TASKS["MNLI"], [2, 2, 1, 0]) == {"accuracy": 0.5}
     assert glue.majority(glue.TASKS["STS-B"], [1.0, 2.0]) == {"pearson": 0.0, "spearman": 0.0}
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("axis", [0, -1])
+def test_many_draws_at_once_score_as_each_alone(metric, axis):
+    random = np.random.default_rng(0)
+    truth, given = random.integers(0, 3, (2, 40, 9)).astype(float)  # few values: ties, and constants below
+    given[0], truth[1], truth[2], given[2] = 1, 0, 0, 0
+    expected = [evaluate([metric], *one)[metric] for one in zip(truth, given, strict=True)]
+    if axis == 0:
+        truth, given = truth.T, given.T
+    np.testing.assert_allclose(METRICS[metric](truth, given, axis), expected, atol=1e-12)

@@ -12,24 +12,28 @@ from scipy import stats
 from darksecrets.errors import InputError
 
 
-def _accuracy(truth: np.ndarray, given: np.ndarray) -> float:
-    return (truth == given).mean()
+def _accuracy(truth: np.ndarray, given: np.ndarray, axis: int = -1) -> np.ndarray:
+    return (truth == given).mean(axis)
 
 
-def _f1(truth: np.ndarray, given: np.ndarray) -> float:
-    n_positive = (truth == 1).sum() + (given == 1).sum()
-    return 2 * ((truth == 1) & (given == 1)).sum() / n_positive if n_positive else 0.0
+def _f1(truth: np.ndarray, given: np.ndarray, axis: int = -1) -> np.ndarray:
+    n_positive = (truth == 1).sum(axis) + (given == 1).sum(axis)
+    return 2 * ((truth == 1) & (given == 1)).sum(axis) / np.maximum(n_positive, 1)
 
 
-def _pearson(truth: np.ndarray, given: np.ndarray) -> float:
-    return 0.0 if np.ptp(truth) == 0 or np.ptp(given) == 0 else np.corrcoef(truth, given)[0, 1]
+def _pearson(truth: np.ndarray, given: np.ndarray, axis: int = -1) -> np.ndarray:
+    is_constant = (np.ptp(truth, axis) == 0) | (np.ptp(given, axis) == 0)
+    truth, given = (values - values.mean(axis, keepdims=True) for values in (truth, given))
+    size = np.sqrt((truth**2).sum(axis) * (given**2).sum(axis))
+    return np.where(is_constant, 0.0, (truth * given).sum(axis) / np.where(is_constant, 1.0, size)).clip(-1, 1)
 
 
-def _spearman(truth: np.ndarray, given: np.ndarray) -> float:
-    return _pearson(stats.rankdata(truth), stats.rankdata(given))
+def _spearman(truth: np.ndarray, given: np.ndarray, axis: int = -1) -> np.ndarray:
+    return _pearson(stats.rankdata(truth, axis=axis), stats.rankdata(given, axis=axis), axis)
 
 
-METRICS: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
+# Each of many examples, or of many draws of them at once: over the last axis, or another.
+METRICS: dict[str, Callable[..., np.ndarray]] = {
     "accuracy": _accuracy,
     "f1": _f1,
     "pearson": _pearson,

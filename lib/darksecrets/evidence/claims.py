@@ -5,6 +5,7 @@ A verdict is computed from a run's tables; none is written down. Explained in th
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import NamedTuple, Self
 
 import pandas as pd
@@ -64,6 +65,16 @@ class RunTables:
     def missing(self) -> list[str]:
         """Return the chapters whose tables the run lacks."""
         return [CHAPTERS[field.name] for field in fields(self) if getattr(self, field.name) is None]
+
+    @cached_property
+    def judgements(self) -> Judgements:
+        """Judge whatever the tables allow, by the claims' sentences."""
+        found: Judgements = {}
+        for names, judge in FAMILIES:
+            tables = [getattr(self, name) for name in names]
+            if all(table is not None for table in tables):
+                found |= judge(*tables)
+        return found
 
 
 class Claim(NamedTuple):
@@ -203,16 +214,6 @@ QUESTIONS = (
 )
 
 
-def judgements(run: RunTables) -> Judgements:
-    """Judge whatever the tables of a run allow, by the claims' sentences."""
-    found: Judgements = {}
-    for names, judge in FAMILIES:
-        tables = [getattr(run, name) for name in names]
-        if all(table is not None for table in tables):
-            found |= judge(*tables)
-    return found
-
-
 def of_annotated_maps() -> Judgements:
     """Judge what the paper says of annotated maps, on those that come with the book."""
     labels, predictions = annotated_maps.load(), pattern_validation.published()
@@ -234,7 +235,6 @@ def of_runs(runs: Mapping[str, RunTables], of_maps: Judgements, claims: tuple[Cl
     The columns of verdicts have the runs' names, those of evidence have " evidence" behind. Both are None where a run
     does not have what the claim is about. `of_maps` are judgements that belong to all runs.
     """
-    judged = {name: judgements(run) for name, run in runs.items()}
     rows = []
     for number, claim in enumerate(claims, start=1):
         row = {
@@ -244,9 +244,9 @@ def of_runs(runs: Mapping[str, RunTables], of_maps: Judgements, claims: tuple[Cl
             "rule": claim.rule,
             "see": claim.see,
         }
-        for run, found in judged.items():
-            judgement = (found | of_maps if found else found).get(claim.sentence)
-            row[run], row[f"{run} evidence"] = judgement or (None, None)
+        for name, run in runs.items():
+            judgement = (run.judgements | of_maps if run.judgements else {}).get(claim.sentence)
+            row[name], row[f"{name} evidence"] = judgement or (None, None)
         rows.append(row)
     return pd.DataFrame(rows).astype(object).where(lambda table: table.notna(), None)
 

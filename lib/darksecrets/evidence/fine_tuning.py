@@ -5,12 +5,13 @@ Explained in the chapter *What fine-tuning changes*.
 
 from collections.abc import Iterable, Sequence
 
+import numpy as np
 import pandas as pd
 
 from darksecrets.analyses.scores import RANDOM, SETTINGS, TUNED
 from darksecrets.analyses.similarity import READINGS
 from darksecrets.corpora import glue
-from darksecrets.corpora.scores import evaluate
+from darksecrets.corpora.scores import METRICS, evaluate
 from darksecrets.errors import InputError
 from darksecrets.evidence import reported
 from darksecrets.evidence.statistics import bootstrap_interval, interval_of_mean, over_seeds
@@ -59,20 +60,17 @@ def of_setting(table: pd.DataFrame, setting: tuple[str, bool]) -> pd.DataFrame:
 
 def scored(metric: str, label: pd.Series, prediction: pd.Series) -> tuple[float, float, float]:
     """Return a score with its bootstrap interval over examples, as fractions: (value, low, high)."""
-
-    def statistic(label: pd.Series, prediction: pd.Series) -> float:
-        return evaluate([metric], label, prediction)[metric]
-
-    return statistic(label, prediction), *bootstrap_interval(statistic, label, prediction)
+    return evaluate([metric], label, prediction)[metric], *bootstrap_interval(METRICS[metric], label, prediction)
 
 
 def gained(metric: str, label: pd.Series, one: pd.Series, other: pd.Series) -> tuple[float, float, float]:
     """Return what `one` prediction scores above the `other` on the same examples, with its paired interval."""
+    gain = evaluate([metric], label, one)[metric] - evaluate([metric], label, other)[metric]
 
-    def statistic(label: pd.Series, one: pd.Series, other: pd.Series) -> float:
-        return evaluate([metric], label, one)[metric] - evaluate([metric], label, other)[metric]
+    def statistic(label: np.ndarray, one: np.ndarray, other: np.ndarray, axis: int) -> np.ndarray:
+        return METRICS[metric](label, one, axis) - METRICS[metric](label, other, axis)
 
-    return statistic(label, one, other), *bootstrap_interval(statistic, label, one, other)
+    return gain, *bootstrap_interval(statistic, label, one, other)
 
 
 def headline(task: str) -> str:

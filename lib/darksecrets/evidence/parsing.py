@@ -147,13 +147,13 @@ def _row(feature: str, counts: np.ndarray) -> dict[str, object]:
     return row | {
         "precision": n_both / n_found if n_found else np.nan,
         "recall": n_both / n_gold if n_gold else np.nan,
-        "mean": _f1(*counts.T),
+        "mean": float(_f1(*counts.T)),
         "low": low,
         "high": high,
         "sentences": (counts == counts[:, :1]).all(axis=1).mean(),
     }
 
 
-def _f1(n_both: np.ndarray, n_gold: np.ndarray, n_found: np.ndarray) -> float:
-    n_marked = n_gold.sum() + n_found.sum()
-    return float(2 * n_both.sum() / n_marked) if n_marked else 1.0
+def _f1(n_both: np.ndarray, n_gold: np.ndarray, n_found: np.ndarray, axis: int = -1) -> np.ndarray:
+    n_marked = n_gold.sum(axis) + n_found.sum(axis)
+    return np.where(n_marked == 0, 1.0, 2 * n_both.sum(axis) / np.maximum(n_marked, 1))

@@ -161,7 +161,7 @@ def purity_summary(heads: pd.DataFrame) -> pd.DataFrame:
     """Sum up how pure heads are, from `by_head`: task, seed, checkpoint, quantity (`MEDIAN_PURITY`, `SHARE_PURE`), and
     its value as `mean` with the bootstrap interval over heads.
     """
-    statistics = {MEDIAN_PURITY: np.median, SHARE_PURE: lambda purity: np.mean(purity >= PURE)}
+    statistics = {MEDIAN_PURITY: np.median, SHARE_PURE: lambda purity, axis=None: np.mean(purity >= PURE, axis=axis)}
     rows = [
         (*key, quantity, float(statistic(group["purity"])), *bootstrap_interval(statistic, group["purity"]))
         for key, group in heads.groupby(KEY, sort=False)

@@ -8,6 +8,8 @@ from numpy.typing import ArrayLike
 from scipy import stats
 from statsmodels.stats.multitest import fdrcorrection
 
+MOST_AT_ONCE = 10_000_000  # values that a bootstrap draws at a time
+
 
 def interval_of_mean(
     values: ArrayLike, axis: int = 0, level: float = 0.95
@@ -87,12 +89,13 @@ def benjamini_hochberg(p: ArrayLike) -> np.ndarray:
 
 
 def bootstrap_interval(
-    statistic: Callable[..., float], *arrays: ArrayLike, level: float = 0.95, n_resamples: int = 1000, seed: int = 0
+    statistic: Callable[..., ArrayLike], *arrays: ArrayLike, level: float = 0.95, n_resamples: int = 1000, seed: int = 0
 ) -> tuple[float, float]:
     """Percentile bootstrap interval of `statistic(*arrays)` over examples: (low, high).
 
-    Row i of every array belongs to example i, so examples are drawn with all their values (paired), as for a score of
-    labels and predictions. The same seed gives the same interval. Raises ValueError for empty or unequal arrays.
+    Place i of every array belongs to example i, so examples are drawn with all their values (paired), as for a score of
+    labels and predictions. `statistic` takes `axis`, as NumPy's functions do, and is given many draws at once. The same
+    seed gives the same interval. Raises ValueError for empty or unequal arrays.
     """
     _check_level(level)
     columns = [np.asarray(array) for array in arrays]
@@ -103,8 +106,9 @@ def bootstrap_interval(
         return float("nan"), float("nan")
     result = stats.bootstrap(
         (np.arange(lengths[0]),),
-        lambda rows: statistic(*(column[rows] for column in columns)),
-        vectorized=False,
+        lambda rows, axis: statistic(*(column[rows] for column in columns), axis=axis),
+        vectorized=True,
+        batch=max(1, MOST_AT_ONCE // lengths[0]),
         method="percentile",
         confidence_level=level,
         n_resamples=n_resamples,

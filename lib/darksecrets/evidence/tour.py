@@ -57,7 +57,7 @@ def of(run: Run) -> Tour:
 
 def composed(run: RunTables) -> Tour:
     """Compose the tour from the tables of all chapters."""
-    judged = claims.judgements(run) | claims.of_annotated_maps()
+    judged = run.judgements | claims.of_annotated_maps()
     findings = {}
     for name, (claim, compose) in FINDINGS.items():
         headline, table = compose(run)
