@@ -8,8 +8,8 @@ from axe_playwright_python.sync_playwright import Axe
 from darksecrets.book.contents import html_pages
 from tests.browser.reader import THEMES, WIDTHS, reading, served
 
-# axe would fetch style sheets a second time, from addresses that it takes as relative to the page; and it would write down
-# every node that is as it should be, which takes longer than to check it.
+# axe would fetch style sheets a second time, from addresses that it takes as relative to the page. And it would write
+# down every node that is as it should be, which takes longer than to check it.
 WCAG_AA = {
     "runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]},
     "resultTypes": ["violations"],
