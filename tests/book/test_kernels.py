@@ -81,6 +81,13 @@ def test_none_stays_after_a_page_that_fails(tmp_path):
     assert _processes() <= before
 
 
+def test_a_kernel_that_dies_of_its_imports_is_named(tmp_path):
+    toy.write(tmp_path, "import deadly")
+    (tmp_path / "notebooks/deadly.py").write_text("import os\nos._exit(1)\n")
+    with pytest.raises(execute.ExecutionError, match=r"(?s)notebook 01-toy failed in cell 1:.*the kernel died"):
+        execute.execute(toy.load(tmp_path))
+
+
 def test_each_page_keeps_copies_of_its_own_tables(tmp_path):
     toy.write(tmp_path, SAVE)
     (tmp_path / "_toc.yml").write_text(TWO)

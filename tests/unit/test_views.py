@@ -124,6 +124,19 @@ def test_layers_that_fit_are_neighbours_of_the_one_asked_for(around, n_tokens, s
     assert around in layers and layers[0] >= 0 and layers[-1] < 12
 
 
+@pytest.mark.parametrize("second", [None, 13])
+def test_on_a_page_an_input_fits_in_all_its_drawings(second, monkeypatch):
+    monkeypatch.setenv("DARKSECRETS_HEADLESS", "1")
+    n_tokens = views.most_tokens(144)
+    maps, tokens = some_maps(12, 12, n_tokens), [f"token{place}" for place in range(n_tokens)]
+    layers = views.layers_that_fit(12, 12, n_tokens, 5, second)
+    pages = [
+        view(maps, tokens, layers, sentence_b_start=second)
+        for view in (views.bertviz_head_view, views.bertviz_model_view)
+    ]
+    assert all(3e5 < len(html.escape(page)) < 1e6 for page in pages)
+
+
 def test_the_layer_that_is_shown_first_is_one_of_those_displayed():
     page = views.bertviz_head_view(some_maps(), TOKENS, layers=[1, 2], first_layer=2)
     assert (parameters(page)["layer"], parameters(page)["include_layers"]) == (3, [2, 3])

@@ -18,7 +18,6 @@ from typing import Any
 import nbformat
 import papermill
 from jupyter_client.manager import AsyncKernelManager
-from nbclient.exceptions import DeadKernelError
 from nbformat import NotebookNode
 from papermill.exceptions import PapermillExecutionError
 
@@ -34,6 +33,7 @@ BUILD = Path("_build")
 FAILED = BUILD / "failed"
 DRAWING = ("altair", "vl-convert-python", "bertviz", "myst-nb", "ipykernel", "papermill")
 KIND = "notebook"  # of the store's results
+DIED = "Kernel died"  # nbclient's words, for a kernel at work and for one that is being started
 TABLES = "tables"  # of an executed notebook's result: copies of the run's tables that it saved
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -140,9 +140,11 @@ def _run(planned: _Planned, manager: AsyncKernelManager, directory: Path) -> Non
             if error.ename == "InputError":
                 raise InputError(f"{page.source.stem}: {error.evalue}") from None
             raise _failed(page, error.cell_index, described(error), working, profile.root) from None
-        except DeadKernelError:
+        except RuntimeError as error:
+            if DIED not in str(error):
+                raise
             reason = "the kernel died; was there enough memory?"
-            raise _failed(page, progress.position - 1, reason, working, profile.root) from None
+            raise _failed(page, max(progress.position - 1, 0), reason, working, profile.root) from None
     notebook = executed.read(working)
     position = executed.unfinished(notebook)
     if position is not None:

@@ -19,7 +19,7 @@ SIDE_BY_SIDE = "display: flex; flex-wrap: wrap; gap: 12px"
 
 def all_maps(exploration: Exploration, chosen: Head, theme: str = "light") -> str:
     """Draw every map that is looked at, with its pattern, as SVG."""
-    maps = _drawn(exploration)
+    maps = drawn(exploration)
     patterns = exploration.patterns()["pattern"].to_numpy().reshape(maps.shape[:2])
     title = f"{exploration.task}, {exploration.checkpoint}: every head on this input"
     return small_multiples.all_maps(maps, title, patterns, exploration.disabled, chosen, theme)
@@ -27,7 +27,7 @@ def all_maps(exploration: Exploration, chosen: Head, theme: str = "light") -> st
 
 def one_map(exploration: Exploration, chosen: Head, theme: str = "light", undisturbed: str = "") -> str:
     """Draw the chosen head's map large, as SVG: as it is looked at, or that of an `undisturbed` checkpoint."""
-    weights = _drawn(exploration, undisturbed)[chosen]
+    weights = drawn(exploration, undisturbed)[chosen]
     title = f"{named(*chosen).capitalize()}, {undisturbed or exploration.checkpoint}"
     return small_multiples.one_map(weights, exploration.tokens[: len(weights)], title, theme)
 
@@ -94,15 +94,17 @@ def most_tokens(exploration: Exploration) -> int:
     return views.most_tokens(checkpoint.n_layers * checkpoint.n_heads)
 
 
-def _drawn(exploration: Exploration, undisturbed: str = "") -> np.ndarray:
-    """Return the maps that are looked at, or a checkpoint's undisturbed ones, as far as they are drawn."""
+def drawn(exploration: Exploration, undisturbed: str = "") -> np.ndarray:
+    """Return the maps that are looked at, or a checkpoint's undisturbed ones, as far as they are drawn: (layer, head,
+    query, key).
+    """
     reading = exploration.read(undisturbed) if undisturbed else exploration.reading
     most = most_tokens(exploration)
     return reading.maps[..., :most, :most]
 
 
 def _for_bertviz(exploration: Exploration, chosen: Head) -> tuple[np.ndarray, list[str], dict[str, object]]:
-    maps = _drawn(exploration)
+    maps = drawn(exploration)
     second = exploration.second_start
     if second is not None and second >= maps.shape[-1]:
         second = None

@@ -27,7 +27,7 @@ from darksecrets.figures.publish import LAB_MIME_TYPE, LAB_SCHEMA, png
 
 MAX_TOKENS = 64
 MAX_WEIGHTS = 300_000  # weights of one drawing or BertViz page: about 2 MB as text
-DRAWINGS = 3  # of that size go on a page of the book, which shows one input in several ways and has at most 3 MB
+DRAWINGS = 3  # among which a page of the book, where the environment says DARKSECRETS_HEADLESS, shares that out
 MAX_DECIMALS = 4  # of a weight in a BertViz page
 
 # Every attention weight in the book has this colour: viridis, even in lightness and safe for the colour-blind. Most
@@ -104,11 +104,9 @@ def all_heads(maps: ArrayLike, title: str = "", size: int = 44) -> altair.LayerC
     weights = checked(maps, MAX_TOKENS)
     n_layers, n_heads = weights.shape[:2]
     layers, heads = np.indices((n_layers, n_heads)).reshape(2, -1)
-    strongest = weights.max(axis=(2, 3)).round(3).ravel()
-    rows = pd.DataFrame({"layer": layers + 1, "head": heads + 1, "strongest": strongest})
+    rows = pd.DataFrame({"layer": layers + 1, "head": heads + 1, "strongest": weights.max((2, 3)).round(3).ravel()})
     pictures = json.dumps([_png(weights[place]) for place in zip(layers, heads, strict=True)])
-    step = altair.Step(size)
-    base = altair.Chart(rows, title=title, width=step, height=step).encode(
+    base = altair.Chart(rows, title=title, width=altair.Step(size), height=altair.Step(size)).encode(
         x=altair.X("head:O", title="head", axis=altair.Axis(orient="top", labelAngle=0, domain=False, ticks=False)),
         y=altair.Y("layer:O", title="layer", axis=altair.Axis(domain=False, ticks=False)),
         tooltip=["layer", "head", altair.Tooltip("strongest:Q", title="strongest attention weight", format=".3f")],
@@ -185,18 +183,15 @@ def layers_that_fit(
     n_layers: int, n_heads: int, n_tokens: int, around: int = 0, sentence_b_start: int | None = None
 ) -> list[int]:
     """Return as many neighbouring layers as one BertViz page may hold, the layer `around` among them; all from 0."""
-    n_fitting = min(n_layers, max(1, MAX_WEIGHTS // (_copies(sentence_b_start) * n_heads * n_tokens**2)))
+    copies = 1 if sentence_b_start is None else 2  # BertViz writes weights between and within sentences once more
+    n_fitting = min(n_layers, max(1, _most_weights() // (copies * n_heads * n_tokens**2)))
     first = min(max(around - n_fitting // 2, 0), n_layers - n_fitting)
     return list(range(first, first + n_fitting))
 
 
 def most_tokens(n_maps: int) -> int:
-    """Return the most tokens with which `n_maps` maps of one input can be drawn side by side.
-
-    They are fewer where the environment says DARKSECRETS_HEADLESS: a page of the book carries all its drawings at once.
-    """
-    n_drawings = DRAWINGS if os.environ.get("DARKSECRETS_HEADLESS") else 1
-    return min(MAX_TOKENS, math.isqrt(MAX_WEIGHTS // (n_drawings * n_maps)))
+    """Return the most tokens with which `n_maps` maps of one input can be drawn side by side."""
+    return min(MAX_TOKENS, math.isqrt(_most_weights() // n_maps))
 
 
 def head_view_height(n_tokens: int) -> int:
@@ -207,8 +202,7 @@ def head_view_height(n_tokens: int) -> int:
 def browse_heads(maps: ArrayLike, tokens: Sequence[str]) -> None:
     """Two sliders in JupyterLab that choose a layer and a head and redraw its heat map.
 
-    Sliders need a running kernel, so nothing is shown when the environment says DARKSECRETS_HEADLESS, as the book's
-    build does: widget state would load scripts from another host.
+    Nothing is shown where the environment says DARKSECRETS_HEADLESS: their state would load scripts from another host.
     """
     weights = checked(maps, MAX_TOKENS, tokens)
     if os.environ.get("DARKSECRETS_HEADLESS"):
@@ -278,9 +272,9 @@ def _places(what: str, places: Sequence[int], count: int) -> list[int]:
     return [int(place) for place in places]
 
 
-def _copies(sentence_b_start: int | None) -> int:
-    """How often BertViz writes each weight: those between and within two sentences once more."""
-    return 1 if sentence_b_start is None else 2
+def _most_weights() -> int:
+    """How many weights a drawing may have; fewer on a page of the book, which carries all its drawings at once."""
+    return MAX_WEIGHTS // (DRAWINGS if os.environ.get("DARKSECRETS_HEADLESS") else 1)
 
 
 def _selection(
@@ -298,7 +292,7 @@ def _selection(
         raise InputError(f"sentence_b_start is {sentence_b_start}: give a place from 1 to {len(tokens) - 1}")
     if not 1 <= decimals <= MAX_DECIMALS:
         raise InputError(f"decimals is {decimals}: give a number from 1 to {MAX_DECIMALS}")
-    count = _copies(sentence_b_start) * len(chosen) * weights[0].size
+    count = (1 if sentence_b_start is None else 2) * len(chosen) * weights[0].size
     if count > MAX_WEIGHTS:
         raise InputError(f"{count:,} weights make too large a page, at most {MAX_WEIGHTS:,}: choose fewer layers")
     return [torch.from_numpy(layer)[None] for layer in weights.round(decimals)], chosen
