@@ -44,7 +44,7 @@ from darksecrets.files import (
 
 __all__ = ["RECORD", "Run", "Store", "file_fingerprint", "fingerprint", "write_csv", "write_json", "write_table"]
 PACKAGES = ("torch", "transformers", "tokenizers", "datasets", "numpy", "scipy", "pandas", "darksecrets")
-PARTIAL = ".partial"  # ends the name of a result that is being computed
+CURE = "build the book again, which puts back what its notebooks saved"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 # Names a directory to which a store's runs copy what they save, so that tables that are lost can be put back.
 COPIES = "DARKSECRETS_COPIES"
@@ -95,7 +95,7 @@ class Store:
 
     def under_way(self, kind: str, ingredients: Mapping[str, Any]) -> Path:
         """Return the directory in which the result of `ingredients` is computed, until it is there."""
-        return self._place(kind, ingredients).with_suffix(PARTIAL)
+        return self._place(kind, ingredients).with_suffix(".partial")
 
     def table(self, kind: str, ingredients: Mapping[str, Any], compute: Callable[[], pd.DataFrame]) -> pd.DataFrame:
         """Return the table that `compute` makes from `ingredients`, from the store where it is there already."""
@@ -136,7 +136,7 @@ class Store:
             tell(f"store: {place} is damaged ({damage(directory)}); computing it again")
             shutil.rmtree(directory)
         give_up_abandoned(directory.parent)
-        work = directory.with_suffix(PARTIAL)
+        work = self.under_way(kind, ingredients)
         if damage(work):  # it lacks the name alone where a process died just before it gave it
             with saying_full(f"{kind} result", self.root):
                 _compute(work, kind, ingredients, compute)
@@ -171,8 +171,7 @@ class Run:
     """One run of the book: a directory of tidy tables and their provenance in `run.json`.
 
     Every table has one row per task, seed, layer, head, ... and its columns are named alike in all of them. A table is
-    there when `run.json` lists it, and read only while it has the SHA-256 that stands there. A run of a store is copied
-    as COPIES says.
+    there when `run.json` lists it, and read only while it has the SHA-256 that stands there.
     """
 
     def __init__(self, directory: str | Path, is_copied: bool = False) -> None:
@@ -190,7 +189,7 @@ class Run:
             if content and (not isinstance(content["tables"], dict) or expected not in (None, fingerprint(content))):
                 raise TypeError
         except (ValueError, KeyError, TypeError, AttributeError):
-            raise InputError(f"run {self.name!r}: run.json is damaged; {self._cure}") from None
+            raise InputError(f"run {self.name!r}: run.json is damaged; {CURE}") from None
         return content
 
     def save(self, name: str, table: pd.DataFrame, **made_from: Any) -> None:
@@ -262,7 +261,7 @@ class Run:
 
     def _read(self, name: str, sha256: str | None) -> pd.DataFrame:
         if self._has_changed(name, sha256):
-            raise InputError(f"run {self.name!r}: {name}.parquet has changed since it was saved; {self._cure}")
+            raise InputError(f"run {self.name!r}: {name}.parquet has changed since it was saved; {CURE}")
         return pd.read_parquet(self.directory / f"{name}.parquet")
 
     def _listed(self) -> dict[str, str | None]:
@@ -281,10 +280,6 @@ class Run:
                 return True
             _checked[path.absolute()] = seen
         return False
-
-    @property
-    def _cure(self) -> str:
-        return "build the book again, which puts back what its notebooks saved"
 
     def find(self, name: str) -> pd.DataFrame | None:
         """Read one table of this run, or give None where the run does not have it (as the reference run may not)."""
