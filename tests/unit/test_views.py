@@ -143,7 +143,7 @@ def test_the_layer_that_is_shown_first_is_one_of_those_displayed():
     assert parameters(views.bertviz_head_view(some_maps(), TOKENS))["layer"] is None
 
 
-@pytest.mark.parametrize(("n_maps", "most", "on_a_page"), [(72, 64, 37), (144, 45, 26), (1, 64, 64), (1024, 17, 9)])
+@pytest.mark.parametrize(("n_maps", "most", "on_a_page"), [(72, 64, 32), (144, 45, 22), (1, 64, 64), (1024, 17, 8)])
 def test_fewer_tokens_are_drawn_where_there_are_more_maps(n_maps, most, on_a_page, monkeypatch):
     monkeypatch.setenv("DARKSECRETS_HEADLESS", "1")
     assert views.most_tokens(n_maps) == on_a_page

@@ -27,7 +27,8 @@ from darksecrets.figures.publish import LAB_MIME_TYPE, LAB_SCHEMA, png
 
 MAX_TOKENS = 64
 MAX_WEIGHTS = 300_000  # weights of one drawing or BertViz page: about 2 MB as text
-DRAWINGS = 3  # among which a page of the book, where the environment says DARKSECRETS_HEADLESS, shares that out
+# A page of the book (DARKSECRETS_HEADLESS in the environment) has several drawings of an input, and at most 3 MB.
+SHARE_OF_MAPS, SHARE_OF_LAYERS = 1 / 4, 1 / 3
 MAX_DECIMALS = 4  # of a weight in a BertViz page
 
 # Every attention weight in the book has this colour: viridis, even in lightness and safe for the colour-blind. Most
@@ -184,14 +185,14 @@ def layers_that_fit(
 ) -> list[int]:
     """Return as many neighbouring layers as one BertViz page may hold, the layer `around` among them; all from 0."""
     copies = 1 if sentence_b_start is None else 2  # BertViz writes weights between and within sentences once more
-    n_fitting = min(n_layers, max(1, _most_weights() // (copies * n_heads * n_tokens**2)))
+    n_fitting = min(n_layers, max(1, _most_weights(SHARE_OF_LAYERS) // (copies * n_heads * n_tokens**2)))
     first = min(max(around - n_fitting // 2, 0), n_layers - n_fitting)
     return list(range(first, first + n_fitting))
 
 
 def most_tokens(n_maps: int) -> int:
     """Return the most tokens with which `n_maps` maps of one input can be drawn side by side."""
-    return min(MAX_TOKENS, math.isqrt(_most_weights() // n_maps))
+    return min(MAX_TOKENS, math.isqrt(_most_weights(SHARE_OF_MAPS) // n_maps))
 
 
 def head_view_height(n_tokens: int) -> int:
@@ -272,9 +273,9 @@ def _places(what: str, places: Sequence[int], count: int) -> list[int]:
     return [int(place) for place in places]
 
 
-def _most_weights() -> int:
-    """How many weights a drawing may have; fewer on a page of the book, which carries all its drawings at once."""
-    return MAX_WEIGHTS // (DRAWINGS if os.environ.get("DARKSECRETS_HEADLESS") else 1)
+def _most_weights(share: float) -> int:
+    """How many weights a drawing may have: that share of the most on a page of the book, and all of them elsewhere."""
+    return int(MAX_WEIGHTS * (share if os.environ.get("DARKSECRETS_HEADLESS") else 1))
 
 
 def _selection(
