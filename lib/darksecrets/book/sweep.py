@@ -71,7 +71,7 @@ class Sweep:
         """Execute a unit; return what went wrong, an empty string if nothing did."""
         unit.directory.mkdir(parents=True, exist_ok=True)
         started = time.perf_counter()
-        # A file, not a pipe: a unit outlives a killed sweep, and fails where what it says has no reader any more.
+        # A file, not a pipe: a unit outlives a killed sweep, and must not need a reader for what it says.
         with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as output:
             process = self._started(unit, output)
             if process is None:
