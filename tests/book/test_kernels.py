@@ -10,7 +10,6 @@ SAVE = """\
 import pandas
 from darksecrets.runs import Store
 Store(store).run(run).save('first', pandas.DataFrame({"layer": [1]}))"""
-TWO = toy.CONTENTS + "  - file: notebooks/02-toy\n"
 
 
 def _wanted(folder, *code, **environment):
@@ -25,6 +24,23 @@ def _process(manager):
     return psutil.Process(manager.provisioner.pid)
 
 
+def _started_ahead(started, first, second):
+    """Use the kernel of the first notebook; return its process, and that of the kernel started for the second."""
+    before = _processes()
+    with started.one(first, second) as manager:
+        one = _process(manager)
+        (ahead,) = {process for process in _processes() - before - {one} if process.ppid() == one.ppid()}
+    return one, ahead
+
+
+def _two_pages(root, code, other):
+    """Write the toy book with a second notebook, whose code is `other`."""
+    toy.write(root, other)
+    (root / "notebooks/01-toy.ipynb").rename(root / "notebooks/02-toy.ipynb")
+    toy.write(root, code)
+    (root / "_toc.yml").write_text(toy.CONTENTS + "  - file: notebooks/02-toy\n")
+
+
 def test_the_imports_of_cells_are_found_and_nothing_else(tmp_path):
     code = (
         "import os, sys as system\nx = 1",
@@ -37,11 +53,8 @@ def test_the_imports_of_cells_are_found_and_nothing_else(tmp_path):
 
 def test_the_next_kernel_starts_meanwhile_with_its_own_variables(tmp_path):
     first, second = _wanted(tmp_path, "a = 1", PAGE="first"), _wanted(tmp_path, "b = 1", PAGE="second")
-    before = _processes()
     with kernels.Kernels() as started:
-        with started.one(first, second) as manager:
-            one = _process(manager)
-            (ahead,) = {process for process in _processes() - before - {one} if process.ppid() == one.ppid()}
+        one, ahead = _started_ahead(started, first, second)
         with started.one(second, None) as manager:
             assert _process(manager) == ahead
             assert ahead.environ()["PAGE"] == "second"
@@ -54,9 +67,7 @@ def test_a_kernel_that_is_of_no_use_is_replaced(tmp_path, change):
     first, second, other = (_wanted(tmp_path, "a = 1", PAGE=page) for page in ("first", "second", "other"))
     before = _processes()
     with kernels.Kernels() as started:
-        with started.one(first, second) as manager:
-            one = _process(manager)
-            (ahead,) = {process for process in _processes() - before - {one} if process.ppid() == one.ppid()}
+        _, ahead = _started_ahead(started, first, second)
         if change == "dead":
             ahead.kill()
             ahead.wait()
@@ -72,9 +83,7 @@ def test_a_page_finds_its_imports_made_and_its_names_free(tmp_path):
 
 
 def test_none_stays_after_a_page_that_fails(tmp_path):
-    toy.write(tmp_path, "1 / 0")
-    (tmp_path / "_toc.yml").write_text(TWO)
-    (tmp_path / "notebooks/02-toy.ipynb").write_bytes((tmp_path / "notebooks/01-toy.ipynb").read_bytes())
+    _two_pages(tmp_path, "1 / 0", "1 / 0")
     before = _processes()
     with pytest.raises(execute.ExecutionError):
         execute.execute(toy.load(tmp_path))
@@ -89,10 +98,7 @@ def test_a_kernel_that_dies_of_its_imports_is_named(tmp_path):
 
 
 def test_each_page_keeps_copies_of_its_own_tables(tmp_path):
-    toy.write(tmp_path, SAVE)
-    (tmp_path / "_toc.yml").write_text(TWO)
-    second = (tmp_path / "notebooks/01-toy.ipynb").read_text().replace("'first'", "'second'")
-    (tmp_path / "notebooks/02-toy.ipynb").write_text(second)
+    _two_pages(tmp_path, SAVE, SAVE.replace("'first'", "'second'"))
     execute.execute(toy.load(tmp_path))
     copies = sorted((tmp_path / "_runs/notebook").glob("*/tables/*/*.parquet"))
     assert sorted(path.name for path in copies) == ["first.parquet", "second.parquet"]

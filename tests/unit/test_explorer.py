@@ -14,7 +14,7 @@ from PIL import Image
 
 from darksecrets.analyses.exploration import Exploration
 from darksecrets.corpora.annotated_maps import AFTER, BEFORE
-from darksecrets.figures import explorer, views
+from darksecrets.figures import drawing_sizes, explorer
 from darksecrets.models.ablation import all_heads, disabled
 from darksecrets.models.sweep import sweep
 from tests.explored import FIRST, SECOND, explored_setup  # noqa: F401 (a fixture)
@@ -259,7 +259,9 @@ class TestViews:
 
     def test_bertviz_shows_the_layers_that_fit_the_chosen_one_first(self, panel, monkeypatch):
         n_tokens = len(panel.exploration.tokens)
-        monkeypatch.setattr(views, "MAX_WEIGHTS", 2 * 2 * 4 * n_tokens**2)  # two of three layers, of two sentences
+        monkeypatch.setattr(
+            drawing_sizes, "MAX_WEIGHTS", 2 * 2 * 4 * n_tokens**2
+        )  # two of three layers, of two sentences
         panel.tabs.selected_index = list(explorer.SHOWN).index("BertViz: heads")
         panel.layer.value, panel.head.value = 3, 2
         page = html.unescape(shown(panel))

@@ -12,6 +12,7 @@ from statsmodels.stats.contingency_tables import mcnemar
 from darksecrets.corpora.scores import evaluate
 from darksecrets.evidence import paired
 from darksecrets.evidence.statistics import bootstrap_interval, interval_of_mean
+from tests.unit.test_statistics import by_draw
 
 METRICS = ("accuracy", "pearson")
 
@@ -44,11 +45,6 @@ def score(metric, label, prediction):
 
 def change(metric, label, before, after):
     return score(metric, label, after) - score(metric, label, before)
-
-
-def by_draw(statistic):
-    """Return a statistic of one draw as one of many, the slow way."""
-    return lambda *draws, axis: np.array([statistic(*one) for one in zip(*draws, strict=True)])
 
 
 @pytest.mark.parametrize("metric", METRICS)

@@ -17,7 +17,7 @@ from ipywidgets.widgets.widget import _instances
 from PIL import Image
 
 from darksecrets.errors import InputError
-from darksecrets.figures import views
+from darksecrets.figures import drawing_sizes, views
 
 TOKENS = ["[CLS]", "he", "</script><b>", "left\u2028right", "[SEP]", 'it"s', "\\", "[SEP]"]
 
@@ -109,7 +109,7 @@ class TestBertViz:
     @pytest.mark.parametrize("second", [None, 30])
     def test_the_largest_page_that_is_not_refused_stays_below_three_megabytes(self, view, second):
         maps, tokens = some_maps(12, 12, 64), [f"token{place}" for place in range(64)]
-        layers = views.layers_that_fit(*maps.shape[:3], 5, second)
+        layers = drawing_sizes.layers_that_fit(*maps.shape[:3], 5, second)
         page = view(maps, tokens, layers, sentence_b_start=second, decimals=views.MAX_DECIMALS)
         assert 1.5e6 < len(html.escape(page)) < 3e6  # as a page of the book carries it
         with pytest.raises(InputError, match="too large a page"):
@@ -119,7 +119,7 @@ class TestBertViz:
 @pytest.mark.parametrize("around", range(12))
 @pytest.mark.parametrize(("n_tokens", "second", "n_fitting"), [(64, None, 6), (64, 3, 3), (45, None, 12), (16, 3, 12)])
 def test_layers_that_fit_are_neighbours_of_the_one_asked_for(around, n_tokens, second, n_fitting):
-    layers = views.layers_that_fit(12, 12, n_tokens, around, second)
+    layers = drawing_sizes.layers_that_fit(12, 12, n_tokens, around, second)
     assert layers == list(range(layers[0], layers[0] + n_fitting))
     assert around in layers and layers[0] >= 0 and layers[-1] < 12
 
@@ -127,13 +127,10 @@ def test_layers_that_fit_are_neighbours_of_the_one_asked_for(around, n_tokens, s
 @pytest.mark.parametrize("second", [None, 13])
 def test_on_a_page_an_input_fits_in_all_its_drawings(second, monkeypatch):
     monkeypatch.setenv("DARKSECRETS_HEADLESS", "1")
-    n_tokens = views.most_tokens(144)
+    n_tokens = drawing_sizes.most_tokens(144)
     maps, tokens = some_maps(12, 12, n_tokens), [f"token{place}" for place in range(n_tokens)]
-    layers = views.layers_that_fit(12, 12, n_tokens, 5, second)
-    pages = [
-        view(maps, tokens, layers, sentence_b_start=second)
-        for view in (views.bertviz_head_view, views.bertviz_model_view)
-    ]
+    layers = drawing_sizes.layers_that_fit(12, 12, n_tokens, 5, second)
+    pages = [view(maps, tokens, layers, sentence_b_start=second) for view in PAGES.values()]
     assert all(3e5 < len(html.escape(page)) < 1e6 for page in pages)
 
 
@@ -146,10 +143,10 @@ def test_the_layer_that_is_shown_first_is_one_of_those_displayed():
 @pytest.mark.parametrize(("n_maps", "most", "on_a_page"), [(72, 64, 32), (144, 45, 22), (1, 64, 64), (1024, 17, 8)])
 def test_fewer_tokens_are_drawn_where_there_are_more_maps(n_maps, most, on_a_page, monkeypatch):
     monkeypatch.setenv("DARKSECRETS_HEADLESS", "1")
-    assert views.most_tokens(n_maps) == on_a_page
+    assert drawing_sizes.most_tokens(n_maps) == on_a_page
     monkeypatch.delenv("DARKSECRETS_HEADLESS")
-    assert views.most_tokens(n_maps) == most
-    assert n_maps * most**2 <= views.MAX_WEIGHTS
+    assert drawing_sizes.most_tokens(n_maps) == most
+    assert n_maps * most**2 <= drawing_sizes.MAX_WEIGHTS
 
 
 def test_colours_of_weights_are_viridis_by_the_square_root():

@@ -54,7 +54,7 @@ class Engine:
         cls.lock = FileLock(output.with_name(f"{_unit(output)}.lock"))
         cls.lock.acquire()
         for left in output.parent.glob(f"{_unit(output)}.*{output.suffix}"):
-            if not _is_at_work(left):
+            if left != output and not _is_at_work(left):
                 left.unlink(missing_ok=True)
         with kernels.transport() as config:
             done = NBClientEngine.execute_notebook(

@@ -9,8 +9,9 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -62,11 +63,10 @@ def execute(profile: Profile, only: Collection[str] | None = None) -> dict[str, 
             if not page.is_notebook:
                 print(f"{label}: text", flush=True)
                 continue
-            planned = _planned(page, profile, before, shown)
+            planned = before = _planned(page, profile, before, shown)
             after = next((other for other in pages[position:] if other.is_notebook), None)
-            following = _planned(after, profile, planned, shown) if after else None
+            following = partial(_planned, after, profile, planned, shown) if after else None
             done[page.name] = executed.joined(planned.source, _result(store, planned, following, started, label))
-            before = planned
     return done
 
 
@@ -80,10 +80,9 @@ class _Planned:
     made_from: dict[str, Any]
     profile: Profile
 
-    @property
-    def kernel(self) -> kernels.Wanted:
-        """The kernel that executes it; what it saves is copied into the result that is under way."""
-        tables = (runs.Store(self.profile.store).under_way(KIND, self.made_from) / TABLES).resolve()
+    def kernel(self, store: runs.Store) -> kernels.Wanted:
+        """Return the kernel that executes it; what it saves is copied into the result that is under way."""
+        tables = (store.under_way(KIND, self.made_from) / TABLES).resolve()
         return kernels.Wanted(self.source, self.profile.folder, {runs.COPIES: str(tables)})
 
 
@@ -97,16 +96,22 @@ def _planned(page: contents.Page, profile: Profile, before: _Planned | None, sho
 
 
 def _result(
-    store: runs.Store, planned: _Planned, following: _Planned | None, started: kernels.Kernels, label: str
+    store: runs.Store,
+    planned: _Planned,
+    following: Callable[[], _Planned] | None,
+    started: kernels.Kernels,
+    label: str,
 ) -> NotebookNode:
+    """Return a notebook from the store; where it must be executed, start the kernel of the `following` one too."""
     begun, ran = time.perf_counter(), False
 
     def compute(directory: Path) -> None:
         nonlocal ran
         ran = True
         print(f"{label} ...", flush=True)
-        is_next = following is not None and not store.has(KIND, following.made_from)
-        with started.one(planned.kernel, following.kernel if is_next else None) as manager:
+        after = following() if following else None
+        is_next = after is not None and not store.has(KIND, after.made_from)
+        with started.one(planned.kernel(store), after.kernel(store) if is_next else None) as manager:
             _run(planned, manager, directory)
 
     directory = store.result(KIND, planned.made_from, compute)

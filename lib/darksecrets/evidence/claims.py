@@ -235,6 +235,7 @@ def of_runs(runs: Mapping[str, RunTables], of_maps: Judgements, claims: tuple[Cl
     The columns of verdicts have the runs' names, those of evidence have " evidence" behind. Both are None where a run
     does not have what the claim is about. `of_maps` are judgements that belong to all runs.
     """
+    judged = {name: run.judgements | of_maps if run.judgements else {} for name, run in runs.items()}
     rows = []
     for number, claim in enumerate(claims, start=1):
         row = {
@@ -244,9 +245,8 @@ def of_runs(runs: Mapping[str, RunTables], of_maps: Judgements, claims: tuple[Cl
             "rule": claim.rule,
             "see": claim.see,
         }
-        for name, run in runs.items():
-            judgement = (run.judgements | of_maps if run.judgements else {}).get(claim.sentence)
-            row[name], row[f"{name} evidence"] = judgement or (None, None)
+        for run, found in judged.items():
+            row[run], row[f"{run} evidence"] = found.get(claim.sentence) or (None, None)
         rows.append(row)
     return pd.DataFrame(rows).astype(object).where(lambda table: table.notna(), None)
 

@@ -10,7 +10,7 @@ import numpy as np
 from darksecrets.analyses.exploration import CHECKPOINTS, Exploration
 from darksecrets.corpora.annotated_maps import BEFORE
 from darksecrets.evidence.heads import named
-from darksecrets.figures import explorer_panels, small_multiples, views
+from darksecrets.figures import drawing_sizes, explorer_panels, small_multiples, views
 from darksecrets.models.ablation import Head
 
 MODEL_VIEW_HEIGHT = 560  # pixels
@@ -91,7 +91,7 @@ def notes(exploration: Exploration) -> list[str]:
 def most_tokens(exploration: Exploration) -> int:
     """How many tokens of an input are drawn."""
     checkpoint = exploration.setup.load()
-    return views.most_tokens(checkpoint.n_layers * checkpoint.n_heads)
+    return drawing_sizes.most_tokens(checkpoint.n_layers * checkpoint.n_heads)
 
 
 def drawn(exploration: Exploration, undisturbed: str = "") -> np.ndarray:
@@ -108,5 +108,5 @@ def _for_bertviz(exploration: Exploration, chosen: Head) -> tuple[np.ndarray, li
     second = exploration.second_start
     if second is not None and second >= maps.shape[-1]:
         second = None
-    layers = views.layers_that_fit(*maps.shape[:3], chosen[0], second)
+    layers = drawing_sizes.layers_that_fit(*maps.shape[:3], chosen[0], second)
     return maps, exploration.tokens[: maps.shape[-1]], {"layers": layers, "sentence_b_start": second}

@@ -16,7 +16,7 @@ import vl_convert
 from numpy.typing import ArrayLike
 
 from darksecrets.errors import InputError
-from darksecrets.figures import views
+from darksecrets.figures import drawing_sizes, views
 from darksecrets.figures.charts import SCALES
 from darksecrets.models.ablation import Head
 
@@ -56,8 +56,8 @@ def all_maps(
     """
     weights = views.checked(maps)
     n_layers, n_heads = weights.shape[:2]
-    if weights.size > views.MAX_WEIGHTS:
-        most = views.most_tokens(n_layers * n_heads)
+    if weights.size > drawing_sizes.MAX_WEIGHTS:
+        most = drawing_sizes.most_tokens(n_layers * n_heads)
         raise InputError(f"{weights.size:,} weights make too large a drawing: give at most {most} tokens of this model")
     page = _Page(LEFT + n_heads * (SIDE + GAP) + GAP, theme, title)
     page.headings(n_heads, SIDE, GAP)

@@ -5,7 +5,6 @@ Layers and heads are counted from 0 in arguments and from 1 in what a reader see
 
 import base64
 import json
-import math
 import os
 from collections import Counter
 from collections.abc import Sequence
@@ -22,13 +21,11 @@ from numpy.typing import ArrayLike
 from PIL import Image
 
 from darksecrets.errors import InputError
+from darksecrets.figures import drawing_sizes as sizes
+from darksecrets.figures.drawing_sizes import MAX_TOKENS
 from darksecrets.figures.offline_bertviz import HEAD_HINT, MODEL_HINT, offline
 from darksecrets.figures.publish import LAB_MIME_TYPE, LAB_SCHEMA, png
 
-MAX_TOKENS = 64
-MAX_WEIGHTS = 300_000  # weights of one drawing or BertViz page: about 2 MB as text
-# A page of the book (DARKSECRETS_HEADLESS in the environment) has several drawings of an input, and at most 3 MB.
-SHARE_OF_MAPS, SHARE_OF_LAYERS = 1 / 4, 1 / 3
 MAX_DECIMALS = 4  # of a weight in a BertViz page
 
 # Every attention weight in the book has this colour: viridis, even in lightness and safe for the colour-blind. Most
@@ -105,9 +102,11 @@ def all_heads(maps: ArrayLike, title: str = "", size: int = 44) -> altair.LayerC
     weights = checked(maps, MAX_TOKENS)
     n_layers, n_heads = weights.shape[:2]
     layers, heads = np.indices((n_layers, n_heads)).reshape(2, -1)
-    rows = pd.DataFrame({"layer": layers + 1, "head": heads + 1, "strongest": weights.max((2, 3)).round(3).ravel()})
+    strongest = weights.max(axis=(2, 3)).round(3).ravel()
+    rows = pd.DataFrame({"layer": layers + 1, "head": heads + 1, "strongest": strongest})
     pictures = json.dumps([_png(weights[place]) for place in zip(layers, heads, strict=True)])
-    base = altair.Chart(rows, title=title, width=altair.Step(size), height=altair.Step(size)).encode(
+    step = altair.Step(size)
+    base = altair.Chart(rows, title=title, width=step, height=step).encode(
         x=altair.X("head:O", title="head", axis=altair.Axis(orient="top", labelAngle=0, domain=False, ticks=False)),
         y=altair.Y("layer:O", title="layer", axis=altair.Axis(domain=False, ticks=False)),
         tooltip=["layer", "head", altair.Tooltip("strongest:Q", title="strongest attention weight", format=".3f")],
@@ -180,21 +179,6 @@ def bertviz_model_view(
     return offline(page.data, "Attention of all heads, drawn by BertViz", MODEL_HINT)
 
 
-def layers_that_fit(
-    n_layers: int, n_heads: int, n_tokens: int, around: int = 0, sentence_b_start: int | None = None
-) -> list[int]:
-    """Return as many neighbouring layers as one BertViz page may hold, the layer `around` among them; all from 0."""
-    copies = 1 if sentence_b_start is None else 2  # BertViz writes weights between and within sentences once more
-    n_fitting = min(n_layers, max(1, _most_weights(SHARE_OF_LAYERS) // (copies * n_heads * n_tokens**2)))
-    first = min(max(around - n_fitting // 2, 0), n_layers - n_fitting)
-    return list(range(first, first + n_fitting))
-
-
-def most_tokens(n_maps: int) -> int:
-    """Return the most tokens with which `n_maps` maps of one input can be drawn side by side."""
-    return min(MAX_TOKENS, math.isqrt(_most_weights(SHARE_OF_MAPS) // n_maps))
-
-
 def head_view_height(n_tokens: int) -> int:
     """Height in pixels of a frame that shows `bertviz_head_view` whole, on phones too."""
     return int(np.ceil(22.5 * n_tokens)) + 170
@@ -203,7 +187,8 @@ def head_view_height(n_tokens: int) -> int:
 def browse_heads(maps: ArrayLike, tokens: Sequence[str]) -> None:
     """Two sliders in JupyterLab that choose a layer and a head and redraw its heat map.
 
-    Nothing is shown where the environment says DARKSECRETS_HEADLESS: their state would load scripts from another host.
+    Sliders need a running kernel, so nothing is shown when the environment says DARKSECRETS_HEADLESS, as the book's
+    build does: widget state would load scripts from another host.
     """
     weights = checked(maps, MAX_TOKENS, tokens)
     if os.environ.get("DARKSECRETS_HEADLESS"):
@@ -273,11 +258,6 @@ def _places(what: str, places: Sequence[int], count: int) -> list[int]:
     return [int(place) for place in places]
 
 
-def _most_weights(share: float) -> int:
-    """How many weights a drawing may have: that share of the most on a page of the book, and all of them elsewhere."""
-    return int(MAX_WEIGHTS * (share if os.environ.get("DARKSECRETS_HEADLESS") else 1))
-
-
 def _selection(
     maps: ArrayLike,
     tokens: Sequence[str],
@@ -293,7 +273,7 @@ def _selection(
         raise InputError(f"sentence_b_start is {sentence_b_start}: give a place from 1 to {len(tokens) - 1}")
     if not 1 <= decimals <= MAX_DECIMALS:
         raise InputError(f"decimals is {decimals}: give a number from 1 to {MAX_DECIMALS}")
-    count = (1 if sentence_b_start is None else 2) * len(chosen) * weights[0].size
-    if count > MAX_WEIGHTS:
-        raise InputError(f"{count:,} weights make too large a page, at most {MAX_WEIGHTS:,}: choose fewer layers")
+    count, most = sizes.copies(sentence_b_start) * len(chosen) * weights[0].size, sizes.MAX_WEIGHTS
+    if count > most:
+        raise InputError(f"{count:,} weights make too large a page, at most {most:,}: choose fewer layers")
     return [torch.from_numpy(layer)[None] for layer in weights.round(decimals)], chosen
