@@ -230,13 +230,14 @@ class TestViews:
         assert len(list(panel.folder.iterdir())) == 2
 
     @pytest.mark.parametrize("view", [name for name in explorer.SHOWN if name not in OWN])
-    def test_bertviz_is_a_frame_that_loads_nothing_and_saving_it_is_refused(self, panel, view):
+    def test_bertviz_is_a_frame_that_loads_nothing_and_is_saved_by_buttons_of_its_own(self, panel, view):
         panel.tabs.selected_index = list(explorer.SHOWN).index(view)
         panel.layer.value, panel.head.value = 2, 3
         page = html.unescape(re.search('srcdoc="(.*)"></iframe>', shown(panel), re.DOTALL).group(1))
         assert not re.search(r"\b(?:src|href)\s*=\s*[\"']?https?:", page)
         panel.saves["svg"].click()
-        assert "the other views can be saved" in panel.message.value
+        assert "by the two buttons above its drawing" in panel.message.value
+        assert re.findall(r'data-save="(\w+)"', page) == list(panel.saves)
         assert not panel.folder.exists()
 
     def test_the_chosen_head_is_drawn_with_its_pattern_and_its_features(self, panel):

@@ -48,7 +48,7 @@ class TestBertViz:
         assert not re.search(r"\b(?:src|href)\s*=\s*[\"']?https?:", page)
         assert "cdnjs" not in page
         assert "https://d3js.org v5.7.0" in page
-        assert page.count("</script>") == 4
+        assert page.count("</script>") == 5
 
     def test_a_token_cannot_end_the_script(self, view):
         page = view(some_maps(), TOKENS)

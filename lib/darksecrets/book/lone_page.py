@@ -1,7 +1,6 @@
 """An HTML page that stands alone: everything that it needs is in it, and it asks the browser to load nothing."""
 
 from collections.abc import Iterable
-from importlib import resources
 
 import vl_convert
 
@@ -17,10 +16,10 @@ def document(title: str, parts: Iterable[str], style: str = "", has_charts: bool
 
     With `has_charts` it carries what makes charts of `publish.figure_html` interactive; without, no script may run.
     """
-    styles = "\n".join([*map(_asset, ("book.css", "report.css")), style])
+    styles = "\n".join([*map(publish.asset, ("book.css", "report.css")), style])
     scripts = (
         f"<script>(() => {{{_script(vl_convert.javascript_bundle())}}})();</script>\n"
-        f"<script>{_script(_asset('charts.js'))}</script>\n"
+        f"<script>{_script(publish.asset('charts.js'))}</script>\n"
     )
     return (
         f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{publish.escaped(title)}</title>\n'
@@ -29,10 +28,6 @@ def document(title: str, parts: Iterable[str], style: str = "", has_charts: bool
         f"<body>\n<main>\n{''.join(f'{part}{chr(10)}' for part in parts if part)}</main>\n"
         f"{scripts if has_charts else ''}</body>\n</html>\n"
     )
-
-
-def _asset(name: str) -> str:
-    return (resources.files("darksecrets.figures") / "assets" / name).read_text(encoding="utf-8")
 
 
 def _script(text: str) -> str:

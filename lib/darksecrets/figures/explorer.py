@@ -122,7 +122,7 @@ class Explorer:
         """Write the view that is in front to a file, `svg` or `png`, and name it in `saved`."""
         with self._telling():
             if self.view not in SAVED:
-                raise InputError("BertViz draws a web page, not a picture: the other views can be saved")
+                raise InputError("BertViz draws in the browser: save this view by the two buttons above its drawing")
             svg, exploration = SAVED[self.view](self.exploration, self.chosen, self.theme.value), self.exploration
             parts = [self.view, exploration.task, exploration.checkpoint, named(*self.chosen), self.theme.value]
             path = self.folder / f"{'-'.join(parts).replace(' ', '-').lower()}.{kind}"

@@ -13,7 +13,7 @@ from darksecrets.evidence.heads import named
 from darksecrets.figures import drawing_sizes, explorer_panels, small_multiples, views
 from darksecrets.models.ablation import Head
 
-MODEL_VIEW_HEIGHT = 560  # pixels
+MODEL_VIEW_HEIGHT = 600  # pixels
 SIDE_BY_SIDE = "display: flex; flex-wrap: wrap; gap: 12px"
 
 

@@ -6,6 +6,8 @@ import re
 from functools import cache
 from pathlib import Path
 
+from darksecrets.figures import publish
+
 # BertViz asks RequireJS for these two; the page carries them, from the Python packages that ship them.
 _SCRIPTS = (("nbclassic", "static/components/jquery/jquery.min.js"), ("mpld3", "js/d3.v5.min.js"))
 _LOADER = "window.require = {config() {}}; window.requirejs = (names, view) => view(window.jQuery, window.d3);"
@@ -13,11 +15,15 @@ HEAD_HINT = (
     "One colour per head: click a square to switch a head off or on, double-click to see it alone. "
     "Left: the token attending; right: the token attended to. Point at a token to see its lines only."
 )
+_SAVES = " ".join(f'<button type="button" data-save="{kind}">Save {kind.upper()}</button>' for kind in ("svg", "png"))
 MODEL_HINT = "One field per head, one colour per layer: click a field to enlarge it."
 
 
 def offline(bertviz_html: str, title: str, hint: str) -> str:
-    """BertViz's HTML as a page of its own: scripts inside, a fixed id, compact data without tags, counting from 1."""
+    """BertViz's HTML as a page of its own: scripts inside, a fixed id, compact data without tags, counting from 1.
+
+    Two buttons save the drawing as it stands, as SVG and as PNG.
+    """
     start = bertviz_html.index("const params = ") + len("const params = ")
     parameters, end = json.JSONDecoder().raw_decode(bertviz_html, start)
     before = bertviz_html[bertviz_html.index("<div") : start]
@@ -37,7 +43,8 @@ def offline(bertviz_html: str, title: str, hint: str) -> str:
     style = "body { background: #fff; color: #1a1a1a; font: 15px sans-serif; margin: 8px; overflow-x: auto }"
     return (
         f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
-        f"<style>{style}</style>\n{scripts}\n</head><body><p>{hint}</p>\n{before}{data};{after}</body></html>\n"
+        f"<style>{style}</style>\n{scripts}\n</head><body><p>{hint}</p>\n<p>{_SAVES}</p>\n"
+        f"{before}{data};{after}<script>{publish.asset('save_drawing.js')}</script></body></html>\n"
     )
 
 

@@ -12,6 +12,7 @@ import io
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from importlib import resources
 from typing import Any
 
 import altair
@@ -136,6 +137,11 @@ def quote(text: str) -> str:
 def escaped(text: str) -> str:
     """Return `text` so that HTML shows it letter by letter, unseen characters by their codes."""
     return html.escape(visible(text))
+
+
+def asset(name: str) -> str:
+    """Return the text of a script or style of the pages, a file of `assets`."""
+    return (resources.files("darksecrets.figures") / "assets" / name).read_text(encoding="utf-8")
 
 
 def _interactive(specification: Mapping[str, Any], data: pd.DataFrame | None = None) -> str:

@@ -181,7 +181,7 @@ def bertviz_model_view(
 
 def head_view_height(n_tokens: int) -> int:
     """Height in pixels of a frame that shows `bertviz_head_view` whole, on phones too."""
-    return int(np.ceil(22.5 * n_tokens)) + 170
+    return int(np.ceil(22.5 * n_tokens)) + 210
 
 
 def browse_heads(maps: ArrayLike, tokens: Sequence[str]) -> None:
