@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from darksecrets.__main__ import DEFAULT_PROFILE
-from darksecrets.book import profiles
+from darksecrets.book import contents, parameters, profiles
 from darksecrets.corpora import glue, pocket
 from darksecrets.errors import InputError
 from darksecrets.models import checkpoints
@@ -47,6 +47,13 @@ def test_all_that_pocket_reads_comes_with_the_book(no_network):
     assert checkpoints.load(values["checkpoint"]).n_layers == 6
     for task in values["tasks"]:
         assert glue.load(task, "dev", values["corpus"]).n_available == pocket.SIZES["dev"]
+
+
+def test_a_notebook_opened_by_hand_asks_for_what_the_default_book_computed():
+    declared = parameters.declared(contents.notebooks(ROOT))
+    written = yaml.safe_load((ROOT / profiles.PROFILES / "pocket.yml").read_text())
+    assert set(declared["tasks"].default) < set(written.pop("tasks"))  # fewer, for whoever has built no book
+    assert {name: declared[name].default for name in written} == written
 
 
 def test_examples_that_cannot_be_halved_are_refused_before_any_kernel_starts():

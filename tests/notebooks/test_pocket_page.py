@@ -13,6 +13,7 @@ SMALL = {
     "pocket_dev": 20,
     "pocket_epochs": 1,
     "pocket_rate": 3e-3,
+    "precision": "float32",
     "n_parsed": 30,
 }
 STORE = "../_pocket"  # its own, so that what other chapters keep can be counted

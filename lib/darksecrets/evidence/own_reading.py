@@ -46,7 +46,7 @@ def read(subject: Subject) -> dict[str, str]:
         "second text": _column(subject, "second"),
         "label": f"{_column(subject, 'label')}, read as {data.read_as}",
         "examples": used + (f"; {data.n_dropped:,} lack a text or a label" if data.n_dropped else ""),
-        "longest input": f"{subject.max_length} tokens; {_cut(subject)}",
+        "read of each input": f"at most {subject.max_length} tokens; {_cut(subject)}",
     }
 
 
