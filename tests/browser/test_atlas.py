@@ -3,11 +3,11 @@
 import re
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 
 from darksecrets.book.contents import html_pages
+from tests.browser.accessibility import violations
 from tests.browser.reader import THEMES, WIDTHS, reading
-from tests.browser.test_pages import OVERFLOW, WCAG_AA
+from tests.browser.test_pages import OVERFLOW
 
 PANELS = ("", "-patterns", "-features", "-links", "-tasks", "-map", "-distances")
 TITLES = """names => names.map(name => [...document.querySelectorAll(`#${name} .vega-chart .role-title-text text`)]
@@ -156,8 +156,7 @@ def test_it_fits_and_is_accessible_after_a_choice(browser, address, name, device
         assert reader.page.evaluate(OVERFLOW) <= 0
         status = reader.page.locator(".chosen-head")
         assert status.get_attribute("role") == "status"
-        violations = Axe().run(reader.page, options=WCAG_AA).response["violations"]
-        assert [(item["id"], [node["html"][:150] for node in item["nodes"]]) for item in violations] == []
+        assert violations(reader.page) == []
 
 
 def test_without_scripts_the_picture_and_all_sentences_remain(browser, address, name):

@@ -3,18 +3,10 @@
 import json
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 
 from darksecrets.book.contents import html_pages
+from tests.browser.accessibility import violations
 from tests.browser.reader import THEMES, WIDTHS, reading, served
-
-# axe would fetch style sheets a second time, from addresses that it takes as relative to the page. And it would write
-# down every node that is as it should be, which takes longer than to check it.
-WCAG_AA = {
-    "runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]},
-    "resultTypes": ["violations"],
-    "preload": False,
-}
 
 OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 CHARTS = """() => [...document.querySelectorAll('script.vega-spec')].map(script => {
@@ -64,7 +56,6 @@ def test_pages_are_drawn_quiet_local_and_accessible(browser, address, html, widt
         charts = page.evaluate(CHARTS)
         views = page.locator("iframe.html-view").all()
         lines = [view.content_frame.locator("svg line, svg path, svg rect").count() for view in views]
-        axe = Axe().run(page, options=WCAG_AA)
         return (
             [f"asked for {url}" for url in reader.foreign]
             + [f"console: {text}" for text in reader.errors]
@@ -76,10 +67,7 @@ def test_pages_are_drawn_quiet_local_and_accessible(browser, address, html, widt
             + [f"view {place} not drawn" for place, count in enumerate(lines) if not count]
             + ([f"{page.evaluate(OVERFLOW)} px too wide"] if page.evaluate(OVERFLOW) > 0 else [])
             + ([] if page.evaluate("document.documentElement.dataset.theme") == theme else ["wrong theme"])
-            + [
-                f"{item['id']}: {[node['html'][:150] for node in item['nodes']][:3]}"
-                for item in axe.response["violations"]
-            ]
+            + violations(page)
         )
 
     problems = _over_pages(browser, address, html, width, theme, look)
@@ -147,3 +135,15 @@ def test_a_request_to_another_host_is_noticed(browser, tmp_path):
         reader.open("page.html")
         assert reader.foreign == ["https://example.org/a.png"]
         assert any("missing is not defined" in error for error in reader.errors)
+
+
+def test_what_breaks_a_rule_is_noticed(browser, tmp_path):
+    rows = "".join(f"<tr><td style='color: #bbb'>row {number}</td></tr>" for number in range(8))
+    table = f"<table class='chart-data'><tbody>{rows}</tbody></table>"
+    (tmp_path / "page.html").write_text(f"<!DOCTYPE html><html><title>A page</title>{table}<img src='data:,'></html>")
+    with served(tmp_path) as where, reading(browser, where, 1400, "light") as reader:
+        reader.open("page.html")
+        found = {line.partition(":")[0]: line for line in violations(reader.page)}
+        assert found.keys() == {"color-contrast", "html-has-lang", "image-alt"}
+        assert found["color-contrast"].count("<td") == 3  # the first of them are shown
+        assert reader.page.locator("td").all_text_contents() == [f"row {number}" for number in range(5)]
