@@ -2,13 +2,16 @@
 
 import io
 import re
+from pathlib import Path
 from xml.etree import ElementTree
 
+import matplotlib
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFont
 
 from darksecrets.corpora.annotated_maps import PATTERNS
+from darksecrets.corpora.tasks import TASKS
 from darksecrets.errors import InputError
 from darksecrets.figures import small_multiples, views
 from darksecrets.figures.charts import SCALES
@@ -142,6 +145,17 @@ def test_a_long_title_is_broken_into_lines():
     root = drawn(small_multiples.all_maps(some_maps(), title))
     lines = [element.text for element in found(root, "svg:text") if element.get("font-weight")]
     assert len(lines) > 1 and " ".join(lines) == title
+
+
+@pytest.mark.parametrize("n_heads", [3, 12, 16])
+@pytest.mark.parametrize("task", TASKS)
+def test_no_title_is_cut_in_a_wide_typeface(task, n_heads):
+    wide = Path(matplotlib.get_data_path()) / "fonts/ttf/DejaVuSans-Bold.ttf"
+    letters = ImageFont.truetype(wide, small_multiples.FONT)
+    title = f"Cosine similarity of maps before and after fine-tuning on {task}"
+    root = drawn(small_multiples.similarities(np.ones((2, n_heads)), title))
+    for line in [text for text in found(root, "svg:text") if text.get("font-weight") == "bold"]:
+        assert float(line.get("x")) + letters.getlength(line.text) < float(root.get("width"))
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,7 @@ N_SHADES = 32  # of a small map; the eye tells no more apart in cells of two pix
 SIDE, GAP, LEFT = 40, 7, 48  # pixels: of a small map, between two, and for the names of layers
 STEP = 18  # pixels of a cell of a large map
 FONT, SMALL = 15, 13  # pixels
+BOLD = 0.7 * FONT  # pixels of a bold letter, on average and in a wide typeface
 TICKS = (0, 0.05, 0.2, 0.5, 1)  # of the legend of weights
 PATTERN_COLOURS = dict(zip(SCALES["pattern"].domain, SCALES["pattern"].range, strict=True))
 CELL = (36, 26)  # pixels of a cell with a number
@@ -141,7 +142,7 @@ class _Page:
         self.theme, self.width, self.title = THEMES[theme], width, title
         self.parts: list[str] = []
         self.top = 8.0
-        for line in textwrap.wrap(title, int(width / 7.5)):
+        for line in textwrap.wrap(title, int((width - 16) / BOLD)):
             self.row(FONT + 4)
             self.add(f'<text x="8" y="{self.top:g}" font-weight="bold">{_text(line)}</text>')
         self.row(FONT + 10 if title else FONT)
