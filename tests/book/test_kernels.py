@@ -62,6 +62,13 @@ def test_the_next_kernel_starts_meanwhile_with_its_own_variables(tmp_path):
     assert not ahead.is_running()
 
 
+def test_a_kernel_that_is_not_used_after_all_ends_without_a_word(tmp_path, capfd):
+    with kernels.Kernels() as started, started.one(_wanted(tmp_path, "import pandas"), None) as manager:
+        used = _process(manager)
+    assert not used.is_running()
+    assert capfd.readouterr() == ("", "")
+
+
 @pytest.mark.parametrize("change", ["another", "dead"])
 def test_a_kernel_that_is_of_no_use_is_replaced(tmp_path, change):
     first, second, other = (_wanted(tmp_path, "a = 1", PAGE=page) for page in ("first", "second", "other"))

@@ -94,7 +94,7 @@ class Kernels:
 
     def _end_ahead(self) -> None:
         if self._ahead is not None:
-            self._ahead.end(at_once=True)
+            self._ahead.end()
         self._ahead = None
 
 
@@ -113,10 +113,13 @@ class _Kernel:
     def is_alive(self) -> bool:
         return run_sync(self.manager.is_alive)()
 
-    def end(self, at_once: bool = False) -> None:
+    def end(self) -> None:
+        """End the kernel: at once where nobody has connected to it, since one that is interrupted as it starts says so
+        with a traceback.
+        """
         with self._stack:
             if self.is_alive():
-                run_sync(self.manager.shutdown_kernel)(now=at_once)
+                run_sync(self.manager.shutdown_kernel)(now=self.manager.connected is None)
             if self.manager.connected is not None:
                 self.manager.connected.stop_channels()
 
