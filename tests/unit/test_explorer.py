@@ -260,9 +260,8 @@ class TestViews:
 
     def test_bertviz_shows_the_layers_that_fit_the_chosen_one_first(self, panel, monkeypatch):
         n_tokens = len(panel.exploration.tokens)
-        monkeypatch.setattr(
-            drawing_sizes, "MAX_WEIGHTS", 2 * 2 * 4 * n_tokens**2
-        )  # two of three layers, of two sentences
+        two_layers_of_two_sentences = 2 * 2 * 4 * n_tokens**2
+        monkeypatch.setattr(drawing_sizes, "MAX_WEIGHTS", two_layers_of_two_sentences)
         panel.tabs.selected_index = list(explorer.SHOWN).index("BertViz: heads")
         panel.layer.value, panel.head.value = 3, 2
         page = html.unescape(shown(panel))
