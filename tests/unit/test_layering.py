@@ -1,4 +1,4 @@
-"""Imports of the library go one way, and its files stay readable in a sitting."""
+"""Imports of the library go one way."""
 
 import ast
 from pathlib import Path
@@ -11,7 +11,6 @@ LIBRARY = ROOT / "lib" / "darksecrets"
 ORDER = ("corpora", "models", "analyses", "evidence", "figures", "book")
 ANYWHERE = ("runs", "files", "errors")
 COMMANDS = ("__main__.py", "research.py", "sweeping.py")  # they may import everything, and nothing imports them
-LONGEST = 300  # lines of a file
 MODULES = sorted(path.relative_to(LIBRARY).as_posix() for path in LIBRARY.rglob("*.py"))
 
 
@@ -61,8 +60,3 @@ def test_imports_go_one_way(module):
 
 def test_every_package_has_its_place():
     assert {Path(name).parts[0] for name in MODULES if "/" in name} == set(ORDER)
-
-
-@pytest.mark.parametrize("module", MODULES)
-def test_files_are_short(module):
-    assert len((LIBRARY / module).read_text().splitlines()) <= LONGEST
