@@ -27,6 +27,18 @@ def save(directory, model, tokenizer):
     return str(directory)
 
 
+def spread(model, tokenizer, pairs):
+    """Let a classifier's answers differ over these texts, so that it answers none of its classes to all of them."""
+    firsts, seconds = zip(*pairs, strict=True)
+    inputs = tokenizer(list(firsts), list(seconds) if seconds[0] else None, padding=True, return_tensors="pt")
+    last = [module for module in model.modules() if isinstance(module, torch.nn.Linear)][-1]
+    with torch.no_grad():
+        logits = model(**inputs).logits
+        last.bias.sub_(logits.mean(0)).div_(logits.std(0))
+        last.weight.div_(logits.std(0)[:, None])
+    return model
+
+
 def predicted(directory, pairs):
     """The model's own answers, a class or score per pair of texts, so that most labels can be right."""
     checkpoint, model = checkpoints.load_fine_tuned(directory)
@@ -42,8 +54,9 @@ def predicted(directory, pairs):
 def bert_with_csv(folder):
     """A BERT of 2 classes without names, and a CSV file of 3 columns; a fifth of the labels is wrong."""
     checkpoint = checkpoints.load(str(save_encoder(folder / "encoder", "bert")))
-    model = save(folder / "bert", classifier(checkpoint, 2), checkpoint.tokenizer)
     pairs = [texts(row) for row in range(N_ROWS)]
+    model = spread(classifier(checkpoint, 2), checkpoint.tokenizer, pairs)
+    model = save(folder / "bert", model, checkpoint.tokenizer)
     labels = [label if row % 5 else 1 - label for row, label in enumerate(predicted(model, pairs))]
     rows = [(*pair, label) for pair, label in zip(pairs, labels, strict=True)]
     pd.DataFrame(rows, columns=["sentence1", "sentence2", "label"]).to_csv(folder / "pairs.csv", index=False)
@@ -51,7 +64,9 @@ def bert_with_csv(folder):
 
 
 def roberta_with_tsv(folder):
-    """A RoBERTa of 5 named classes with a tokenizer of bytes, and a TSV file of labels by their names."""
+    """A RoBERTa of 5 named classes with a tokenizer of bytes, and a TSV file of labels by their names, a fifth of them
+    wrong.
+    """
     bytes_ = ByteLevelBPETokenizer()
     bytes_.train_from_iterator([" ".join(texts(row)) for row in range(N_ROWS)], 400, special_tokens=SPECIAL)
     bytes_._tokenizer.post_processor = RobertaProcessing(("</s>", 2), ("<s>", 0))
@@ -66,8 +81,10 @@ def roberta_with_tsv(folder):
         for name, weights in model.named_parameters():
             if weights.ndim == 2 and "embed" not in name:
                 weights.mul_(6)
-    directory = save(folder / "roberta", model.eval(), tokenizer)
-    rows = [(" ".join(texts(row)), FIVE[row % 5].upper()) for row in range(N_ROWS)]
+    singles = [(" ".join(texts(row)), "") for row in range(N_ROWS)]
+    directory = save(folder / "roberta", spread(model.eval(), tokenizer, singles), tokenizer)
+    labels = [label if row % 5 else (label + 1) % 5 for row, label in enumerate(predicted(directory, singles))]
+    rows = [(text, FIVE[label].upper()) for (text, _), label in zip(singles, labels, strict=True)]
     pd.DataFrame(rows, columns=["review", "rating"]).to_csv(folder / "reviews.tsv", sep="\t", index=False)
     return directory, str(folder / "reviews.tsv")
 

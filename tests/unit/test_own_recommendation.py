@@ -1,10 +1,13 @@
-"""Which heads a report recommends: those that half of the examples chose, whatever the other half says."""
+"""Which heads a report recommends: those that half of the examples chose, unless the other half denies the choice, or
+the model has not learned the task.
+"""
 
 import numpy as np
 import pytest
 
 from darksecrets.analyses.disabling import Removed
 from darksecrets.evidence import own_report
+from darksecrets.evidence.own_report import FIRST_STEP, HELD_OUT, NOT_LEARNED
 
 
 def removed(order, right, n_disabled=(0, 2, 4)):
@@ -33,12 +36,49 @@ class TestRecommendation:
         for right in ((9, 2, 1), (1, 10, 10)):
             held_out = [removed(order, right) for order in ("sweep", "gradient", "random 1")]
             found = own_report.recommend(choosing, held_out, ORDERS, tolerated)
-            assert list(found.heads) == heads
+            assert list(found.chosen) == heads
             step = len(heads) // 2
             assert found.cost[0] == pytest.approx((right[step] - right[0]) / 10)
             assert found.score_without[0] == pytest.approx(right[step] / 10)
+
+    @pytest.mark.parametrize(
+        ("chosen_right", "held_out_right", "is_learned", "reason"),
+        [
+            ((8, 8, 5), (9, 9, 1), True, ""),
+            ((8, 8, 5), (9, 8, 1), True, ""),  # costs just what is tolerated
+            ((8, 8, 5), (9, 7, 9), True, HELD_OUT),
+            ((8, 6, 5), (9, 9, 9), True, FIRST_STEP),
+            ((8, 8, 8), (9, 9, 9), False, NOT_LEARNED),
+            ((8, 6, 5), (9, 7, 9), False, NOT_LEARNED),
+        ],
+    )
+    def test_nothing_is_recommended_where_the_promise_does_not_hold(
+        self, chosen_right, held_out_right, is_learned, reason
+    ):
+        choosing, held_out = (
+            [removed("sweep", right), removed("gradient", (9, 1, 1))] for right in (chosen_right, held_out_right)
+        )
+        found = own_report.recommend(choosing, held_out, ORDERS, 0.1, is_learned)
+        assert found.reason == reason
+        assert found.heads == (() if reason else found.chosen)
+        assert bool(found.chosen) == (reason != FIRST_STEP and chosen_right[1] > 6)
 
     def test_no_change_on_few_examples_has_an_interval(self):
         same = [removed("sweep", (8, 8, 8)), removed("gradient", (8, 8, 8))]
         low, high = own_report.recommend(same, same, ORDERS, 0.01).cost[1:]
         assert (low, high) == (pytest.approx(-0.3085, abs=1e-4), pytest.approx(0.3085, abs=1e-4))
+
+
+class TestBestOrder:
+    @pytest.mark.parametrize("order", [(0, 1), (1, 0), (2, 0, 1), (3, 1, 0, 2)])
+    def test_a_planted_order_is_found(self, order):
+        rng = np.random.default_rng(0)
+        answers = rng.integers(len(order), size=200)
+        labels = np.where(rng.random(200) < 0.8, np.array(order)[answers], rng.integers(len(order), size=200))
+        found, accuracy = own_report.best_order(labels, answers, len(order))
+        assert found == order
+        assert accuracy == pytest.approx((np.array(order)[answers] == labels).mean())
+
+    def test_classes_that_never_occur_have_a_place(self):
+        found, accuracy = own_report.best_order(np.array([3, 3, 0]), np.array([1, 1, 0]), 5)
+        assert (sorted(found), found[1], accuracy) == ([0, 1, 2, 3, 4], 3, 1.0)

@@ -3,6 +3,9 @@
 Changes are in points (per cent of accuracy, or of a correlation); layers and heads count from 1, as in charts.
 """
 
+import shlex
+from collections.abc import Sequence
+
 import pandas as pd
 
 from darksecrets.analyses.feature_attention import CLS, SEP, SEP_SUM
@@ -10,10 +13,19 @@ from darksecrets.analyses.own_model import Subject
 from darksecrets.evidence.disabling_claims import beyond_chance, points, signed
 from darksecrets.evidence.fine_tuning import per_cent
 from darksecrets.evidence.heads import HEAD, head_label
-from darksecrets.evidence.own_report import NUMBERS, OwnReport, OwnTables, shown_name
+from darksecrets.evidence.own_report import (
+    FIRST_STEP,
+    HELD_OUT,
+    NOT_LEARNED,
+    NUMBERS,
+    OwnReport,
+    OwnTables,
+    shown_name,
+)
 from darksecrets.evidence.permutation import ROUNDING
 
 N_SHOWN = 12  # heads in the table
+MOST_NAMED = 10  # classes whose order is written out
 FEW = 100  # held-out examples, below which an interval is wide
 METRICS = {"accuracy": "accuracy", "pearson": "correlation (Pearson)"}
 ORDERS = {"sweep": "by what each cost alone", "gradient": "by gradients"}
@@ -53,15 +65,16 @@ def read(subject: Subject) -> dict[str, str]:
 def warnings(report: OwnReport) -> list[str]:
     """Return what a reader has to know before believing the report, a sentence each; often nothing."""
     subject, data = report.subject, report.subject.data
-    baseline, n_held_out = report.tables.baseline.iloc[0], report.recommended.n_held_out
+    n_held_out = report.recommended.n_held_out
     found = [report.why_no_words] if report.why_no_words else []
-    if not baseline["low"] > report.constant:
+    if report.recommended.reason == NOT_LEARNED:
         found.append(
-            f"The model is not clearly better than a constant answer ({100 * report.constant:.1f}): were the right "
+            "What is said of single heads rests on a model that does not answer better than a constant: were the right "
             "columns read, and do the labels mean the same to the model?"
         )
     if subject.n_truncated:
-        found.append(f"Of {len(subject.labels):,} examples, {_cut(subject)}, and only their beginning was read.")
+        part = "end" if subject.checkpoint.tokenizer.truncation_side == "left" else "beginning"
+        found.append(f"Of {len(subject.labels):,} examples, {_cut(subject)}, and only their {part} was read.")
     if data.n_dropped:
         found.append(f"{data.n_dropped:,} of {data.split.n_available:,} rows lack a text or a label and were left out.")
     if data.n_repeated:
@@ -109,28 +122,66 @@ def best_head(tables: OwnTables) -> str:
 
 def removal_finding(report: OwnReport) -> str:
     """Say how many heads can go at what cost."""
-    found = report.recommended
-    n_heads = len(report.tables.heads)
-    if not found.heads:
-        return f"No heads can go for at most {_tolerated(report)}"
-    return f"{len(found.heads)} of {n_heads} heads can go: {signed(found.cost[0])} points on held-out examples"
+    found, n_heads = report.recommended, len(report.tables.heads)
+    if found.heads:
+        return f"{len(found.heads)} of {n_heads} heads can go: {signed(found.cost[0])} points on held-out examples"
+    if found.reason == NOT_LEARNED:
+        return "No heads are recommended: the model is not clearly better than a constant answer"
+    if found.reason == HELD_OUT:
+        return f"No heads are recommended: held out, the choice costs more than {_tolerated(report)}"
+    return f"No heads can go for at most {_tolerated(report)}"
 
 
 def recommendation(report: OwnReport) -> str:
-    """Say in full which choice was made, and what it cost where."""
+    """Say in full which choice was made, and what it cost where; or why no heads are recommended."""
     found, n_heads = report.recommended, len(report.tables.heads)
     score, without = (per_cent(_named(numbers)) for numbers in (found.score, found.score_without))
-    if not found.heads:
+    if found.reason == NOT_LEARNED:
+        return (
+            f"No heads are recommended, since the model is not clearly better than a constant answer: "
+            f"{METRICS[report.subject.metric]} {per_cent(report.tables.baseline.iloc[0])}, where the best constant "
+            f"answer has {100 * report.constant:.1f}.{_reversed(report)}"
+        )
+    if found.reason == FIRST_STEP:
         return (
             f"On the {found.n_choosing} examples that choose, already the first step costs more than "
             f"{_tolerated(report)}, so no head is recommended. More examples, or a larger tolerance, may "
             "change that."
+        )
+    if found.reason == HELD_OUT:
+        return (
+            f"No heads are recommended. Disabling {len(found.chosen)} of {n_heads} costs at most {_tolerated(report)} "
+            f"on the {found.n_choosing} examples that chose them, but more on the {found.n_held_out} others: there the "
+            f"score changes by {points(_named(found.cost))} points, from {score} to {without}. More examples, or a "
+            "larger tolerance, may change that."
         )
     return (
         f"{len(found.heads)} of {n_heads} heads, taken {ORDERS[found.order]}, were chosen on {found.n_choosing} "
         f"examples to cost at most {_tolerated(report)} there. On the {found.n_held_out} other examples "
         f"the score changes by {points(_named(found.cost))} points: from {score} to {without}."
     )
+
+
+def _reversed(report: OwnReport) -> str:
+    """Say what would explain a model that does worse than a constant answer; an empty text for others."""
+    subject = report.subject
+    if subject.data.split.task.is_regression and report.tables.baseline["high"].iloc[0] < 0:
+        return " The higher a label, the lower the score: do the labels count the other way round?"
+    if report.reordered is None:
+        return ""
+    order, accuracy = report.reordered
+    if accuracy <= report.constant:
+        return " No other order of the classes would make it better."
+    found = f" With the model's classes in another order it would have {100 * accuracy:.1f}"
+    if len(order) > MOST_NAMED:
+        return f"{found}: say with classes how the data name them."
+    return f"{found}: if that is what the labels mean, give --classes {_classes(subject, order)}."
+
+
+def _classes(subject: Subject, order: Sequence[int]) -> str:
+    """Write what the data call the model's classes, in an order, as the command line takes it."""
+    names = [subject.data.split.task.labels[place] for place in order]
+    return shlex.quote(",".join(names))
 
 
 def heads_table(tables: OwnTables, n_shown: int = N_SHOWN) -> pd.DataFrame:

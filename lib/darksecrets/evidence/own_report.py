@@ -2,7 +2,8 @@
 can go at what cost.
 
 Heads are chosen on one half of the examples and the cost is measured on the other, so that the choice cannot flatter
-itself. Layers and heads count from 0 here; changes are fractions, positive where disabling helps.
+itself. Where the other half denies what the choice promised, or the model has not learned the task, nothing is
+recommended. Layers and heads count from 0 here; changes are fractions, positive where disabling helps.
 """
 
 from collections.abc import Sequence
@@ -12,6 +13,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
+from scipy.optimize import linear_sum_assignment
+from sklearn.metrics import confusion_matrix
 
 from darksecrets.analyses import own_model, pattern_validation
 from darksecrets.analyses.disabling import GRADIENT, SWEEP, Removed
@@ -28,6 +31,10 @@ from darksecrets.models.ablation import SCHEMA, Head
 from darksecrets.runs import Store
 
 CHOOSES = (SWEEP, GRADIENT)  # orders that may be recommended
+# Why no heads are recommended.
+NOT_LEARNED = "the model is not clearly better than a constant answer"
+FIRST_STEP = "already the first heads cost more than is tolerated where they were chosen"
+HELD_OUT = "the chosen heads cost more than is tolerated on held-out examples"
 NUMBERS = ["mean", "low", "high"]
 
 
@@ -55,13 +62,17 @@ class OwnTables(SavedTables):
 
 @dataclass(frozen=True)
 class Recommended:
-    """Heads that can go together: as many as cost at most `tolerated` where they were chosen.
+    """Heads that can go together, or the reason why none are recommended.
 
-    `where_chosen` and `cost` are the change of the score, (mean, low, high), on `n_choosing` and on the `n_held_out`
-    other examples; `score` is that of the latter with nothing disabled, and `score_without` with the heads disabled.
+    `chosen` are as many as cost at most `tolerated` where they were chosen; `heads` are the same, or none where
+    `reason` is not empty. `where_chosen` and `cost` are the change of the score with the chosen heads disabled, (mean,
+    low, high), on `n_choosing` and on the `n_held_out` other examples; `score` is that of the latter with nothing
+    disabled, and `score_without` with the chosen heads disabled.
     """
 
     heads: tuple[Head, ...]
+    chosen: tuple[Head, ...]
+    reason: str
     order: str
     tolerated: float
     n_choosing: int
@@ -74,13 +85,18 @@ class Recommended:
 
 @dataclass(frozen=True)
 class OwnReport:
-    """All that is known of a subject; `constant` is the score of the best constant answer."""
+    """All that is known of a subject; `constant` is the score of the best constant answer.
+
+    `reordered` is given where the model does clearly worse than that answer: the classes in the order in which its
+    answers agree best with the labels, and the accuracy that they would have.
+    """
 
     subject: Subject
     tables: OwnTables
     recommended: Recommended
     constant: float
     why_no_words: str
+    reordered: tuple[tuple[int, ...], float] | None = None
 
 
 def report(
@@ -130,17 +146,36 @@ def of_measured(subject: Subject, measured: Measured, tolerated: float) -> OwnRe
         curves=disabling.curves(measured.held_out),
     )
     constant = glue.majority(subject.data.split.task, labels)[subject.metric]
-    recommended = recommend(measured.choosing, measured.held_out, measured.orders, tolerated)
-    return OwnReport(subject, tables, recommended, constant, measured.why_no_words)
+    score = tables.baseline.iloc[0]
+    recommended = recommend(
+        measured.choosing, measured.held_out, measured.orders, tolerated, is_learned=bool(score["low"] > constant)
+    )
+    is_worse = not subject.data.split.task.is_regression and score["high"] < constant
+    reordered = best_order(labels, measured.swept.baseline, subject.data.split.task.n_outputs) if is_worse else None
+    return OwnReport(subject, tables, recommended, constant, measured.why_no_words, reordered)
+
+
+def best_order(labels: np.ndarray, answers: np.ndarray, n_classes: int) -> tuple[tuple[int, ...], float]:
+    """Return the order of the classes in which answers agree with labels most often, and the accuracy in that order.
+
+    Place k has the label that the model's class k is to stand for (the assignment problem on the confusion matrix).
+    """
+    agreeing = confusion_matrix(labels, answers, labels=range(n_classes))  # (label, answer)
+    answered, meant = linear_sum_assignment(agreeing.T, maximize=True)
+    return tuple(meant.tolist()), float(agreeing[meant, answered].sum() / agreeing.sum())
 
 
 def recommend(
-    choosing: Sequence[Removed], held_out: Sequence[Removed], orders: dict[str, list[Head]], tolerated: float
+    choosing: Sequence[Removed],
+    held_out: Sequence[Removed],
+    orders: dict[str, list[Head]],
+    tolerated: float,
+    is_learned: bool = True,
 ) -> Recommended:
     """Take the order of `CHOOSES` in which most heads can go at a cost of at most `tolerated` on the choosing half.
 
-    As many go as come before the first step that costs more. Nothing of the held-out half is looked at before the
-    choice stands.
+    As many are chosen as come before the first step that costs more. Nothing of the held-out half is looked at before
+    the choice stands; it can only deny it. With a model that has not learned the task, nothing is recommended.
     """
     others = {one.order: one for one in held_out}
     candidates = [one for one in choosing if one.order in CHOOSES]
@@ -148,18 +183,30 @@ def recommend(
     best = max(range(len(candidates)), key=lambda place: candidates[place].n_disabled[steps[place]])
     chosen, step = candidates[best], steps[best]
     other = others[chosen.order]
-    what = (other.metric, other.label)
+    what, cost = (other.metric, other.label), _change(other, step)
+    heads = tuple(sorted(orders[chosen.order][: chosen.n_disabled[step]]))
+    reason = _reason(heads, cost[0], tolerated, is_learned)
     return Recommended(
-        heads=tuple(sorted(orders[chosen.order][: chosen.n_disabled[step]])),
+        heads=() if reason else heads,
+        chosen=heads,
+        reason=reason,
         order=chosen.order,
         tolerated=tolerated,
         n_choosing=len(chosen.label),
         n_held_out=len(other.label),
         where_chosen=_change(chosen, step),
-        cost=_change(other, step),
+        cost=cost,
         score=score_interval(*what, other.answers[:, 0]),
         score_without=score_interval(*what, other.answers[:, step]),
     )
+
+
+def _reason(chosen: Sequence[Head], cost: float, tolerated: float, is_learned: bool) -> str:
+    if not is_learned:
+        return NOT_LEARNED
+    if not chosen:
+        return FIRST_STEP
+    return HELD_OUT if cost < -tolerated - ROUNDING else ""
 
 
 def _last_within(one: Removed, tolerated: float) -> int:
@@ -190,14 +237,16 @@ def heads_file(found: OwnReport) -> dict[str, Any]:
     - `heads`, of each `layer` and `head`: the `score` with it alone disabled, the `change` that is, `p`, and `holm`,
       which is p corrected for their number; its main `pattern`, and `purity`, the share of inputs that show it; the
       mean `attention` that it pays to special tokens and kinds of words.
-    - `disable`: the `heads` recommended, as [layer, head], and the `order` that they were taken in (sweep or gradient);
-      how many points, as a fraction, were `tolerated` on the `n_choosing` examples that chose them; the change
+    - `disable`: the `heads` recommended, as [layer, head]: those that were `chosen`, or none where there is a `reason`
+      against them (else null). The `order` that they were taken in (sweep or gradient); how many points, as a fraction,
+      were `tolerated` on the `n_choosing` examples that chose them; with the chosen heads disabled, the change
       `where_chosen`, and the `cost`, the change on the `n_held_out` others, with `score` and `score_without` there.
     """
     subject, tables, split = found.subject, found.tables, found.subject.data.split
     columns = asdict(subject.data.columns) | {"guessed": list(subject.data.guessed)}
     recommended = asdict(found.recommended)
     intervals = {name: _interval(recommended.pop(name)) for name in ("where_chosen", "cost", "score", "score_without")}
+    heads = {name: [list(head) for head in recommended.pop(name)] for name in ("heads", "chosen")}
     return {
         "schema": SCHEMA,
         "model": {
@@ -223,7 +272,7 @@ def heads_file(found: OwnReport) -> dict[str, Any]:
         "score": _interval(tables.baseline[NUMBERS].iloc[0]),
         "constant_answer": found.constant,
         "heads": _heads(tables),
-        "disable": recommended | {"heads": [list(head) for head in found.recommended.heads]} | intervals,
+        "disable": recommended | heads | intervals | {"reason": found.recommended.reason or None},
     }
 
 
