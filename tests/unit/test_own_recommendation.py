@@ -4,10 +4,13 @@ the model has not learned the task.
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from darksecrets.analyses.disabling import Removed
 from darksecrets.evidence import own_report
 from darksecrets.evidence.own_report import FIRST_STEP, HELD_OUT, NOT_LEARNED
+from darksecrets.evidence.permutation import ROUNDING
 
 
 def removed(order, right, n_disabled=(0, 2, 4)):
@@ -67,6 +70,19 @@ class TestRecommendation:
         same = [removed("sweep", (8, 8, 8)), removed("gradient", (8, 8, 8))]
         low, high = own_report.recommend(same, same, ORDERS, 0.01).cost[1:]
         assert (low, high) == (pytest.approx(-0.3085, abs=1e-4), pytest.approx(0.3085, abs=1e-4))
+
+    @settings(max_examples=200, deadline=None)
+    @given(st.data())
+    def test_whatever_is_recommended_keeps_its_promise(self, data):
+        right = st.tuples(*[st.integers(0, 10)] * 3)
+        choosing, held_out = ([removed(order, data.draw(right)) for order in ORDERS] for _ in range(2))
+        tolerated, is_learned = data.draw(st.sampled_from([0.0, 0.01, 0.1, 0.3])), data.draw(st.booleans())
+        found = own_report.recommend(choosing, held_out, ORDERS, tolerated, is_learned)
+        assert found.where_chosen[0] >= -tolerated - ROUNDING
+        assert bool(found.reason) != bool(found.heads)
+        if found.heads:
+            assert is_learned
+            assert found.cost[0] >= -tolerated - ROUNDING
 
 
 class TestBestOrder:
