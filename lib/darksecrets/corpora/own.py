@@ -142,8 +142,12 @@ def _with_text(table: Table, columns: Columns) -> list[tuple[Any, ...]]:
         if odd is not None:
             kind = type(values[odd]).__name__
             raise InputError(f"{table.place(odd)}: column {name!r} has {kind} and not text; name a column of text")
-    rows = [(row, *found) for row, found in enumerate(zip(*texts, strict=True))]
-    return [row for row in rows if None not in row]
+    rows = [(row, *found) for row, found in enumerate(zip(*texts, strict=True)) if None not in found]
+    if not rows:
+        raise InputError(
+            f"{table.name} has no text in column {' and '.join(map(repr, columns.texts))}; name a column of text"
+        )
+    return rows
 
 
 def _read_labels(
@@ -216,7 +220,7 @@ def _unknown(column: str, wanted: Wanted, found: Sequence[str]) -> str:
     accepted = f"{listed(labels)}, or their numbers from 0 to {len(labels) - 1}"
     from_one = list(map(str, range(1, len(labels) + 1)))
     numbers = {str(whole(label)) for label in found}
-    advice = "write the labels so, name another column, or set classes to what they are called, in this order"
+    advice = "write the labels so, name another column, or set classes to your names of these, in this order"
     if numbers <= set(from_one):
         advice = f"if the labels count from 1, set classes to {','.join(from_one)}"
     return f"of column {column!r} is none of the model's {len(labels)} classes; accepted are {accepted}; {advice}"

@@ -81,7 +81,9 @@ def readings(
     elif classes:
         found = [_by_classes(distinct, names, labels, classes)]
     else:
-        found = [_by_name(distinct, names, labels), *_by_number(distinct, names, labels), _by_truth(distinct, labels)]
+        found = [_by_name(distinct, names, labels)]
+        if not (names and found[0]):  # numbers that the data itself names are names
+            found += [*_by_number(distinct, names, labels), _by_truth(distinct, labels)]
     return _different([reading for reading in found if reading and len(reading.missing) < len(reading.meaning)])
 
 
@@ -174,7 +176,7 @@ def _by_number(distinct: Sequence[str], names: Sequence[str], labels: Sequence[s
         order = ("-1", "1") if places[0] == 0 else ("1", "-1")
         yield Reading(meaning, f"{BY_SIGN} ({_pairs(zip(order, labels, strict=True))})", order)
         return
-    if len(labels) == 3 and -1 in found and found <= {-1, 0, 1} and not names:
+    if len(labels) == 3 and {-1} < found <= {-1, 0, 1} and not names:
         yield Reading(none | {one: number + 1 for one, number in numbers.items()}, "steps around 0", ("-1", "0", "1"))
     classes = tuple(map(str, range(len(labels))))
     meaning = none | {one: None if number == -1 else number for one, number in numbers.items()}
