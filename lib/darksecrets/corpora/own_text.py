@@ -6,9 +6,11 @@ UTF-8 is the rule. Byte order marks tell UTF-16 and UTF-32, and what is no UTF-8
 import codecs
 import gzip
 import zlib
+from itertools import pairwise
 from pathlib import Path
 
 import charset_normalizer
+from charset_normalizer import CharsetMatch
 
 from darksecrets.errors import InputError
 
@@ -106,15 +108,23 @@ def _guessed(name: str, data: bytes) -> str:
     lines = [line for line in data.split(b"\n") if not line.isascii()]
     _check_mixed(name, data, lines)
     seen = data if len(data) <= MOST_SEEN else b"\n".join(lines)[:MOST_SEEN]
-    matches = charset_normalizer.from_bytes(seen, cp_isolation=list(GUESSED))
-    best = matches.best()
-    if best is None:
+    matches = list(charset_normalizer.from_bytes(seen, cp_isolation=list(GUESSED)))
+    if not matches:
         raise InputError(f"{name} is in an encoding that cannot be told; save it as UTF-8, or name it in format")
-    likely = [found for match in matches if match.chaos <= best.chaos for found in match.could_be_from_charset]
+    best = min(matches, key=_oddness)
+    likely = [found for one in matches if _oddness(one) == _oddness(best) for found in one.could_be_from_charset]
     for guess in (WESTERN, best.encoding) if WESTERN in likely else (best.encoding,):
         if _can_decode(data, guess):
             return guess
     raise InputError(f"{name} is in more than one encoding; save it as UTF-8, or name one in format")
+
+
+def _oddness(match: CharsetMatch) -> tuple[int, float]:
+    """Return how odd a text looks that was decoded: its capitals within words, by which two Cyrillic encodings differ,
+    and what the detector finds unlikely.
+    """
+    text = str(match)
+    return sum(before.islower() and after.isupper() for before, after in pairwise(text)), match.chaos
 
 
 def _check_mixed(name: str, data: bytes, lines: list[bytes]) -> None:
