@@ -175,6 +175,7 @@ HEADERS = {
     "names of no list": ("utterance_raw,verdict\nsome words,positive\n", 2, 1),
     "a name that is a value": ("text,positive\nsome words,positive\nothers,negative\n", 2, 1),
     "numbers that pandas writes for no names": ("0,1\nsome words,positive\nothers,negative\n", 2, 1),
+    "such numbers beside an index": (",0,1\n0,some words,1\n1,others,0\n", 3, 1),
     "questions of a form": ("How did you like it?,Which class is it?\nsome words,positive\n", 2, 1),
 }
 
@@ -187,7 +188,7 @@ def test_a_header_that_is_missing_is_noticed(tmp_path, lines, n_columns, n_above
     table = read(tmp_path, content)
     assert len(table.columns) == n_columns
     assert len(table.rows) == table.n_lines == n_lines - n_above
-    assert (table.columns[0] == "column 1") == (not n_above)
+    assert (table.columns[1] == "column 2") == (not n_above)
     assert any("reads like data" in note for note in table.notes) == (not n_above)
     for header, above in (("yes", 1), ("no", 0)):
         given = read(tmp_path, content, format=f"header={header}")

@@ -125,16 +125,13 @@ def _data_set(source: str, split: str) -> Table:
     import datasets  # slow to import, and a file does not need it
 
     name, _, configuration = source.partition(":")
-    place = Path(os.path.expanduser(name))  # noqa: PTH111
-    is_directory = os.path.isdir(place)  # noqa: PTH112
+    name = os.path.expanduser(name)  # noqa: PTH111
+    is_directory, place = os.path.isdir(name), Path(name)  # noqa: PTH112
     if is_directory:
         _check_pointers(place)
     is_saved = is_directory and any((place / file).is_file() for file in (SAVED, SAVED_SPLITS))
     try:
-        if is_saved:
-            found = datasets.load_from_disk(str(place))
-        else:
-            found = datasets.load_dataset(str(place) if is_directory else name, configuration or None)
+        found = datasets.load_from_disk(name) if is_saved else datasets.load_dataset(name, configuration or None)
     except Exception as error:  # the errors of the Hub's client, of HTTP and of the file system have no common parent
         raise InputError(
             f"data {source!r} is no file, and no data set that can be loaded ({_one_line(error)}); {ACCEPTED}"
@@ -162,7 +159,7 @@ def _split_of(found: Any, source: str, split: str) -> tuple["datasets.Dataset", 
 
 def _check_pointers(directory: Path) -> None:
     """Raise InputError for the first file of a directory that only points to where git-LFS keeps it."""
-    for path in sorted((*directory.glob("*"), *directory.glob("*/*"))):
+    for path in sorted((*directory.glob("*"), *directory.glob("data/*"))):
         if path.is_file() and path.stat().st_size < LONGEST_POINTER and path.suffix not in (".py", ".md"):
             data = path.read_bytes()
             if data.startswith(own_text.POINTER):

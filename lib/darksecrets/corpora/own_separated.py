@@ -95,7 +95,7 @@ class Quoting:
 
     @cached_property
     def _quoted(self) -> re.Pattern[str]:
-        inside = r'[^"\\]|""|\\.' if self.is_escaped else r'[^"]|""'
+        inside = r'[^"\\]++|""|\\.' if self.is_escaped else r'[^"]++|""'
         blanks = "" if self.separator in "\t " else " *"
         end = rf"(?={re.escape(self.separator)}|\r?\n|\r?\Z)"
         return re.compile(rf'{blanks}"((?:{inside})*+)"{blanks}{end}', re.DOTALL)
@@ -306,6 +306,9 @@ def _has_header(rows: Sequence[tuple[str, ...]]) -> bool:
     without_first = list(zip(*(row for row in others if row != first), strict=True))
     if not without_first:
         return True
+    filled = [name for name in first if name]
+    if filled == list(map(str, range(len(filled)))):  # as pandas names columns that have no names
+        return True
     repeated = [bool(name) and name in column for name, column in zip(first, without_first, strict=True)]
     if any(name.casefold() in KNOWN and not again for name, again in zip(first, repeated, strict=True)):
         return True
@@ -313,8 +316,7 @@ def _has_header(rows: Sequence[tuple[str, ...]]) -> bool:
     named = [name for name, of_numbers in zip(first, numbers, strict=True) if of_numbers and name]
     if named and not all(map(is_number, named)):
         return True
-    is_counted = first == list(map(str, range(len(first))))  # as pandas names columns that have no names
-    return not (any(repeated) or (named and not is_counted))
+    return not (named or any(repeated))
 
 
 def _format_notes(name: str, separator: str, has_header: bool, ordinary: str, given: Format) -> list[str]:
