@@ -1,6 +1,7 @@
 """Rows of one's own data: a quotation mark swallows none, and real quoted texts stay whole, whatever their lines."""
 
 import csv
+import random
 
 import pandas as pd
 import pytest
@@ -107,6 +108,21 @@ def test_what_pandas_writes_is_read_again(tmp_path, ending, quoting, order, shar
     n_lines = sum(bool(line.strip()) for line in content.split("\n")) - 1
     assert table.n_lines == n_lines
     assert (n_lines != 30) == any(f"has {n_lines:,} lines below its header and 30 rows" in one for one in table.notes)
+
+
+PARTS = ['"', ",", "\n", "\t", ";", "|", "\\", "word", "1", '5" x', '"q"', "\n\n", "\r\n", "more text"]
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_texts_of_marks_separators_and_lines_are_read_as_they_were_written(tmp_path, seed):
+    chance = random.Random(seed)
+    parts = chance.sample(PARTS, 6)
+    texts = [" ".join(["a", *chance.choices(parts, k=5), "b"]) for _ in range(30)]
+    frame = pd.DataFrame({"text": texts, "label": chance.choices(["pos", "neg"], k=30)})
+    separator, quoting = chance.choice(",;|\t"), chance.choice([csv.QUOTE_MINIMAL, csv.QUOTE_ALL, csv.QUOTE_NONNUMERIC])
+    frame = frame[["label", "text"]] if chance.random() < 0.5 else frame
+    table = read(tmp_path, frame.to_csv(index=False, sep=separator, quoting=quoting))
+    assert table.values("text") == texts
 
 
 LITERAL = {

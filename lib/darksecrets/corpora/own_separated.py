@@ -9,7 +9,7 @@ are tried, place by place, and what the rest of the file looks like decides. Wha
 import re
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
@@ -59,7 +59,8 @@ class Record:
     """The fields of a row, and where in the text it ends.
 
     Of the fields that begin with a mark, `n_quoted` end with one, and `n_stray` do not. `n_needed` of the former hold
-    what only a quoted field can, and `n_odd` fields hold marks that no rule explains.
+    what only a quoted field can, of which `has_doubled` says whether there are marks among it, and `n_odd` fields hold
+    marks that no rule explains.
     """
 
     fields: tuple[str, ...]
@@ -68,6 +69,7 @@ class Record:
     n_needed: int = 0
     n_stray: int = 0
     n_odd: int = 0
+    has_doubled: bool = False
 
 
 class Text:
@@ -116,12 +118,13 @@ class Quoting:
         """Read the row that begins with a line; marks may close what they open up to `end`, or in any line below."""
         whole, place = text.text, text.starts[number]
         end = len(whole) if end is None else end
-        fields, n_quoted, n_needed, n_stray, n_odd = [], 0, 0, 0, 0
+        fields, n_quoted, n_needed, n_stray, n_odd, has_doubled = [], 0, 0, 0, 0, False
         while True:
             found = self._quoted.match(whole, place, end)
             if found:
                 value = self._unescaped(found[1].replace(MARK * 2, MARK))
                 n_quoted += 1
+                has_doubled = has_doubled or value != found[1]
                 n_needed += value != found[1] or self.separator in value or "\n" in value
             else:
                 found = self._bare.match(whole, place, end)
@@ -131,7 +134,7 @@ class Quoting:
             fields.append(value)
             place = found.end()
             if place >= end or whole[place] != self.separator:
-                return Record(tuple(fields), place, n_quoted, n_needed, n_stray, n_odd)
+                return Record(tuple(fields), place, n_quoted, n_needed, n_stray, n_odd, has_doubled)
             place += 1
 
     def _unescaped(self, value: str) -> str:
@@ -222,25 +225,36 @@ def _lines_as_rows(text: Text, separator: str) -> Rows:
 
 def _quoted_rows(text: Text, quoting: Quoting, quotes: str) -> Rows:
     """Read rows with marks that quote. Where a mark opens a field that only a line below closes, the lines are one row,
-    unless they look like rows.
+    unless they look like rows; and they are one in any case where the header or other rows are evidently quoted, and
+    all marks close.
     """
-    rows, alone = Rows(text, is_escaped=quoting.is_escaped), {n: quoting.line(text, n) for n in text.filled}
-    look, stop = None, 0
-    for number in text.filled:
+    alone = {number: quoting.line(text, number) for number in text.filled}
+    rows = _joined_rows(text, quoting, alone, always=quotes == YES)
+    is_evident = rows.records[0].n_quoted or set(rows.spanning) - set(rows.doubtful)
+    if quotes == GUESS and is_evident and (rows.doubtful or rows.n_faults):
+        joined = _joined_rows(text, quoting, alone, always=True)
+        if not (joined.n_faults or joined.total("n_stray")):
+            return joined
+    return rows
+
+
+def _joined_rows(text: Text, quoting: Quoting, alone: Mapping[int, Record], always: bool) -> Rows:
+    """Read lines as rows, and several as one where marks hold them together: all such, or those that are no rows."""
+    rows, look, stop = Rows(text, is_escaped=quoting.is_escaped), None, 0
+    for number, record in alone.items():
         if number < stop:
             continue
-        record, last = alone[number], number
-        if record.n_stray:
-            spanning = quoting.record(text, number)
-            n_columns = len(rows.fields[0]) if rows.fields else len(spanning.fields)
-            end = text.line_at(spanning.stop)
-            if end > number and len(_trimmed(spanning.fields, n_columns)) == n_columns:
-                look = look or _look(list(alone.values()), n_columns, quoting.separator)
-                inner = [alone[line] for line in range(number, end + 1) if line in alone]
-                if quotes == YES or not _are_rows([look(one) for one in inner]):
-                    record, last = spanning, end
-                if all(len(one.fields) == n_columns for one in inner):
-                    rows.doubtful.append((number + 1, end + 1))
+        last = number
+        spanning = quoting.record(text, number) if record.n_stray else record
+        end = text.line_at(spanning.stop)
+        n_columns = len(rows.fields[0]) if rows.fields else len(spanning.fields)
+        if end > number and len(_trimmed(spanning.fields, n_columns)) == n_columns:
+            look = look or _look(list(alone.values()), n_columns, quoting.separator)
+            inner = [alone[line] for line in range(number, end + 1) if line in alone]
+            if always or spanning.has_doubled or not _are_rows([look(one) for one in inner]):
+                record, last = spanning, end
+            if all(len(one.fields) == n_columns for one in inner):
+                rows.doubtful.append((number + 1, end + 1))
         rows.add(record, number, last)
         stop = last + 1
     return rows
@@ -270,14 +284,12 @@ def _look(alone: Sequence[Record], n_columns: int, separator: str) -> Callable[[
 
 def _check(values: Sequence[str]) -> Callable[[str], bool] | None:
     """Return what is true of the values of a column of numbers, or of few values; None for a column of text."""
-    known = [value.strip() for value in values if value.strip()]
-    if not known:
-        return None
-    if all(map(is_number, known)):
-        return lambda value: not value or is_number(value)
-    counts = Counter(known)
-    n_repeated = sum(count for count in counts.values() if count > 1)
-    return (lambda value: not value or value in counts) if n_repeated > len(known) / 2 else None
+    counts = Counter(value.strip() for value in values)
+    known = [value for value in counts if value]
+    if known and all(map(is_number, known)):
+        return lambda value: value in counts or is_number(value)
+    n_repeated = sum(counts[value] for value in known if counts[value] > 1)
+    return counts.__contains__ if n_repeated > sum(counts[value] for value in known) / 2 else None
 
 
 def _trimmed(fields: tuple[str, ...], n_columns: int) -> tuple[str, ...]:
