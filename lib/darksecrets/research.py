@@ -2,6 +2,7 @@
 report on a model of one's own.
 """
 
+import csv
 import os
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,7 @@ Examples:
   python -m darksecrets report --checkpoint my-model --data reviews.csv
   python -m darksecrets report --checkpoint my-model --data pairs.tsv --text question --second answer --label relevant
   python -m darksecrets report --checkpoint user/model --data user/data-set --split test --max-examples 1000
+  python -m darksecrets report --checkpoint my-model --data stars.csv --classes 1,2,3,4,5 --format separator=semicolon
 """
 
 
@@ -50,6 +52,11 @@ def _checked(context: click.Context, parameter: click.Parameter, output: Path) -
     if not os.path.isdir(output.parent):  # noqa: PTH112 (no name is too long)
         raise InputError(f"{click.format_filename(output.parent)} is not a directory: make it, or name another file")
     return output
+
+
+def _listed(context: click.Context, parameter: click.Parameter, text: str) -> list[str]:
+    """Split text at commas; a name that has one stands in quotation marks."""
+    return [name.strip() for name in next(csv.reader([text], skipinitialspace=True), [])]
 
 
 output_argument = click.argument("output", type=click.Path(path_type=Path, dir_okay=False), callback=_checked)
@@ -209,12 +216,29 @@ def framenet(reading: str, source: str, store: str, output: Path) -> None:
 @click.command(epilog=REPORT_EXAMPLES)
 @click.option("--checkpoint", required=True, metavar="MODEL", help="A fine-tuned classifier: a directory or a Hub id.")
 @click.option(
-    "--data", required=True, metavar="DATA", help="A .csv, .tsv, .jsonl or .parquet file, or a data set's name."
+    "--data",
+    required=True,
+    metavar="DATA",
+    help="A .csv, .tsv, .txt, .json, .jsonl or .parquet file, a data set's name, or the directory of a saved one.",
 )
 @click.option("--output", default="report", show_default=True, metavar="DIRECTORY", help="Where the report goes.")
 @click.option("--text", default="", metavar="COLUMN", help="The column of text. [default: guessed]")
 @click.option("--second", default="", metavar="COLUMN", help="That of a second text, or none. [default: guessed]")
 @click.option("--label", default="", metavar="COLUMN", help="That of the label, or score. [default: guessed]")
+@click.option(
+    "--classes",
+    default="",
+    metavar="NAMES",
+    callback=_listed,
+    help="What labels of class 0, 1, ... are called, with commas. [default: the model's names, or 0,1,...]",
+)
+@click.option(
+    "--format",
+    default="",
+    metavar="FORMAT",
+    help="How a text file is written, such as separator=semicolon encoding=cp1252 quotes=no header=no. "
+    "[default: guessed]",
+)
 @click.option("--split", default="", metavar="NAME", help="Split of a data set. [default: validation, or else test]")
 @click.option("--max-examples", default=500, show_default=True, help="Examples to use, drawn at random; 0 = all.")
 @click.option("--max-length", default=128, show_default=True, help="Tokens to read of an example; longer ones are cut.")
@@ -230,9 +254,11 @@ def framenet(reading: str, source: str, store: str, output: Path) -> None:
 def report(checkpoint: str, data: str, output: str, **options: Any) -> None:
     """Report on a fine-tuned classifier of your own: what its heads do, and which of them can go.
 
-    Reads labelled texts, guesses their columns and says what it guessed. Labels are the names of the model's classes or
-    their numbers from 0, of 2 to 100 classes, or numbers for a model that gives a score. Only data is read: no pickle,
-    and no code of a model or data set.
+    Reads labelled texts, guesses how the file is written and which columns to read, and says what it guessed. Labels
+    are the names of the model's classes or their numbers from 0, of two or more classes, or numbers for a model that
+    gives a score. Where both would fit and differ, nothing is guessed: --classes chooses. Rows without a label are left
+    out, such as those with an empty field, NaN, - or -1. Text files may be packed by gzip. Only data is read: no
+    pickle, and no code of a model or data set.
 
     \b
     DIRECTORY gets

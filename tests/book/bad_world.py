@@ -227,20 +227,24 @@ def _corpora(root: Path) -> None:
 
 
 DATA = {
-    "latin.csv": f"text,label\n{ROWS}caf\xe9,1\n".encode("latin-1"),
-    "utf16.csv": f"text,label\n{ROWS}".encode("utf-16"),
-    "open-quote.csv": f'text,label\n"{ROWS}'.encode(),
+    "mixed.csv": f"text,label\n{ROWS}".replace("some", "sôme").encode() + b"caf\xe9,1\n",
+    "utf16-without-mark.csv": f"text,label\n{ROWS}".encode("utf-16-le"),
+    "workbook.csv": b"PK\x03\x04",
+    "page.csv": b"<!DOCTYPE html>\n<html>\n",
+    "packed.csv.gz": b"\x1f\x8b123",
+    "columns.json": b"[[1, 2],\n[3, 4]]\n",
     "few.csv": b"text,label\na,0\nb,1\n",
     "twice.csv": f"text,text,label\n{ROWS}".replace(",0", ",a,0").replace(",1", ",a,1").encode(),
     "ragged.csv": f"text,label\n{ROWS}a,b,c\n".encode(),
     "blank.csv": b"\n\n\n",
     "header.csv": b"text,label\n",
     "huge-label.csv": f"text,label\n{ROWS}words,{HUGE}\n".encode(),
-    "nan.csv": f"text,label\n{ROWS}words,nan\n".encode(),
     "infinite.csv": f"text,label\n{ROWS}words,inf\n".encode(),
-    "negative.csv": f"text,label\n{ROWS}words,-1\n".encode(),
+    "withheld.csv": ("text,label\n" + "some words,-1\n" * 12).encode(),
+    "from-one.csv": f"text,label\n{ROWS}".replace(",1", ",2").replace(",0", ",1").encode(),
     "half.csv": f"text,label\n{ROWS}words,0.5\n".encode(),
     "digits.csv": f"text,label\n{ROWS}words,{'9' * 5000}\n".encode(),
+    "data.xlsx": b"PK\x03\x04",
     "data.pkl": b"\x80\x04N.",
     "pickle.parquet": b"\x80\x04N.",
     "truncated.parquet": b"PAR1" + b"\0" * 20,
@@ -259,6 +263,8 @@ def _data(root: Path) -> None:
     (root / "data").mkdir()
     for name, content in DATA.items():
         (root / "data" / name).write_bytes(content)
+    (root / "pointers").mkdir()
+    (root / "pointers/rows.csv").write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:0a\nsize 1\n")
     (root / "data/directory.csv").mkdir()
     (root / "data/gone.csv").symlink_to("nowhere.csv")
     pd.DataFrame({"text": [b"a", b"b"] * 6, "label": [0, 1] * 6}).to_parquet(root / "data/bytes.parquet")

@@ -61,8 +61,8 @@ WRONG = {
     ),
     "one class": (CSV.replace(",0", ",1"), (), "all 12 examples have the label 'LABEL_1', so that nothing can be"),
     "empty": ("", (), "data 'mine.csv' is empty; it needs a header and labelled rows\n"),
-    "binary": ("\x89PNG\0", (), "mine.csv is binary, or text that is not UTF-8, and not what its ending says; "),
-    "other labels": (CSV.replace(",1", ",yes"), (), "mine.csv, line 3: label 'yes' of column 'label' is none of the"),
+    "binary": ("\x89PNG\0", (), "mine.csv is binary, or text in UTF-16 without a byte order mark; save it as UTF-8, "),
+    "other labels": (CSV.replace(",1", ",good"), (), "mine.csv, line 3: label 'good' of column 'label' is none of the"),
     "no such column": (CSV, ("--text", "body"), "text is 'body', but mine.csv has no such column; it has: 'text', "),
     "a file for output": (CSV, ("--output", "mine.csv"), "output 'mine.csv' is a file; give a directory"),
     "a precision": (
@@ -94,17 +94,28 @@ def test_what_is_wrong_is_one_line_and_exit_code_2(type_in, given, tmp_path, con
         ),
         (
             "",
-            "notes.txt",
-            "error: data 'notes.txt': the ending '.txt' is unknown; accepted are files that end in .csv, ",
+            "notes.docx",
+            "error: data 'notes.docx': the ending '.docx' is unknown; accepted are files that end in .csv, ",
         ),
     ],
 )
 def test_models_and_files_that_cannot_be_read_are_one_line(type_in, given, tmp_path, model, data, line):
-    (tmp_path / "notes.txt").write_text("words")
+    (tmp_path / "notes.docx").write_text("words")
     result = type_in("--checkpoint", model or given[0], "--data", data or given[1])
     assert result.exit_code == 2
     assert result.stderr.startswith(line)
     assert result.stderr.count("\n") == 1
+
+
+def test_labels_and_format_can_be_named(type_in, given, tmp_path):
+    """What a file does not say can be typed: its labels are swapped, and its header is data to a careless eye."""
+    model, data = given
+    frame = pd.read_csv(data)
+    frame.assign(label=frame["label"].map({0: "no", 1: "yes"})).to_csv(tmp_path / "mine.csv", sep=";", index=False)
+    options = ("--classes", "yes,no", "--format", "separator=semicolon header=yes", "--words", "no")
+    result = type_in("--checkpoint", model, "--data", "mine.csv", *options)
+    assert result.exit_code == 0
+    assert "read as what classes says (yes is LABEL_0, no is LABEL_1)" in result.stdout
 
 
 def test_help_says_what_is_read_and_written(type_in):

@@ -5,7 +5,8 @@ import json
 import pandas as pd
 import pytest
 
-from darksecrets.corpora import own, own_files, own_labels, own_language
+from darksecrets.corpora import own, own_labels, own_language
+from darksecrets.corpora.own_table import Table
 from darksecrets.errors import InputError
 from darksecrets.runs import Store
 
@@ -145,9 +146,10 @@ class TestLabels:
         ("labels", "values", "classes", "read_as"),
         [
             (NAMES, ["Positive", "NEGATIVE "], [1, 0], own_labels.BY_NAME),
-            (NAMES, [0, 1], [0, 1], own_labels.BY_NUMBER),
-            (NAMES, [0.0, 1.0], [0, 1], own_labels.BY_NUMBER),
-            (NAMES, [False, True], [0, 1], own_labels.BY_NUMBER),
+            (NAMES, [0, 1], [0, 1], f"{own_labels.BY_NUMBER} (0 is negative, 1 is positive)"),
+            (NAMES, [0.0, 1.0], [0, 1], f"{own_labels.BY_NUMBER} (0 is negative, 1 is positive)"),
+            (NAMES, [False, True], [0, 1], f"{own_labels.BY_TRUTH} (False is negative, True is positive)"),
+            (("LABEL_0", "LABEL_1"), [1, 0], [1, 0], own_labels.BY_NUMBER),
             (("1", "2"), [1, 2], [0, 1], own_labels.BY_NAME),
             (("LABEL_0", "LABEL_1"), ["LABEL_1", "LABEL_0"], [1, 0], own_labels.BY_NAME),
             (None, [0.5, -3], [0.5, -3.0], own_labels.SCORES),
@@ -169,10 +171,11 @@ class TestLabels:
         assert data.split.task.n_outputs == 100
 
     def test_names_that_a_data_set_gives_its_numbers_count_before_the_numbers(self):
-        table = own_files.Table(
-            "set", ("text", "label"), [("w", 0), ("w", 1)], str, {"label": ("positive", "negative")}
-        )
-        assert own._classes(table, "label", NAMES, [0, 1]) == ([1, 0], own_labels.BY_NAME)
+        rows = [(text, row % 2) for row, text in enumerate(TEN)]
+        table = Table("set", ("text", "label"), rows, str, {"label": ("positive", "negative")})
+        data = own.of_table(table, NAMES)
+        assert [example.label for example in data.split.examples] == [1, 0] * 6
+        assert data.read_as == own_labels.BY_NAME
 
 
 TEN = [f"some words, {row}" for row in range(12)]
@@ -186,13 +189,13 @@ WRONG = {
     "a label too high": ({"text": TEN, "label": [0, 1, 2] * 4}, {}, r"line 4: label '2' of column 'label' is none"),
     "names and numbers": ({"text": TEN, "label": ["positive", 0] * 6}, {}, r"line 3: label '0' of column 'label' is of "
                           r"the numbers of the model's classes, others are of the model's names; write all alike$"),
-    "labels withheld": ({"text": TEN, "label": [-1] * 12}, {}, r"line 2: label '-1' of column 'label' is none"),
+    "labels withheld": ({"text": TEN, "label": [-1] * 12}, {}, r"^data.csv has no label in column 'label' of its 12"),
     "a column that is not there": ({"text": TEN, "label": [0, 1] * 6}, {"text": "texts"}, r"text is 'texts', but "
                                    r"data.csv has no such column; did you mean 'text'\? it has: 'text', 'label'$"),
     "one column for two": ({"text": TEN, "label": [0, 1] * 6}, {"text": "label", "label": "label"}, r"must be another"),
     "no text": ({"n": range(12), "label": [0, 1] * 6}, {}, r"^data.csv has no column of text besides the label"),
     "too few": ({"text": TEN[:4], "label": [0, 1] * 2}, {}, r"^data.csv has 4 examples with text and label; at"),
-    "all texts missing": ({"text": [None] * 12, "label": [0, 1] * 6}, {"text": "text"}, r"has 0 examples"),
+    "all texts missing": ({"text": [None] * 12, "label": [0, 1] * 6}, {"text": "text"}, r"has no text in column 'text"),
     "a split of a file": ({"text": TEN, "label": [0, 1] * 6}, {"split": "test"}, r"is a file and has no splits"),
     "a negative number": ({"text": TEN, "label": [0, 1] * 6}, {"max_examples": -1}, r"^max_examples is -1; give 0"),
 }  # fmt: skip
@@ -200,17 +203,27 @@ FILES = {
     "data.csv": (b"", r"is empty; it needs a header and labelled rows$"),
     "blank.csv": (b"\n \n", r"the file is empty; it needs a header"),
     "header.csv": (b"text,label\n", r"has no rows; it needs labelled examples$"),
-    "data.txt": (b"text\n", r"the ending '.txt' is unknown; accepted are files that end in .csv, .tsv, .jsonl or"),
+    "data.docx": (b"text\n", r"the ending '.docx' is unknown; accepted are files that end in .csv, .tsv, .txt, .json"),
+    "book.xlsx": (b"PK\x03\x04", r"the ending '.xlsx' is unknown; save the sheet as CSV; accepted are"),
+    "data.txt": (b"text\n", r"has no rows; it needs labelled examples$"),
     "data": (b"text\n", r"the ending 'none' is unknown"),
     "data.pkl": (b"\x80\x04", r"the ending '.pkl' is unknown"),
-    "picture.csv": (b"\x89PNG\r\n\x1a\n\x00\x00", r"^picture.csv is binary, or text that is not UTF-8"),
-    "latin.csv": ("text,label\ncafé,1\n".encode("latin-1"), r"line 2: byte 0xe9 is not UTF-8; save the file as UTF-8$"),
+    "picture.csv": (b"\x89PNG\r\n\x1a\n\x00\x00", r"^picture.csv is binary, or text in UTF-16 without a byte"),
+    "mixed.csv": (
+        "text,label\ncafé,1\nthé,1\n".encode() + b"\xe9,1\n",
+        r"^mixed.csv, line 4: byte 0xe9 is not UTF-8 as the rest is; mend this line, or name an encoding in format$",
+    ),
     "ragged.csv": (
         b"text,label\na,b,1\n",
         r"^ragged.csv, line 2: expected 2 fields as in the header, found 3; mend or",
     ),
-    "quote.csv": (b'text,label\n"a" b,1\n', r"^quote.csv, line 2: .*; mend this line$"),
-    "twice.csv": (b"text,text,label\na,b,1\n", r"has the column 'text' more than once"),
+    "twice.csv": (b"text,text,label\na,b,1\na,b,0\n", r"^twice.csv has the column 'text' more than once; name each"),
+    "values.json": (
+        b"[[1, 2],\n[3, 4]]",
+        r"^values.json is JSON, but no rows of named columns; write one object a line",
+    ),
+    "split.json": (b'{"columns": ["a"], "data": [[1, 2]]}', r"^split.json: its columns are not names, or its data not"),
+    "packed.csv.gz": (b"\x1f\x8b123", r"^packed.csv.gz cannot be unpacked \(.*\); pack it again$"),
     "broken.jsonl": (b'{"text": "a"}\n{"text"\n', r"^broken.jsonl, line 2: no JSON \(.*\); write one object a line$"),
     "list.jsonl": (b'["a", 1]\n', r"^list.jsonl, line 1: a list; write one object a line$"),
     "broken.parquet": (b"PAR1 and no more", r"^broken.parquet is no Parquet file that can be read"),

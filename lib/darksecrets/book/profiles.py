@@ -24,6 +24,7 @@ PROFILES = FOLDER / "profiles"
 RUN = "run"  # set by the machinery, derived from all the others
 STORE = "store"
 OPTIONAL_FILES = ("own_labels", "gold")  # empty: none
+OPTIONAL_LISTS = ("own_classes",)  # empty: guessed
 # Parameters that may name a file or directory.
 PLACES = ("corpus", "checkpoint", "frames", "own_model", "own_data", *OPTIONAL_FILES, STORE)
 AT_LEAST = {
@@ -61,6 +62,7 @@ CHECKS = (
     ("frames reading", "darksecrets.corpora.framenet", "check"),
     ("max_own", "darksecrets.corpora.own", "check_size"),
     ("words", "darksecrets.corpora.own_language", "check"),
+    ("own_format", "darksecrets.corpora.own_format", "parse"),
     ("own_labels", "darksecrets.figures.annotator", "check"),
     ("n_random seeds", "darksecrets.analyses.scores", "check_random"),
     ("own_model own_data", "darksecrets.analyses.own_example", "check"),
@@ -180,7 +182,7 @@ def _each(value: Any) -> list[Any]:
 
 
 def _check_list(name: str, value: list[Any]) -> None:
-    if not value:
+    if not value and name not in OPTIONAL_LISTS:
         raise InputError(f"{name} is empty; give at least one")
     check_once(name, value)
 

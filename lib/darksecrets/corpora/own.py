@@ -6,50 +6,22 @@ out and counted. What cannot be used is an InputError of one line, before any mo
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 from typing import Any
 
-from darksecrets.corpora import own_files
+from darksecrets.corpora import own_columns, own_files
 from darksecrets.corpora.glue import Example, Split, choice
-from darksecrets.corpora.own_files import Table
-from darksecrets.corpora.own_labels import is_number, read_as
+from darksecrets.corpora.own_columns import Columns, Wanted
+from darksecrets.corpora.own_labels import MISSING, Reading, check_classes, listed, whole, written
+from darksecrets.corpora.own_table import Table
 from darksecrets.corpora.tasks import Task
-from darksecrets.errors import InputError, nearest
+from darksecrets.errors import InputError
 from darksecrets.runs import fingerprint
 
 CHOICE = "own"  # names the random numbers that choose examples, whatever the file is called
-NONE = "none"  # written for the second text where there is to be none
 LEAST = 10  # examples: fewer have no halves to speak of
 HALVES = "half of them to choose heads and half to score them"
-LABELS = (
-    *("label", "labels", "gold_label", "class", "category", "target", "y", "intent", "sentiment", "emotion"),
-    *("rating", "stars", "score", "quality"),
-)
-TEXTS = (
-    *("text", "sentence", "review", "content", "body", "comment", "utterance", "tweet", "document", "message"),
-    *("question", "query", "title"),
-)
-PAIRS = (
-    *(("sentence1", "sentence2"), ("premise", "hypothesis"), ("question1", "question2"), ("question", "sentence")),
-    *(("question", "passage"), ("question", "context"), ("query", "passage"), ("text1", "text2"), ("text_a", "text_b")),
-    *(("text", "text_pair"), ("text", "second"), ("first", "second"), ("#1 string", "#2 string")),
-)
-NUMBERS = ("id", "idx", "index", "guid", "uid", "row", "number", "")  # names of columns that number the rows
-
-
-@dataclass(frozen=True)
-class Columns:
-    """Which columns are read; `second` is empty for single texts."""
-
-    text: str
-    second: str
-    label: str
-
-    @property
-    def texts(self) -> list[str]:
-        """The one or two columns of text."""
-        return [name for name in (self.text, self.second) if name]
 
 
 @dataclass(frozen=True)
@@ -57,6 +29,8 @@ class OwnData:
     """Examples as a `Split`, and what a reader has to know of how they came to be.
 
     `guessed` names those of text, second and label that nobody gave; `read_as` says what the labels were taken for.
+    `n_lines` counts the lines of a file below its header, None where it is not made of lines; the rows that became of
+    them are the split's `n_available`. `notes` are sentences on everything that was guessed besides.
     """
 
     split: Split
@@ -66,6 +40,8 @@ class OwnData:
     source_split: str
     n_without_text: int
     n_without_label: int
+    n_lines: int | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def n_repeated(self) -> int:
@@ -94,21 +70,44 @@ def load(
     split: str = "",
     max_examples: int = 0,
     seed: int = 0,
+    classes: Sequence[str] = (),
+    format: str = "",
 ) -> OwnData:
     """Read labelled texts for a model whose classes are `labels`, or that gives a score (None).
 
-    `source` and `split` are those of `own_files.read`; `text`, `second` and `label` name columns, where they are not to
-    be guessed, and `second="none"` says that there is one text. `max_examples` (0: all) takes a seeded choice. Raises
-    InputError.
+    `source`, `split` and `format` are those of `own_files.read`, the others those of `of_table`. Raises InputError.
     """
     check_size(max_examples, "max_examples")
-    table = own_files.read(source, split)
-    columns, guessed = _columns(table, labels, text, second, label)
-    complete, n_without_text, n_without_label = _complete(table, columns)
-    classes, read_as = _classes(table, columns.label, labels, [row for row, *_ in complete])
+    table = own_files.read(source, split, format)
+    return of_table(table, labels, text, second, label, max_examples, seed, classes)
+
+
+def of_table(
+    table: Table,
+    labels: Sequence[str] | None,
+    text: str = "",
+    second: str = "",
+    label: str = "",
+    max_examples: int = 0,
+    seed: int = 0,
+    classes: Sequence[str] = (),
+) -> OwnData:
+    """Make examples of a table's rows for a model whose classes are `labels`, or that gives a score (None).
+
+    `text`, `second` and `label` name columns, where they are not to be guessed, and `second="none"` says that there is
+    one text. `classes` says what the labels of each class are called, in the order of the model's classes.
+    `max_examples` (0: all) takes a seeded choice. Raises InputError.
+    """
+    check_size(max_examples, "max_examples")
+    check_classes(classes, labels)
+    wanted = Wanted(labels, classes)
+    columns, guessed, column_notes = own_columns.choose(table, wanted, text, second, label)
+    with_text = _with_text(table, columns)
+    reading, found = _read_labels(table, columns.label, wanted, [row for row, *_ in with_text])
     examples = [
         Example(str(row), first, other[0] if other else None, number)
-        for (row, first, *other), number in zip(complete, classes, strict=True)
+        for (row, first, *other), number in zip(with_text, found, strict=True)
+        if number is not None
     ]
     kept = tuple(examples[place] for place in choice(len(examples), max_examples, seed, CHOICE))
     _check_examples(kept, table, columns, labels)
@@ -116,7 +115,17 @@ def load(
     made_from = fingerprint([None if labels is None else list(labels), [astuple(example) for example in kept]])
     # There is no official split to fall short of.
     own = Split(task, table.split or "all", kept, len(table.rows), True, made_from)
-    return OwnData(own, columns, guessed, read_as, table.split, n_without_text, n_without_label)
+    return OwnData(
+        own,
+        columns,
+        guessed,
+        reading.how,
+        table.split,
+        n_without_text=len(table.rows) - len(with_text),
+        n_without_label=len(with_text) - len(examples),
+        n_lines=table.n_lines,
+        notes=(*table.notes, *column_notes, *reading.notes, *_missing_notes(reading, found)),
+    )
 
 
 def _task(name: str, columns: Columns, labels: Sequence[str] | None) -> Task:
@@ -125,124 +134,103 @@ def _task(name: str, columns: Columns, labels: Sequence[str] | None) -> Task:
     return Task(name, "", texts, texts, columns.label, names, names, metrics, 0, 0)
 
 
-def _columns(
-    table: Table, labels: Sequence[str] | None, text: str, second: str, label: str
-) -> tuple[Columns, tuple[str, ...]]:
-    given = {"text": text, "second": "" if second == NONE else second, "label": label}
-    for what, name in given.items():
-        if name and name not in table.columns:
-            near = nearest(name, table.columns)
-            advice = f"did you mean {near!r}? " if near else ""
-            raise InputError(f"{what} is {name!r}, but {table.name} has no such column; {advice}{_has(table)}")
-    named = [name for name in given.values() if name]
-    if len(set(named)) < len(named):
-        raise InputError(f"text, second and label are {', '.join(map(repr, named))}; each must be another column")
-    label = label or _label(table, labels, named)
-    free = [name for name in table.columns if name not in (*named, label) and _is_text(table.values(name))]
-    text, guess = (text, "") if text else _texts(table, free)
-    if not second and guess in free:
-        second = guess
-    elif not second and given["text"]:
-        second = _partner(text, free)
-    guessed = tuple(
-        what
-        for what, name in {"text": text, "second": second, "label": label}.items()
-        if not given[what] and name != NONE
-    )
-    return Columns(text, "" if second == NONE else second, label), guessed
-
-
-def _label(table: Table, labels: Sequence[str] | None, taken: Sequence[str]) -> str:
-    """Guess the column of labels: by its name, or else as the only one whose values the model knows."""
-    free = [name for name in table.columns if name not in taken]
-    by_name = {name.casefold(): name for name in reversed(free)}
-    named = [by_name[name] for name in LABELS if name in by_name]
-    fitting = [name for name in free if _fits(table, name, labels)]
-    found = [name for name in named if name in fitting] or named
-    if found:
-        return found[0]
-    fitting = [name for name in fitting if name.casefold() not in NUMBERS]
-    if len(fitting) == 1:
-        return fitting[0]
-    kind = "a score" if labels is None else f"one of {_listed(labels)}"
-    which = f"several could be ({', '.join(fitting)})" if fitting else "none is"
-    raise InputError(f"{table.name} has no column that is clearly the label, {kind}: {which}; name it; {_has(table)}")
-
-
-def _fits(table: Table, column: str, labels: Sequence[str] | None) -> bool:
-    values = [value for value in table.values(column) if value is not None]
-    return bool(values) and read_as(values, table.classes.get(column, ()), labels)[0] is not None
-
-
-def _texts(table: Table, free: Sequence[str]) -> tuple[str, str]:
-    """Guess one or two columns of text: by their names, or else all that there are, of more than two the longest."""
-    by_name = {name.casefold(): name for name in reversed(free)}
-    for first, second in PAIRS:
-        if first in by_name and second in by_name:
-            return by_name[first], by_name[second]
-    for name in TEXTS:
-        if name in by_name:
-            return by_name[name], ""
-    if not free:
-        raise InputError(f"{table.name} has no column of text besides the label; {_has(table)}")
-    if len(free) == 2:
-        return free[0], free[1]
-    return max(free, key=lambda name: sum(len(value or "") for value in table.values(name))), ""
-
-
-def _partner(text: str, free: Sequence[str]) -> str:
-    """Return the column whose name belongs with that of a given one; an empty name where none does."""
-    by_name = {name.casefold(): name for name in free}
-    return next((by_name[second] for first, second in PAIRS if first == text.casefold() and second in by_name), "")
-
-
-def _is_text(values: Sequence[Any]) -> bool:
-    """Say whether a column is of words: text, and most of it no number."""
-    known = [value for value in values if value is not None]
-    return (
-        bool(known) and all(isinstance(value, str) for value in known) and sum(map(is_number, known)) < len(known) / 2
-    )
-
-
-def _complete(table: Table, columns: Columns) -> tuple[list[tuple[Any, ...]], int, int]:
-    """Return (row, text, [second text]) of the rows that lack nothing, and how many lack a text, and only a label."""
+def _with_text(table: Table, columns: Columns) -> list[tuple[Any, ...]]:
+    """Return (row, text, [second text]) of the rows that lack no text."""
     texts = [table.values(name) for name in columns.texts]
     for name, values in zip(columns.texts, texts, strict=True):
         odd = next((row for row, value in enumerate(values) if not isinstance(value, str | None)), None)
         if odd is not None:
             kind = type(values[odd]).__name__
             raise InputError(f"{table.place(odd)}: column {name!r} has {kind} and not text; name a column of text")
-    rows = [(row, *found) for row, found in enumerate(zip(*texts, strict=True))]
-    with_text = [row for row in rows if None not in row]
-    labels = table.values(columns.label)
-    labelled = [row for row in with_text if labels[row[0]] is not None]
-    return labelled, len(rows) - len(with_text), len(with_text) - len(labelled)
+    rows = [(row, *found) for row, found in enumerate(zip(*texts, strict=True)) if None not in found]
+    if not rows:
+        raise InputError(
+            f"{table.name} has no text in column {' and '.join(map(repr, columns.texts))}; name a column of text"
+        )
+    return rows
 
 
-def _classes(table: Table, column: str, labels: Sequence[str] | None, rows: Sequence[int]) -> tuple[list[Any], str]:
+def _read_labels(
+    table: Table, column: str, wanted: Wanted, rows: Sequence[int]
+) -> tuple[Reading, list[int | float | None]]:
+    """Return the one reading of the labels, and the class or score of each of some rows, None where it is missing.
+
+    Raises InputError where there is none, or where there are several.
+    """
     values = table.values(column)
-    names = table.classes.get(column, ())
-    found, how = read_as([values[row] for row in rows], names, labels)
-    if found is not None:
-        return found, how
-    alone = {row: read_as([values[row]], names, labels)[1] for row in rows}
-    odd = next((row for row in rows if not alone[row]), None)
-    if odd is None:
-        odd = next(row for row in rows if alone[row] != alone[rows[0]])
-        label = f"label {_short(values[odd])} of column {column!r}"
+    labelled = [row for row in rows if values[row] is not None]
+    found = wanted.readings(table, column, labelled)
+    if len(found) == 1:
+        return found[0], found[0].of([values[row] for row in rows])
+    if found:
+        raise InputError(_which(table, column, found, wanted.labels))
+    known = [row for row in labelled if not _stands_for_none(values[row])]
+    if not known:
         raise InputError(
-            f"{table.place(odd)}: {label} is of {alone[odd]}, others are of {alone[rows[0]]}; write all alike"
+            f"{table.name} has no label in column {column!r} of its {len(rows):,} rows with text, as the test part of "
+            "a data set; name another column, file or split"
         )
-    if labels is None:
-        raise InputError(
-            f"{table.place(odd)}: label {_short(values[odd])} is no number, and this model gives a score; "
-            "name another column as label"
-        )
-    accepted = f"{_listed(labels)}, or their numbers from 0 to {len(labels) - 1}"
-    raise InputError(
-        f"{table.place(odd)}: label {_short(values[odd])} of column {column!r} is none of the model's {len(labels)} "
-        f"classes; accepted are {accepted}; write the labels so, or name another column"
+    raise InputError(_misfit(table, column, wanted, known))
+
+
+def _stands_for_none(value: Any) -> bool:
+    return written(value) in MISSING or whole(written(value)) == -1
+
+
+def _which(table: Table, column: str, found: Sequence[Reading], labels: Sequence[str]) -> str:
+    """Return a message that shows what labels could mean, and what to say to choose."""
+    first, second = found[:2]
+    label = next(one for one, number in first.meaning.items() if second.meaning[one] != number)
+    one, other = (_meant(reading.meaning[label], labels) for reading in (first, second))
+    return (
+        f"{table.name}: label {_short(label)} of column {column!r} can mean {one}, by {first.how}, or {other}, by "
+        f"{second.how}; set classes to {first.typed} for the first, or to {second.typed} for "
+        "the second"
     )
+
+
+def _meant(number: int | None, labels: Sequence[str]) -> str:
+    return "no label" if number is None else f"class {number} ({labels[number]})"
+
+
+def _misfit(table: Table, column: str, wanted: Wanted, rows: Sequence[int]) -> str:
+    """Return a message on the first row whose label has no reading, or another than those before it."""
+    values, labels = table.values(column), wanted.labels
+    shared: dict[str, None] = {}
+    for row in rows:
+        hows = {one.how.partition(" (")[0]: None for one in wanted.readings(table, column, [row])}
+        label = f"{table.place(row)}: label {_short(values[row])}"
+        if not hows:
+            return f"{label} {_unknown(column, wanted, [written(values[row]) for row in rows])}"
+        common = {how: None for how in (shared or hows) if how in hows}
+        if not common:
+            of = f"of column {column!r} is of {next(iter(hows))}, others are of {next(iter(shared))}"
+            return f"{label} {of}; write all alike"
+        shared = common
+    seen = listed(sorted({written(values[row]) for row in rows}))
+    return f"{table.name}: labels {seen} of column {column!r} do not fit the model's {len(labels)} classes together"
+
+
+def _unknown(column: str, wanted: Wanted, found: Sequence[str]) -> str:
+    labels = wanted.labels
+    if labels is None:
+        return "is no number, and this model gives a score; name another column as label"
+    if wanted.classes:
+        return f"of column {column!r} is not among classes ({listed(wanted.classes)}); give all, or mend the label"
+    accepted = f"{listed(labels)}, or their numbers from 0 to {len(labels) - 1}"
+    from_one = list(map(str, range(1, len(labels) + 1)))
+    numbers = {str(whole(label)) for label in found}
+    advice = "write the labels so, name another column, or set classes to your names of these, in this order"
+    if numbers <= set(from_one):
+        advice = f"if the labels count from 1, set classes to {','.join(from_one)}"
+    return f"of column {column!r} is none of the model's {len(labels)} classes; accepted are {accepted}; {advice}"
+
+
+def _missing_notes(reading: Reading, found: Sequence[Any]) -> tuple[str, ...]:
+    if not reading.missing:
+        return ()
+    n_missing = sum(number is None for number in found)
+    return (f"{listed(map(repr, reading.missing))} stands for no label; {n_missing:,} rows have none.",)
 
 
 def _check_examples(examples: Sequence[Example], table: Table, columns: Columns, labels: Sequence[str] | None) -> None:
@@ -259,15 +247,6 @@ def _check_examples(examples: Sequence[Example], table: Table, columns: Columns,
             f"all {len(examples)} examples have the label {name}, so that nothing can be scored; give examples of at "
             "least two labels"
         )
-
-
-def _has(table: Table) -> str:
-    return f"it has: {', '.join(map(repr, table.columns))}"
-
-
-def _listed(names: Iterable[str], most: int = 8) -> str:
-    names = list(names)
-    return ", ".join(names[:most]) + (f", ... ({len(names)} in all)" if len(names) > most else "")
 
 
 def _short(value: Any) -> str:
