@@ -18,7 +18,7 @@ from darksecrets.analyses import disabling, feature_attention
 from darksecrets.analyses.disabling import GRADIENT, RANDOM, SHUFFLE_SEED, SWEEP, Removed, Swept
 from darksecrets.analyses.feature_attention import WEIGHT, FeatureAttention, Measurement
 from darksecrets.analyses.patterns import PatternsOfMaps
-from darksecrets.corpora import linguistics, own, own_language
+from darksecrets.corpora import linguistics, own, own_files, own_language
 from darksecrets.corpora.annotated_maps import AFTER
 from darksecrets.corpora.annotation import Sentence
 from darksecrets.corpora.own import OwnData
@@ -103,12 +103,16 @@ def open_subject(
     max_examples: int = 0,
     max_length: int = attention.MAX_LENGTH,
     precision: str = "float32",
+    classes: Sequence[str] = (),
+    format: str = "",
 ) -> Subject:
     """Open a fine-tuned classifier and labelled texts for it (`checkpoints.load_fine_tuned`, `own.load`).
 
     Raises InputError for everything that would stop the report later: nothing is measured yet.
     """
     computed_in = precisions.chosen(precision)
+    own.check_size(max_examples, "max_examples")
+    table = own_files.read(data, split, format)
     opened, model = checkpoints.load_fine_tuned(checkpoint)
     tokenizer = opened.tokenizer
     if None in (tokenizer.cls_token_id, tokenizer.sep_token_id, tokenizer.pad_token_id):
@@ -117,7 +121,7 @@ def open_subject(
         )
     edited_attention.check(model)
     names = [str(model.config.id2label[number]) for number in range(model.config.num_labels)]
-    found = own.load(data, None if len(names) == 1 else names, text, second, label, split, max_examples)
+    found = own.of_table(table, None if len(names) == 1 else names, text, second, label, max_examples, classes=classes)
     most = attention.longest_input(model)
     if not max_length >= 8:
         raise InputError(f"max_length is {max_length}; give at least 8 tokens, this model reads up to {most}")
