@@ -112,7 +112,7 @@ def _check_adapter(directory: Path, name: str) -> None:
         return
     base = _settings(directory / ADAPTER[0], name).get("base_model_name_or_path")
     of_base = f" of {one_line(base)!r}" if base else ""
-    if (directory / CONFIG).is_file():
+    if any((directory / file).is_file() for file in (WEIGHTS, INDEX, "pytorch_model.bin")):
         raise InputError(
             f"checkpoint {name!r} has an adapter{of_base} beside its model ({found}), which would be left out; "
             f"{MERGE}, or give a directory without it"
