@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel
 from transformers import PreTrainedTokenizerBase as Tokenizer
 from transformers.utils import is_protobuf_available
@@ -64,7 +65,7 @@ class Checkpoint:
         return _build(AutoModel, self.directory, self.initialization, seed)
 
     def classifier(self, n_outputs: int, seed: int = 0) -> PreTrainedModel:
-        """Load the encoder under a new head of `n_outputs` outputs (1 = regression); `seed` decides the new weights."""
+        """Load the encoder under a new layer of `n_outputs` outputs (1 = regression); `seed` decides its weights."""
         problem = "regression" if n_outputs == 1 else "single_label_classification"
         return _build(
             AutoModelForSequenceClassification,
@@ -150,13 +151,27 @@ def _build(architecture: type, directory: Path, initialization: str, seed: int, 
     with quiet(), torch.random.fork_rng():
         torch.manual_seed(seed)
         if initialization == "pretrained":
-            model = architecture.from_pretrained(directory, use_safetensors=True, **LOCAL, **options)
+            is_new = "num_labels" in options
+            loading = {"use_safetensors": True, "output_loading_info": True, "ignore_mismatched_sizes": is_new}
+            model, report = architecture.from_pretrained(directory, **loading, **LOCAL, **options)
+            if is_new:
+                _renew_output_layer(model, report)
         else:
             config = AutoConfig.from_pretrained(directory, **LOCAL, **options)
             if hasattr(config, "initializer_range"):
                 config.initializer_range = BERT_STANDARD_DEVIATION
             model = architecture.from_config(config)
     return model.float().eval().to(DEVICE)
+
+
+def _renew_output_layer(model: PreTrainedModel, report: dict[str, Any]) -> None:
+    """Draw a classifier's last weights anew where its checkpoint, fine-tuned before, brought some of the same size."""
+    new = {*report["missing_keys"], *(key for key, *_ in report["mismatched_keys"])}
+    name, layer = [(name, part) for name, part in model.named_modules() if isinstance(part, nn.Linear)][-1]
+    if f"{name}.weight" not in new:
+        nn.init.normal_(layer.weight, std=BERT_STANDARD_DEVIATION)
+        if layer.bias is not None:
+            nn.init.zeros_(layer.bias)
 
 
 def _directory(name: str) -> Path:
