@@ -5,6 +5,7 @@ place of files, weights in another format, pruned or quantized.
 """
 
 import json
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -76,7 +77,7 @@ def weight_files(directory: Path, name: str) -> list[Path]:
     """
     named = _settings(directory / CONFIG, name).get("transformers_weights")
     first = directory / str(named or (WEIGHTS if (directory / WEIGHTS).is_file() else INDEX))
-    if not first.is_file():
+    if not _is_file(first):
         raise InputError(f"checkpoint {name!r} has no {_what_is_missing(directory, named)}")
     if not first.name.endswith(".index.json"):
         return [first]
@@ -84,12 +85,16 @@ def weight_files(directory: Path, name: str) -> list[Path]:
     if not (isinstance(places, dict) and places and all(isinstance(file, str) for file in places.values())):
         raise InputError(f"checkpoint {name!r}: {first.name} names no files of weights; copy it again")
     paths = [directory / file for file in sorted(set(places.values()))]
-    missing = [path.name for path in paths if not path.is_file()]
+    missing = [one_line(path.name) for path in paths if not _is_file(path)]
     if missing:
         raise InputError(
             f"checkpoint {name!r} lacks {missing[0]}, one of {len(paths)} files that {first.name} names; copy it again"
         )
     return paths
+
+
+def _is_file(path: Path) -> bool:
+    return os.path.isfile(path)  # noqa: PTH113 (no name that a file gives is too long)
 
 
 def _check_pointers(name: str, paths: list[Path]) -> None:
@@ -155,7 +160,7 @@ def _what_is_missing(directory: Path, named: object) -> str:
 
 def _found(directory: Path, kinds: Sequence[str]) -> str:
     found = sorted({path.name for kind in kinds for path in directory.glob(kind)})
-    return f", but {', '.join(found[:3])}" if found else ""
+    return f", but {one_line(', '.join(found[:3]))}" if found else ""
 
 
 def _elsewhere(directory: Path) -> str:

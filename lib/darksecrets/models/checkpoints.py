@@ -320,7 +320,9 @@ def _probe(model: PreTrainedModel, tokenizer: Tokenizer, name: str) -> tuple[int
     """Return the numbers of layers and heads, read off the maps of a short pair; read a long pair, too."""
     if model.config.is_encoder_decoder:
         raise InputError(f"checkpoint {name!r} is an encoder-decoder; the book reads encoders such as BERT")
-    n_known, most = len(model.get_input_embeddings().weight), max(tokenizer.get_vocab().values())
+    unreadable = f"checkpoint {name!r} ({model.config.model_type}): its attention cannot be read"
+    with refused(unreadable):
+        n_known, most = len(model.get_input_embeddings().weight), max(tokenizer.get_vocab().values())
     if most >= n_known:
         raise InputError(
             f"checkpoint {name!r} knows {n_known:,} tokens, but its tokenizer gives numbers up to {most:,}; "
@@ -332,7 +334,6 @@ def _probe(model: PreTrainedModel, tokenizer: Tokenizer, name: str) -> tuple[int
             attention.collate(encoded, tokenizer, len(encoded[0]))
             for encoded in (attention.encode(tokenizer, [pair], longest) for pair in PROBES)
         )
-    unreadable = f"checkpoint {name!r} ({model.config.model_type}): its attention cannot be read"
     with refused(unreadable), quiet(), torch.inference_mode():
         model.set_attn_implementation("eager")
         maps = model(**short.inputs, output_attentions=True).attentions
