@@ -7,6 +7,7 @@ from tokenizers.processors import RobertaProcessing
 from transformers import PreTrainedTokenizerFast, RobertaConfig, RobertaForSequenceClassification
 
 from darksecrets.models import checkpoints
+from darksecrets.models.quiet import quiet
 from tests.conftest import SMALL, save_encoder
 from tests.small_classifiers import classifier
 
@@ -21,7 +22,7 @@ def texts(row):
 
 def save(directory, model, tokenizer):
     """Write a classifier as `save_pretrained` does; return its directory."""
-    with checkpoints.quiet():
+    with quiet():
         model.save_pretrained(directory)
         tokenizer.save_pretrained(directory)
     return str(directory)

@@ -37,11 +37,11 @@ def checkpoint(tmp_path_factory, family):
     return _made[family]
 
 
-def classifier(checkpoint, n_outputs):
+def classifier(checkpoint, n_outputs, texts=PAIRS):
     """A classifier whose answers differ from text to text about as those of a trained one."""
     model = checkpoint.classifier(n_outputs)
     last = [module for module in model.modules() if isinstance(module, nn.Linear)][-1]
-    answers = logits(model, batch_of(checkpoint, encoded(checkpoint)))
+    answers = logits(model, batch_of(checkpoint, encoded(checkpoint, texts)))
     with torch.no_grad():
         last.weight.div_(2 * answers.std(0)[:, None])  # to mean 0 and standard deviation 1/2
         last.bias.copy_(-answers.mean(0) / (2 * answers.std(0)))

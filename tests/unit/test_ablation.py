@@ -1,5 +1,8 @@
 """Disabled heads against slow, obvious versions: by hand, by single unpadded inputs, by the maps that come out."""
 
+import json
+
+import numpy as np
 import pytest
 import torch
 from torch.nn import functional
@@ -196,7 +199,29 @@ def test_a_whole_layer_and_the_empty_set(family):
     assert (one_by_one[batch.mask] - plain).abs().max() > 1e-3
 
 
-@pytest.mark.parametrize("head", [(3, 0), (0, 4), (-1, 0), (0, -1), (0,), (0, 1, 2), "1-2", 5, [0, 0]], ids=str)
+HEADS = [(0, 1), (2, 0), (2, 3)]
+
+
+@pytest.mark.parametrize(
+    "heads",
+    [
+        json.loads(json.dumps(HEADS)),
+        np.array(HEADS),
+        list(np.array(HEADS)),
+        [(np.int64(layer), np.int32(head)) for layer, head in HEADS],
+        torch.tensor(HEADS),
+        iter(HEADS + HEADS),
+    ],
+    ids=["JSON", "array", "rows", "numbers of numpy", "tensor", "repeated"],
+)
+def test_heads_may_come_as_other_libraries_give_them(bert, heads):
+    assert ablation.grouped(bert[1], heads) == {0: [1], 2: [0, 3]}
+
+
+NO_HEADS = [(3, 0), (0, 4), (-1, 0), (0, -1), (0,), (0, 1, 2), "1-2", "12", 5, [0, 1.0], (True, 0), (0, None), {0, 1}]
+
+
+@pytest.mark.parametrize("head", NO_HEADS, ids=str)
 def test_heads_that_are_not_there_are_refused(bert, head):
     _, model = bert
     with pytest.raises(InputError) as caught, disabled(model, [(0, 0), head]):
@@ -204,6 +229,17 @@ def test_heads_that_are_not_there_are_refused(bert, head):
     expected = f"there is no head {head!r}: accepted are pairs of a layer from 0 to 2 and a head from 0 to 3"
     assert str(caught.value) == expected
     assert model.config._attn_implementation == "sdpa"
+
+
+@pytest.mark.parametrize("heads", ["heads.json", None, 3], ids=str)
+def test_what_holds_no_heads_is_refused(bert, heads):
+    with pytest.raises(InputError, match=r"^heads is .*; give pairs of layer and head, such as \[\(0, 1\)\]$"):
+        ablation.grouped(bert[1], heads)
+
+
+def test_a_bare_pair_is_no_collection_of_pairs(bert):
+    with pytest.raises(InputError, match=r"^there is no head 0: accepted are pairs"):
+        ablation.grouped(bert[1], (0, 1))
 
 
 def test_ways_that_are_unknown_or_lack_means_are_refused(bert):

@@ -82,6 +82,21 @@ def test_long_pairs_are_cut_and_too_long_for_the_frame_is_refused(tiny_bert):
         list(attention.batches(encoded, tokenizer, pad_to=64))
 
 
+@pytest.mark.parametrize("second", [None, "zero point"], ids=["a text", "a pair"])
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_texts_are_cut_at_the_side_that_the_tokenizer_says(tiny_bert, side, second):
+    tokenizer = checkpoints.load(tiny_bert).tokenizer
+    tokenizer.truncation_side = side
+    words = ["one", "two", "three", "four", "five", "six"]
+    (encoded,) = attention.encode(tokenizer, [Example("0", " ".join(words), second, 0)], max_length=8 if second else 5)
+    kept = words[-3:] if side == "left" else words[:3]
+    ends = ["[SEP]", *second.split(), "[SEP]"] if second else ["[SEP]"]
+    assert tokenizer.convert_ids_to_tokens(encoded.input_ids) == ["[CLS]", *kept, *ends]
+    texts = " ".join(words), second or ""
+    shown = [texts[sentence][start:end] for sentence, start, end in encoded.spans if sentence >= 0]
+    assert shown == [*kept, *texts[1].split()]
+
+
 def test_no_maps_outlive_their_batch(tiny_bert):
     checkpoint = checkpoints.load(tiny_bert)
 

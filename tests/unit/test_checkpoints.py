@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import AutoTokenizer, GPT2Config, GPT2Model, T5Config, T5Model
+from safetensors.torch import load_file, save_file
+from transformers import AutoModel, AutoTokenizer, GPT2Config, GPT2Model, PreTrainedTokenizerFast, T5Config, T5Model
 
 from darksecrets.errors import InputError
 from darksecrets.models import checkpoints
@@ -93,18 +94,20 @@ def truncated(directory):
     return directory
 
 
-def lacks_a_layer(directory):
-    save_encoder(directory, "bert")
-    config = directory / "config.json"
-    config.write_text(json.dumps({**json.loads(config.read_text()), "num_hidden_layers": 4}))
-    return directory
+def configured(**settings):
+    """A maker of encoders with other settings in their config.json than they were made with."""
+
+    def make(directory):
+        config = save_encoder(directory, "bert") / "config.json"
+        config.write_text(json.dumps({**json.loads(config.read_text()), **settings}))
+        return directory
+
+    return make
 
 
-def other_shapes(directory):
-    save_encoder(directory, "bert")
-    config = directory / "config.json"
-    config.write_text(json.dumps({**json.loads(config.read_text()), "intermediate_size": 128}))
-    return directory
+lacks_a_layer = configured(num_hidden_layers=4)
+other_shapes = configured(intermediate_size=128)
+unknown_architecture = configured(model_type="zebra")
 
 
 def pickled(directory):
@@ -137,13 +140,6 @@ def remote_code(directory):
     return directory
 
 
-def unknown_architecture(directory):
-    save_encoder(directory, "bert")
-    config = directory / "config.json"
-    config.write_text(json.dumps({**json.loads(config.read_text()), "model_type": "zebra"}))
-    return directory
-
-
 def empty(directory):
     directory.mkdir()
     return directory
@@ -154,29 +150,200 @@ def file(directory):
     return directory
 
 
+def sharded(directory):
+    """An encoder in several files of weights and the index that names them."""
+    model = AutoModel.from_pretrained(save_encoder(directory, "bert"))
+    (directory / "model.safetensors").unlink()
+    model.save_pretrained(directory, max_shard_size="1MB")
+    assert len(list(directory.glob("model-*.safetensors"))) == 2
+    return directory
+
+
+def with_files(*names, of=None, lacks=()):
+    """A maker of an encoder that has more files, with some content, and lacks others."""
+
+    def make(directory):
+        (of or (lambda directory: save_encoder(directory, "bert")))(directory)
+        for name in names:
+            (directory / name).parent.mkdir(exist_ok=True, parents=True)
+            (directory / name).write_text(ADAPTER if name == "adapter_config.json" else POINTER)
+        for pattern in lacks:
+            for path in directory.glob(pattern):
+                path.unlink()
+        return directory
+
+    return make
+
+
+ADAPTER = json.dumps({"peft_type": "LORA", "base_model_name_or_path": "some/base"})
+POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a2146\nsize 90868376\n"
+WEIGHTS = "model.safetensors"
+
+
+def adapted(directory):
+    weights = load_file(save_encoder(directory, "bert") / WEIGHTS)
+    weights["encoder.layer.0.attention.self.query.lora_A.default.weight"] = torch.zeros(2, 32)
+    save_file(weights, directory / WEIGHTS, {"format": "pt"})
+    return directory
+
+
+def in_a_directory(*inner, **files):
+    """A maker of a directory with encoders further in."""
+
+    def make(directory):
+        for name in inner:
+            save_encoder(directory / name, "bert")
+        for name, text in files.items():
+            (directory / name).write_text(text)
+        return directory
+
+    return make
+
+
+def no_padding(directory):
+    backend = AutoTokenizer.from_pretrained(MINILM).backend_tokenizer
+    backend.no_padding()
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, cls_token="[CLS]", sep_token="[SEP]")
+    tokenizer.save_pretrained(no_tokenizer(directory))
+    return directory
+
+
+def archive(directory):
+    path = directory.with_name("checkpoint.zip")
+    path.write_bytes(b"PK")
+    return path
+
+
+def file_of_a_checkpoint(directory):
+    return save_encoder(directory, "bert") / WEIGHTS
+
+
 REFUSED = {
-    decoder: "is a decoder",
-    encoder_decoder: "is an encoder-decoder",
-    no_maps: "attention cannot be read",
-    truncated: "model.safetensors is truncated or damaged",
-    lacks_a_layer: "lacks 16 of its encoder's weights",
-    other_shapes: "belong to different models",
-    pickled: r"no \*\.safetensors",
-    no_tokenizer: "no fast tokenizer",
-    slow_tokenizer: "no fast tokenizer",
-    remote_code: "has code of its own",
-    unknown_architecture: "zebra",
-    empty: "no config.json",
-    file: "is a file",
+    "decoder": (decoder, "is a decoder"),
+    "encoder and decoder": (encoder_decoder, "is an encoder-decoder"),
+    "no maps": (no_maps, "attention cannot be read"),
+    "truncated": (truncated, "model.safetensors is truncated or damaged"),
+    "lacks a layer": (lacks_a_layer, "lacks 16 of its encoder's weights"),
+    "other shapes": (other_shapes, "belong to different models"),
+    "pickled": (pickled, r"no \*\.safetensors \(other formats .* not read\), but pytorch_model.bin; save it with"),
+    "no tokenizer": (no_tokenizer, "no fast tokenizer"),
+    "slow tokenizer": (slow_tokenizer, "no fast tokenizer"),
+    "no padding token": (no_padding, "its tokenizer has no padding token"),
+    "code": (remote_code, "has code of its own"),
+    "unknown architecture": (unknown_architecture, "zebra"),
+    "empty": (empty, "has no config.json; accepted are"),
+    "file": (file, "is a file"),
+    "file of a checkpoint": (file_of_a_checkpoint, r"is a file; give its directory, '.*checkpoint'$"),
+    "archive": (archive, "is an archive; unpack it, and give the directory$"),
+    "adapter beside": (
+        with_files("adapter_config.json", "adapter_model.safetensors"),
+        r"has an adapter of 'some/base' beside its model \(adapter_config.json\).*merge_and_unload\(\).*or give a dir",
+    ),
+    "adapter's weights beside": (
+        with_files("adapter_model.bin"),
+        r"has an adapter beside its model \(adapter_model.bin",
+    ),
+    "adapter alone": (
+        with_files("adapter_config.json", "adapter_model.safetensors", lacks=["config.json", WEIGHTS]),
+        r"is an adapter of 'some/base' \(adapter_config.json\) and no whole model; load it with peft.*save_pretrained",
+    ),
+    "adapter with a configuration": (
+        with_files("adapter_config.json", "adapter_model.safetensors", lacks=[WEIGHTS]),
+        r"is an adapter of 'some/base' \(adapter_config.json\) and no whole model",
+    ),
+    "adapter inside": (
+        adapted,
+        r"an adapter that is not merged \('encoder.layer.0.attention.self.query.lora_A.*merge_and",
+    ),
+    "pointer to weights": (with_files(WEIGHTS), r"model.safetensors is a git-LFS pointer and .* run `git lfs pull`"),
+    "pointer to tokenizer": (with_files("tokenizer.json"), "tokenizer.json is a git-LFS pointer"),
+    "pointer to vocabulary": (with_files("vocab.txt"), "vocab.txt is a git-LFS pointer"),
+    "pointer to pieces": (with_files("spiece.model"), "spiece.model is a git-LFS pointer"),
+    "pointer to config": (with_files("config.json"), "config.json is a git-LFS pointer"),
+    "pointer to a shard": (
+        with_files("model-00002-of-00002.safetensors", of=sharded),
+        "model-00002-of-00002.safetensors is a git-LFS pointer",
+    ),
+    "lacks a shard": (
+        with_files(of=sharded, lacks=["model-00002-*"]),
+        r"lacks model-00002-of-00002.safetensors, one of 2 files that model.safetensors.index.json names; copy it",
+    ),
+    "shards alone": (
+        with_files(of=sharded, lacks=["*.index.json"]),
+        r"has no model.safetensors, nor model.safetensors.index.json, but model-00001-of-00002.safetensors",
+    ),
+    "a variant alone": (
+        with_files("model.fp16.safetensors", lacks=[WEIGHTS]),
+        "nor .*, but model.fp16.safetensors; save",
+    ),
+    "other frameworks": (
+        with_files("model-q4.gguf", "tf_model.h5", "onnx/model.onnx", lacks=[WEIGHTS]),
+        r"no \*\.safetensors .*, but model-q4.gguf, model.onnx, tf_model.h5; save it",
+    ),
+    "one file of another framework": (
+        with_files("model-q4.gguf", lacks=["*.json", WEIGHTS]),
+        "has no config.json, but model-q4.gguf; accepted are",
+    ),
+    "a Trainer's output": (
+        in_a_directory("checkpoint-1000", "checkpoint-500", "runs"),
+        r"has no config.json: it is what a Trainer left .*, the newest is '.*/checkpoint-1000'$",
+    ),
+    "a Trainer's output without weights": (
+        with_files("checkpoint-90/config.json", "checkpoint-100/config.json", lacks=[WEIGHTS]),
+        r"has no \*\.safetensors .*: it is what a Trainer left .*, the newest is '.*/checkpoint-100'$",
+    ),
+    "a directory around it": (in_a_directory("model"), r"has no config.json, but '.*/model' in it has: give that$"),
+    "a directory of the cache": (in_a_directory("snapshots/3fa2"), r"but '.*/snapshots/3fa2' in it has: give that$"),
+    "quantized": (
+        configured(quantization_config={"quant_method": "gptq", "bits": 4}),
+        "is quantized by gptq, .*; give the model as it was before",
+    ),
+    "quantized somehow": (
+        configured(quantization_config={"load_in_8bit": True}),
+        "is quantized, and its weights cannot",
+    ),
+    "pruned": (configured(pruned_heads={"0": [1, 2]}), r"has pruned heads \('pruned_heads' in config.json\)"),
+    "names in a list": (configured(id2label=["no", "yes"]), r"id2label in config.json does not .*; write it as \{"),
+    "names without numbers": (configured(id2label={"no": 0, "yes": 1}), "id2label in config.json does not"),
+    "weights of another name": (configured(transformers_weights="other.safetensors"), "has no other.safetensors, but"),
 }
 
 
-@pytest.mark.parametrize("make", REFUSED, ids=lambda make: make.__name__)
-def test_refused_in_one_line(make, tmp_path):
+@pytest.mark.parametrize(("make", "line"), REFUSED.values(), ids=REFUSED)
+def test_refused_in_one_line(make, line, tmp_path):
     directory = make(tmp_path / "checkpoint")
-    with pytest.raises(InputError, match=REFUSED[make]) as caught:
+    with pytest.raises(InputError, match=line) as caught:
         checkpoints.load(str(directory))
     assert "\n" not in str(caught.value)
+
+
+def final_beside_saves(directory):
+    for place in (directory, directory / "checkpoint-500"):
+        save_encoder(place, "bert")
+    return directory
+
+
+def named_weights(directory):
+    configured(transformers_weights="mine.safetensors")(directory)
+    (directory / WEIGHTS).rename(directory / "mine.safetensors")
+    return directory
+
+
+LOADS = {
+    "a Trainer's output with its model": final_beside_saves,
+    "several files of weights": sharded,
+    "weights of another name": named_weights,
+    "no heads pruned, nothing quantized": configured(pruned_heads={}, quantization_config=None),
+    "other weights beside": with_files("pytorch_model.bin", "optimizer.pt", "rust_model.ot", "model.onnx"),
+    "notes beside": with_files("README.md", "training_args.bin"),
+}
+
+
+@pytest.mark.parametrize("make", LOADS.values(), ids=LOADS)
+def test_loads_as_the_model_that_it_is(make, tiny_bert, tmp_path):
+    loaded, plain = (checkpoints.load(str(place)).encoder() for place in (make(tmp_path / "checkpoint"), tiny_bert))
+    for name, weights in plain.state_dict().items():
+        assert torch.equal(loaded.state_dict()[name], weights), name
 
 
 @pytest.mark.parametrize("name", ["no-such-organisation/no-such-model", "minilmm", "a/b/c", "/nowhere/at/all"])

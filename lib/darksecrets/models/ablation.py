@@ -4,10 +4,12 @@ Explained in the chapter *Disabling heads and layers*.
 """
 
 import json
-from collections.abc import Collection, Iterator, Sequence
+import operator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import torch
 from transformers import PreTrainedModel
 from transformers import PreTrainedTokenizerBase as Tokenizer
@@ -82,17 +84,36 @@ def all_heads(model: PreTrainedModel) -> list[Head]:
     return [head for number in range(model.config.num_hidden_layers) for head in sorted(layer(model, number))]
 
 
-def grouped(model: PreTrainedModel, heads: Collection[Head]) -> dict[int, list[int]]:
-    """Group heads by layer; `InputError` names one that the model does not have."""
-    heads, there = list(heads), all_heads(model)
+def grouped(model: PreTrainedModel, heads: Iterable[Head]) -> dict[int, list[int]]:
+    """Group heads by layer; `InputError` names one that the model does not have.
+
+    A head is a pair of whole numbers: a tuple, a list as JSON gives it, or a row of an array.
+    """
+    if isinstance(heads, str) or not isinstance(heads, Iterable):
+        raise InputError(f"heads is {heads!r}; give pairs of layer and head, such as [(0, 1)]")
+    there, found = set(all_heads(model)), set()
     for head in heads:
-        if head not in there:
+        pair = _pair(head)
+        if pair not in there:
             n_layers, n_heads = model.config.num_hidden_layers, model.config.num_attention_heads
             raise InputError(
                 f"there is no head {head!r}: accepted are pairs of a layer from 0 to {n_layers - 1} and a head from 0 "
                 f"to {n_heads - 1}"
             )
-    return {number: sorted(head for at, head in set(heads) if at == number) for number in {at for at, _ in heads}}
+        found.add(pair)
+    return {number: sorted(head for at, head in found if at == number) for number in sorted({at for at, _ in found})}
+
+
+def _pair(head: object) -> Head | None:
+    """Return a head as a pair of integers, whichever sequence of whole numbers it is; None where it is none."""
+    if not isinstance(head, (Sequence, np.ndarray, torch.Tensor)):
+        return None
+    try:
+        layer, number = head
+        is_pair = not isinstance(layer, bool) and not isinstance(number, bool)
+        return (operator.index(layer), operator.index(number)) if is_pair else None
+    except (TypeError, ValueError):
+        return None
 
 
 def check_way(instead: str, means: torch.Tensor | None) -> None:

@@ -98,11 +98,13 @@ def encode(tokenizer: Tokenizer, examples: Sequence[Example], max_length: int | 
 
 def longest_input(model: PreTrainedModel) -> int:
     """Return how many tokens a model can read: one for each place that it knows, and `MAX_LENGTH` if it counts none."""
+    most = getattr(model.config, "max_position_embeddings", None) or MAX_LENGTH
     places = next((part for name, part in model.named_modules() if name.endswith("position_embeddings")), None)
-    if not isinstance(places, torch.nn.Embedding):
-        return getattr(model.config, "max_position_embeddings", MAX_LENGTH)
-    unused = 0 if places.padding_idx is None else places.padding_idx + 1  # RoBERTa counts from behind its padding
-    return places.num_embeddings - unused
+    if isinstance(getattr(places, "weight", None), torch.Tensor):
+        padding = getattr(places, "padding_idx", None)
+        unused = 0 if padding is None else padding + 1  # RoBERTa counts from behind its padding
+        most = min(most, len(places.weight) - unused)
+    return most if most > 0 else MAX_LENGTH
 
 
 def _spans(sentences: list[int | None], offsets: list[tuple[int, int]]) -> tuple[tuple[int, int, int], ...]:
@@ -132,7 +134,7 @@ def batches(
 
 
 def collate(examples: Sequence[Encoded], tokenizer: Tokenizer, length: int) -> Batch:
-    """Pad `examples` to `length` tokens; token types only where the tokenizer's model knows them."""
+    """Pad `examples` to `length` tokens; token types only where the model knows them, as the tokenizer's inputs say."""
     columns = {
         "input_ids": ([e.input_ids for e in examples], tokenizer.pad_token_id),
         "token_type_ids": ([e.token_type_ids for e in examples], 0),

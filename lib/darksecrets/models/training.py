@@ -17,6 +17,7 @@ from darksecrets.files import damage, seal, tell
 from darksecrets.models import attention, checkpoints
 from darksecrets.models.checkpoints import Checkpoint
 from darksecrets.models.finetuning import Recipe
+from darksecrets.models.quiet import quiet
 from darksecrets.models.used_vocabulary import only_used
 
 SECONDS_BETWEEN_SAVES = 60.0  # what an interrupted training loses at most
@@ -44,7 +45,7 @@ def train(checkpoint: Checkpoint, split: Split, recipe: Recipe, seed: int, direc
         ],
     )
     trainer.remove_callback(PrinterCallback)
-    with checkpoints.quiet():
+    with quiet():
         with only_used(model, used):
             trainer.train(resume_from_checkpoint=_last_saved(directory))
         trainer.save_model(directory)

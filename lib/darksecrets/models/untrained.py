@@ -11,6 +11,7 @@ from transformers import AutoModel, BertConfig
 
 from darksecrets.errors import InputError
 from darksecrets.models import checkpoints
+from darksecrets.models.quiet import quiet
 
 SEED = 0
 
@@ -22,7 +23,7 @@ def write(directory: Path) -> Path:
     """
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         raise InputError(f"{str(directory)!r} is there already; name a directory that is empty or does not exist")
-    with checkpoints.quiet(), torch.random.fork_rng():
+    with quiet(), torch.random.fork_rng():
         torch.manual_seed(SEED)
         AutoModel.from_config(BertConfig()).save_pretrained(directory)
     checkpoints.load("minilm").tokenizer.save_pretrained(directory)
