@@ -28,6 +28,7 @@ from darksecrets.models.ablation import UNIFORM, Head
 from darksecrets.models.attention import Encoded
 from darksecrets.models.checkpoints import Checkpoint
 from darksecrets.models.importance import gradient_importance, normalized
+from darksecrets.models.quiet import quiet
 from darksecrets.models.sweep import sweep
 from darksecrets.runs import Store, file_fingerprint, write_table
 
@@ -70,7 +71,7 @@ class Subject:
     @cached_property
     def n_truncated(self) -> int:
         """How many examples are longer than what the model reads of them."""
-        with checkpoints.quiet():  # transformers warns of what is too long
+        with quiet():  # transformers warns of what is too long
             whole = attention.encode(self.checkpoint.tokenizer, self.data.split.examples, max_length=None)
         return sum(len(one) > self.max_length for one in whole)
 
@@ -106,22 +107,21 @@ def open_subject(
     classes: Sequence[str] = (),
     format: str = "",
 ) -> Subject:
-    """Open a fine-tuned classifier and labelled texts for it (`checkpoints.load_fine_tuned`, `own.load`).
+    """Open labelled texts, and the fine-tuned classifier that they are for (`own.load`, `checkpoints.load_fine_tuned`).
 
-    Raises InputError for everything that would stop the report later: nothing is measured yet.
+    Raises InputError for everything that would stop the report later: nothing is measured yet, and what is wrong with
+    the texts is said before any weights are read.
     """
     computed_in = precisions.chosen(precision)
     own.check_size(max_examples, "max_examples")
     table = own_files.read(data, split, format)
+    labels = checkpoints.class_names(checkpoint)
+    found = own.of_table(table, labels, text, second, label, max_examples, classes=classes)
     opened, model = checkpoints.load_fine_tuned(checkpoint)
     tokenizer = opened.tokenizer
-    if None in (tokenizer.cls_token_id, tokenizer.sep_token_id, tokenizer.pad_token_id):
-        raise InputError(
-            f"checkpoint {checkpoint!r}: its tokenizer lacks a first, separating or padding token as BERT has"
-        )
+    if None in (tokenizer.cls_token_id, tokenizer.sep_token_id):
+        raise InputError(f"checkpoint {checkpoint!r}: its tokenizer lacks a first or separating token as BERT has")
     edited_attention.check(model)
-    names = [str(model.config.id2label[number]) for number in range(model.config.num_labels)]
-    found = own.of_table(table, None if len(names) == 1 else names, text, second, label, max_examples, classes=classes)
     most = attention.longest_input(model)
     if not max_length >= 8:
         raise InputError(f"max_length is {max_length}; give at least 8 tokens, this model reads up to {most}")

@@ -11,9 +11,15 @@ from typing import Any
 
 import torch
 from torch import nn
-from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    PreTrainedConfig,
+    PreTrainedModel,
+)
 from transformers import PreTrainedTokenizerBase as Tokenizer
-from transformers.utils import is_protobuf_available
 
 from darksecrets.corpora.glue import Example
 from darksecrets.errors import InputError, one_line
@@ -32,6 +38,7 @@ LOCAL = {"local_files_only": True, "trust_remote_code": False}
 HUB_FILES = ["*.json", "*.txt", "*.model", "*.safetensors"]
 # Weights that a task adds on top of the encoder, or that no map depends on: they may be missing from a checkpoint.
 HEAD_PREFIXES = ("pooler.", "classifier.", "pre_classifier.", "score.", "head.")
+CLASSIFIER = "ForSequenceClassification"  # ends the name of every architecture that classifies texts
 # Output layers of these tasks may have the very names and sizes of a text classifier's.
 OTHER_TASKS = ("ForTokenClassification", "ForMultipleChoice", "ForQuestionAnswering")
 # Settings that say where a configuration comes from, and not what it describes.
@@ -106,8 +113,7 @@ def load(name: str, initialization: str = "pretrained") -> Checkpoint:
     if initialization not in INITIALIZATIONS:
         raise InputError(f"initialization {initialization!r} is unknown; accepted are {' and '.join(INITIALIZATIONS)}")
     directory = _directory(name)
-    with refused(f"checkpoint {name!r}: its config.json cannot be used"), quiet():
-        AutoConfig.from_pretrained(directory, **LOCAL)
+    _config(directory, name)
     tokenizer = _tokenizer(directory, name)
     model = _load_encoder(directory, name)
     _match_token_types(tokenizer, model)
@@ -129,19 +135,31 @@ def load_classifier(directory: Path) -> PreTrainedModel:
     return _build(AutoModelForSequenceClassification, directory, "pretrained", seed=0)
 
 
+def class_names(name: str) -> list[str] | None:
+    """Return the names of a classifier's classes in the order of its outputs, None for a score; no weights are read.
+
+    Raises `InputError` where a configuration is of another kind of model, or its answers are neither one of several
+    classes nor one score.
+    """
+    config = _config(_directory(name), name)
+    _check_task(config, name)
+    _check_answers(config, name)
+    return None if config.num_labels == 1 else [str(config.id2label[number]) for number in range(config.num_labels)]
+
+
 def load_fine_tuned(name: str) -> tuple[Checkpoint, PreTrainedModel]:
     """Open a classifier that was fine-tuned elsewhere, in evaluation mode: a Hub id or directory, as for `load`.
 
     Raises `InputError` where the output layer was never trained, or its answers are neither one of several classes nor
     one score.
     """
+    class_names(name)
     checkpoint = load(name)
     with refused(f"checkpoint {name!r} cannot be loaded as a classifier"), quiet():
         model, report = AutoModelForSequenceClassification.from_pretrained(
             checkpoint.directory, use_safetensors=True, output_loading_info=True, ignore_mismatched_sizes=True, **LOCAL
         )
     _check_output_layer(model, report, name)
-    _check_answers(model, name)
     model = model.float().eval()
     _check_finite(model, name)
     return checkpoint, model.to(DEVICE)
@@ -218,13 +236,6 @@ def _hub_directory(name: str) -> Path:
 
 def _tokenizer(directory: Path, name: str) -> Tokenizer:
     message = f"checkpoint {name!r} has no fast tokenizer (tokenizer.json), which aligns words with tokens"
-    pieces = sorted(path.name for path in directory.glob("*.model"))
-    has_others = any((directory / file).is_file() for file in ("tokenizer.json", "vocab.txt", "vocab.json"))
-    if pieces and not has_others and not is_protobuf_available():
-        raise InputError(
-            f"{message}; {pieces[0]} alone cannot be read without protobuf: install it, or write tokenizer.json where "
-            "it is installed, by AutoTokenizer.from_pretrained(directory).save_pretrained(directory)"
-        )
     with refused(message), quiet():
         tokenizer = AutoTokenizer.from_pretrained(directory, **LOCAL)
     if len(tokenizer) <= len(tokenizer.all_special_ids):  # what transformers makes of a directory without vocabulary
@@ -270,17 +281,11 @@ def _check_finite(model: PreTrainedModel, name: str) -> None:
 
 
 def _check_output_layer(model: PreTrainedModel, report: dict[str, Any], name: str) -> None:
-    """Raise `InputError` where a checkpoint's output layer is missing, of another task, or of another size."""
+    """Raise `InputError` where a checkpoint's output layer is missing or of another size."""
     missing, mismatched = report["missing_keys"], report["mismatched_keys"]
     if missing:
         raise InputError(
             f"checkpoint {name!r} is an encoder without a trained output layer ({min(missing)!r} is missing); "
-            "give a model fine-tuned to classify texts"
-        )
-    architecture = str((model.config.architectures or [""])[0])
-    if architecture.endswith(OTHER_TASKS):
-        raise InputError(
-            f"checkpoint {name!r} was trained as {architecture}, whose answers are not about a text as a whole; "
             "give a model fine-tuned to classify texts"
         )
     if mismatched:
@@ -291,9 +296,29 @@ def _check_output_layer(model: PreTrainedModel, report: dict[str, Any], name: st
         )
 
 
-def _check_answers(model: PreTrainedModel, name: str) -> None:
+def _config(directory: Path, name: str) -> PreTrainedConfig:
+    with refused(f"checkpoint {name!r}: its {CONFIG} cannot be used"), quiet():
+        return AutoConfig.from_pretrained(directory, **LOCAL)
+
+
+def _check_task(config: PreTrainedConfig, name: str) -> None:
+    """Raise `InputError` where a configuration says that its model does something else than classify texts."""
+    architecture = str((config.architectures or [CLASSIFIER])[0])
+    if architecture.endswith(OTHER_TASKS):
+        raise InputError(
+            f"checkpoint {name!r} was trained as {architecture}, whose answers are not about a text as a whole; "
+            "give a model fine-tuned to classify texts"
+        )
+    if not architecture.endswith(CLASSIFIER):
+        raise InputError(
+            f"checkpoint {name!r} is an encoder without a trained output layer ({architecture} in {CONFIG}); "
+            "give a model fine-tuned to classify texts"
+        )
+
+
+def _check_answers(config: PreTrainedConfig, name: str) -> None:
     """Raise `InputError` unless a classifier's answer is one of its numbered classes, or one score."""
-    problem, numbers = model.config.problem_type, sorted(model.config.id2label)
+    problem, numbers = config.problem_type, sorted(config.id2label)
     accepted = "accepted are one class of 2 or more, or one score"
     if problem == "multi_label_classification":
         raise InputError(f"checkpoint {name!r} gives an input several labels (problem_type); {accepted}")
