@@ -43,6 +43,16 @@ def frames_of(n_sentences=60, special=None, n_layers=N_LAYERS, n_heads=N_HEADS, 
     return table.astype(dict.fromkeys(("kind", "frame", "element"), "category"))
 
 
+def tokens_of(frames, cut=()):
+    """Frames by tokens, from a table of `frames_of`: a little and much less than between words; `cut` sentences have no
+    released weight.
+    """
+    links = frames[frames["kind"] == "link"]
+    weights = links.groupby(["sentence", "layer", "head"])["either"].mean().rename("either").reset_index()
+    released = (weights["either"] / 2).where(~weights["sentence"].isin(cut))
+    return weights.assign(token_pairs=0.9 * weights["either"], released=released).drop(columns="either")
+
+
 def links_of(
     tasks=("RTE", "SST-2"),
     n_examples=30,

@@ -22,7 +22,8 @@ from tests.notebooks.executed import check_ran_clean, execute, per_head, results
 
 NUMBERED = [
     *("figure-features", "figure-stripes", "table-features-by-task", "figure-increases", "table-increases"),
-    *("figure-norms", "figure-feature-readings", "table-parser", "table-feature-sure", "table-feature-claims"),
+    *("figure-norms", "figure-feature-readings", "table-lengths", "table-parser", "table-feature-sure"),
+    "table-feature-claims",
 ]
 CASE = ["task", "checkpoint"]
 # The verb "left" is called a noun, to be counted as a mistake.
@@ -193,6 +194,12 @@ class TestClaims:
         assert feature_gaps.STRIPES in [row["claim"] for row in rows]
         assert not {row["claim"] for row in rows} & set(OF_CLS)
 
+    def test_inputs_that_are_too_long_are_counted(self, features_page):
+        saved = features_page.run.table("feature_lengths")
+        rows = [row for row in features_page.rows("table-lengths") if row["run"] == THIS_RUN]
+        assert [row["longer than 128 tokens"] for row in rows] == saved["n_longer"].astype(str).tolist()
+        assert [row["task"] for row in rows] == saved["task"].tolist()
+
     def test_without_gold_the_parser_is_that_of_the_reference_run(self, features_page, notebooks):
         expected = parsing.ud_table(Run(notebooks / "reference").table("parser_agreement"))
         assert features_page.rows("table-parser") == shown(expected)
@@ -225,7 +232,8 @@ class TestAgain:
         assert after == before
         for name in tiny_features.run.tables():
             pd.testing.assert_frame_equal(page.run.table(name), tiny_features.run.table(name))
-        assert page.glued == tiny_features.glued | {"reference_increases": "there is none"}
+        without_reference = {"reference_increases": "there is none", "only_pre_trained": "neither reading is there"}
+        assert page.glued == tiny_features.glued | without_reference
 
     def test_the_column_of_the_reference_run_is_empty(self, again, tiny_features):
         page, _, _ = again

@@ -14,7 +14,7 @@ from darksecrets.evidence.feature_claims import Measured
 from darksecrets.evidence.feature_gaps import ALL
 from tests.notebooks.conftest import SIZES, TASKS
 
-SAVED = sorted(f"feature_{field.name}" for field in fields(Measured))
+SAVED = sorted(["feature_lengths", *(f"feature_{field.name}" for field in fields(Measured))])
 CASE = ["task", "checkpoint"]
 
 
@@ -35,7 +35,7 @@ def of_measure(table, reading="paper", measure=WEIGHT):
 
 
 class TestTables:
-    def test_six_are_saved_with_what_they_were_made_from(self, features_page, shared_setup):
+    def test_all_are_saved_with_what_they_were_made_from(self, features_page, shared_setup):
         assert features_page.run.tables() == SAVED == sorted(features_page.run.provenance["tables"])
         for record in features_page.run.provenance["tables"].values():
             assert record["made_from"] == json.loads(json.dumps(shared_setup.described()))
@@ -74,11 +74,15 @@ class TestTables:
         assert found.to_dict() == pytest.approx(share.mean().dropna().to_dict(), abs=1e-6)
         assert found.between(0, 1).all()
 
-    def test_an_input_without_the_feature_counts_as_0_in_the_released_reading_only(self, features, mine):
+    def test_an_input_without_the_feature_counts_as_0_in_the_released_reading_unless_it_is_a_negation(
+        self, features, mine
+    ):
         found = mine.readings.set_index([*CASE, "feature"])
+        others = [name for name in FEATURE_COLUMNS if name != "negation"]
         for reading, skips in (("paper", True), ("released", False)):
             table = of_measure(features, reading)
-            assert table[list(FEATURE_COLUMNS)].isna().any(axis=None) == skips
+            assert table[others].isna().any(axis=None) == skips
+            assert table["negation"].isna().any()
             means = table.groupby(CASE, observed=True)[list(FEATURE_COLUMNS)].mean().stack()
             assert found[reading].to_dict() == pytest.approx({key: means[key] for key in found.index}, abs=1e-6)
 

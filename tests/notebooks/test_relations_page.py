@@ -11,10 +11,10 @@ import pytest
 from darksecrets.analyses import frame_attention
 from darksecrets.analyses.link_attention import LINK
 from darksecrets.corpora import framenet
-from darksecrets.evidence import relation_heads
+from darksecrets.evidence import relation_heads, relation_report
 from darksecrets.evidence.heads import head_label, named
 from darksecrets.evidence.relation_heads import EITHER, FEWEST, Measured
-from darksecrets.evidence.side_by_side import REFERENCE_RUN, THIS_RUN
+from darksecrets.evidence.side_by_side import REFERENCE_RUN, THIS_RUN, side_by_side
 from darksecrets.figures import relation_charts
 from darksecrets.figures.charts import COMPARED
 from darksecrets.figures.publish import MISSING
@@ -26,7 +26,7 @@ from tests.notebooks.executed import CHART, check_ran_clean, check_shown_and_ref
 
 NUMBERED = [
     *("table-frames", "figure-relations", "figure-null", "table-specific", "figure-frames", "figure-frame-distances"),
-    *("figure-example", "table-frame-readings", "table-relation-claims"),
+    *("figure-example", "table-frame-readings", "table-frame-measures", "table-relation-claims"),
 ]
 HEAD = ["layer", "head"]
 DIRECTIONS = {shown: name for name, shown in relation_charts.DIRECTIONS.items()}
@@ -227,6 +227,15 @@ class TestTablesShown:
         assert row["sentences"] == str(framenet.N_PAPER)
         (first,) = top_heads(mine, 1).itertuples()
         assert row["most weight"] == f"{first.mean:.3f} ({named(first.layer, first.head)})"
+
+    def test_three_measures_stand_beside_those_of_the_reference_run(self, relations_page, mine, notebooks):
+        saved, theirs = (run.table("frame_measures") for run in (relations_page.run, Run(notebooks / "reference")))
+        either = mine.heads[mine.heads["direction"] == EITHER]
+        of_words = saved[saved["measure"] == "between words"]
+        assert of_words["mean"].tolist() == pytest.approx(either["mean"].tolist(), abs=1.1e-5)
+        found = relation_report.measures_table(side_by_side(saved, theirs))
+        assert relations_page.rows("table-frame-measures") == shown(found)
+        assert found["sentences"].tolist() == [framenet.N_PAPER] * 6
 
     def test_every_claim_stands_beside_its_verdict(self, relations_page, mine, reference):
         assert relations_page.rows("table-relation-claims") == shown(relation_heads.claims(mine, reference))

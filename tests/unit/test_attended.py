@@ -62,7 +62,8 @@ def test_features_have_a_row_per_reading_measure_example_layer_and_head(setup, f
     assert set(table.loc[table["task"] == "RTE", "example"]) == ids
     assert (table[list(FEATURE_COLUMNS)].dtypes == np.float32).all()
     released = table[table["reading"] == "released"]
-    assert released[list(FEATURE_COLUMNS)].notna().all(axis=None)
+    assert released[[name for name in FEATURE_COLUMNS if name != "negation"]].notna().all(axis=None)
+    assert released["negation"].isna().any(), "an input without a negation is skipped"
     assert (table[list(FEATURE_COLUMNS)].fillna(0) <= 1 + 1e-6).all(axis=None)
     assert table["sure"].all(), "gold annotation is sure"
 
@@ -119,6 +120,19 @@ def test_links_of_a_second_sentence_come_after_those_of_the_first(setup):
         number for number, _ in enumerate(described) if number >= sum(
             link.relation in attended.RELATIONS for link in item.first.links)}  # fmt: skip
     assert all(dependent >= n_words for shape in seconds for _, dependent in shape.pairs)
+
+
+def test_inputs_that_are_too_long_are_counted(tiny_bert, tmp_path):
+    lengths = (10, 126, 127, 198, 199, 400)  # words of one token, beside two special tokens
+    rows = [f"{'word ' * (n - 1)}end\t{row % 2}" for row, n in enumerate(lengths)]
+    for file in ("train.tsv", "dev.tsv"):
+        path = tmp_path / "glue" / "SST-2" / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("\n".join(["sentence\tlabel", *rows]) + "\n")
+    setup = Setup(tiny_bert, str(tmp_path / "glue"), ("SST-2",), store=tmp_path / "store")
+    assert attended.input_lengths(setup).to_dict("records") == [
+        {"task": "SST-2", "n_examples": 6, "n_longer": 4, "n_longer_than_released": 2}
+    ]
 
 
 def test_a_corpus_without_annotation_is_parsed(tiny_bert, tmp_path):

@@ -10,6 +10,7 @@ from darksecrets.analyses.feature_attention import CLS, SEP
 from darksecrets.evidence import feature_claims, feature_gaps, feature_report
 from darksecrets.evidence.feature_claims import MORE_NEGATION, MORE_WORDS, RARE_LOWER, SAME_PICTURE, Measured
 from darksecrets.evidence.feature_summaries import by_example
+from darksecrets.evidence.side_by_side import side_by_side
 from darksecrets.evidence.statistics import holm
 from darksecrets.runs import Store
 from tests.feature_tables import AFTER, BEFORE, features_of
@@ -91,7 +92,7 @@ class TestVerdicts:
     def test_readings(self):
         table = feature_claims.judged(measured(n_examples=60))
         lower = table[table["claim"] == RARE_LOWER]
-        assert set(lower["first"]) == {"pronoun", "negation"}
+        assert set(lower["first"]) == {"pronoun"}
         assert lower["verdict"].eq("holds").all()
         picture = table[table["claim"] == SAME_PICTURE]
         assert len(picture) == 3 * 7  # special tokens are found alike, so they are no evidence
@@ -251,6 +252,12 @@ class TestReport:
         row = table.loc[("MRPC", "negation")]
         assert float(row["released"]) < float(row["paper"])
         assert row["difference"].startswith("-")
+
+    def test_lengths_name_the_limits(self):
+        lengths = pd.DataFrame({"task": ["RTE"], "n_examples": [277], "n_longer": [33], "n_longer_than_released": [2]})
+        (row,) = feature_report.lengths_table(side_by_side(lengths)).to_dict("records")
+        assert row == {"run": "this run", "task": "RTE", "inputs": 277, "longer than 128 tokens": 33,
+                       "longer than 200 tokens": 2}  # fmt: skip
 
     def test_titles_say_what_was_found(self):
         assert feature_report.layer_finding(RUN) == "[CLS] gets most attention in layer 1, [SEP] in layer 3"

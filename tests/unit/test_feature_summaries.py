@@ -204,6 +204,24 @@ class TestReadings:
         draws = [released[rows].mean() - np.nanmean(paper[rows]) for rows in random.integers(400, size=(2000, 400))]
         assert (row["low"], row["high"]) == pytest.approx(np.quantile(draws, [0.025, 0.975]), rel=0.05)
 
+    def test_each_reading_is_averaged_over_the_inputs_that_it_counts(self):
+        table = features_of(tasks=("RTE",), n_examples=400, present={"negation": 0.4})
+        is_skipped = (table["reading"] == "released") & (table["example"].astype(int) % 4 > 0)
+        table = table.assign(negation=table["negation"].mask(is_skipped))
+        blocks = [one for one in by_example(table) if one.checkpoint == BEFORE and one.measure == "weight"]
+        row = feature_summaries.readings(blocks).set_index("feature").loc["negation"]
+        paper, released = (block.of("negation") for block in blocks)
+        assert (row["paper"], row["released"]) == pytest.approx((np.nanmean(paper), np.nanmean(released)))
+        assert (row["n_examples"], row["n_released"]) == ((~np.isnan(paper)).sum(), 100)
+        random = np.random.default_rng(0)
+        drawn = random.integers(400, size=(2000, 400))
+        draws = [np.nanmean(released[rows]) - np.nanmean(paper[rows]) for rows in drawn]
+        assert (row["low"], row["high"]) == pytest.approx(np.quantile(draws, [0.025, 0.975]), rel=0.05)
+
+    def test_a_feature_that_a_reading_never_counts_has_no_row(self):
+        table = FEATURE_TABLE.assign(negation=FEATURE_TABLE["negation"].where(FEATURE_TABLE["reading"] == "paper"))
+        assert set(feature_summaries.readings(by_example(table))["feature"]) == {*FEATURE_COLUMNS} - {"negation"}
+
     def test_the_same_rows_in_both_readings_agree(self):
         weights = FEATURE_TABLE[(FEATURE_TABLE["reading"] == "paper") & (FEATURE_TABLE["measure"] == "weight")]
         filled = weights.assign(reading="released").fillna(dict.fromkeys(FEATURE_COLUMNS, 0))

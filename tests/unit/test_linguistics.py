@@ -59,6 +59,14 @@ def test_sentences_analysed_by_hand(text):
     assert [link.head for link in found.links] == sorted(link.head for link in found.links)
 
 
+def test_links_of_passive_verbs_say_so():
+    (found,) = linguistics.annotate(["The pump that was sold was repaired, and the driver who paid kept it."])
+    words = [word.text for word in found.words]
+    subjects = [link for link in found.links if link.relation == "verb-subject"]
+    assert {words[link.head] for link in subjects if link.passive} == {"sold", "repaired"}
+    assert {words[link.head] for link in subjects if not link.passive} == {"paid", "kept"}
+
+
 def test_the_released_reading_has_the_notebooks_definitions():
     (found,) = linguistics.annotate(
         ["There must be something, but what he wrote was a lie, and Anna gave us the book."]

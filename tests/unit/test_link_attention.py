@@ -193,7 +193,8 @@ def test_released_links_against_loops(tokenizer, texts):
         for row, text in enumerate(texts):
             tokens = tokenizer.convert_ids_to_tokens(text.encoded.input_ids)
             links = [(one, link) for one in text.sentences for link in one.links
-                     if link.relation == "verb-subject" and one.words[link.head].pos == "VERB"]  # fmt: skip
+                     if link.relation == "verb-subject" and one.words[link.head].pos == "VERB"
+                     and not link.passive]  # fmt: skip
             verbs = [piece for one, link in links for piece in tokenizer.tokenize(one.words[link.head].text)]
             subjects = [piece for one, link in links for piece in tokenizer.tokenize(one.words[link.dependent].text)]
             of_verbs = [place for place, token in enumerate(tokens) if token in verbs]

@@ -95,6 +95,20 @@ class TestAnnotation:
             assert linked["verb-subject"] == set(sentence.places("subject")), sentence.text
             assert linked["verb-object"] == set(sentence.places("object")), sentence.text
 
+    @pytest.mark.parametrize("task", ["MRPC", "RTE", "QQP", "QNLI"])
+    def test_of_the_verbs_of_events_just_the_passive_ones_lack_an_object(self, seed, task):
+        found = {True: 0, False: 0}
+        for sentence in pocket_corpus.sentences({(task, "dev"): corpus(seed)[task, "dev"]}):
+            events = {frame.target for frame in sentence.frames}
+            with_object = {link.head for link in sentence.links if link.relation == "verb-object"}
+            for link in sentence.links:
+                if link.relation == "verb-subject" and link.head in events:
+                    assert link.passive == (link.head not in with_object), sentence.text
+                    found[link.passive] += 1
+                else:
+                    assert not link.passive
+        assert min(found.values()) > 5
+
     def test_frames_stand_around_their_target(self, seed):
         n_frames = 0
         for sentence in sentences(seed):

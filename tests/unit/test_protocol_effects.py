@@ -14,9 +14,9 @@ from darksecrets.evidence.feature_summaries import by_example
 from darksecrets.evidence.fine_tuning import last_two_against_rest
 from darksecrets.evidence.relation_heads import measured
 from tests.disabling_tables import tables as disabling_tables
-from tests.feature_tables import AFTER, features_of
+from tests.feature_tables import AFTER, BEFORE, features_of
 from tests.link_tables import LINK_HEAD, frames_of
-from tests.protocol_tables import DISABLING, FEATURES, FRAMES, RELEASED
+from tests.protocol_tables import DISABLING, FEATURES, FRAMES, MEASURES, RELEASED
 
 ROOT = Path(__file__).parents[2]
 DIGEST = ROOT.parent / "shared" / "paper.md"
@@ -40,12 +40,11 @@ def layers_of(*cases, n_seeds=1):
 
 
 def readings_of(rows):
-    """Readings of features: task, feature, paper, released, n_examples; [CLS] is in each of 100 inputs."""
-    rows += [(task, "[CLS]", 0.3, 0.3, 100) for task in dict.fromkeys(row[0] for row in rows)]
+    """Readings of features: task, feature, paper, released, n_examples, of 100 inputs."""
     table = pd.DataFrame(rows, columns=["task", "feature", "paper", "released", "n_examples"])
     correlation = {"correlation": 0.9, "correlation_low": 0.8, "correlation_high": 0.95}
     bounds = {"mean": table["released"] - table["paper"], "low": 0.0, "high": 0.0}
-    return table.assign(checkpoint=AFTER, seed=0, **bounds, **correlation)
+    return table.assign(n_released=100, checkpoint=AFTER, seed=0, **bounds, **correlation)
 
 
 class TestScores:
@@ -150,33 +149,49 @@ class TestWords:
     READINGS = readings_of(
         [
             ("RTE", "noun", 0.10, 0.09, 100),
-            ("RTE", "negation", 0.05, 0.008, 20),
+            ("RTE", "pronoun", 0.05, 0.008, 20),
+            ("RTE", "negation", 0.05, 0.04, 10),
             ("QQP", "noun", 0.10, 0.11, 100),
-            ("QQP", "negation", 0.05, 0.012, 40),
+            ("QQP", "pronoun", 0.05, 0.012, 40),
+            ("QQP", "negation", 0.05, 0.03, 10),
         ]
     )
 
     def test_absent_words_lower_the_weight_by_the_share_of_inputs_that_lack_them(self):
         text = protocol_effects.absent_as_zero(self.READINGS)
         low, high = stats.t.interval(0.95, 1, -0.7, stats.sem([-0.8, -0.6]))
-        negation = f"negation -70 % [{100 * low:+.0f}, {100 * high:+.0f}]"
-        assert text == f"the weight of {negation}, noun +0 % [+0, +0]"
+        pronoun = f"pronoun -70 % [{100 * low:+.0f}, {100 * high:+.0f}]"
+        assert text == f"the weight of {pronoun}, noun +0 % [+0, +0]", "negations are skipped where there are none"
 
     def test_the_rest_is_spelling(self):
         text = protocol_effects.found_by_spelling(self.READINGS)
-        assert "negation -30 % [" in text  # .008 / (.05 * .2) - 1 = -.2, and .012 / (.05 * .4) - 1 = -.4
+        assert "pronoun -30 % [" in text  # .008 / (.05 * .2) - 1 = -.2, and .012 / (.05 * .4) - 1 = -.4
+        assert "negation -30 % [" in text  # .04 / .05 - 1 = -.2, and .03 / .05 - 1 = -.4
         assert "noun +0 % [" in text  # -.1 and +.1
         assert text.endswith("Rank correlation over heads at least 0.90 [0.80, 0.95] (noun, RTE)")
 
     def test_both_parts_make_the_whole(self):
         kinds = protocol_tables.by_kind(FEATURES.readings)
-        parts = kinds["share"] * kinds["released"] / (kinds["paper"] * kinds["share"]) - 1
+        share = kinds["share"].fillna(1)
+        parts = share * kinds["released"] / (kinds["paper"] * share) - 1
         assert parts.tolist() == pytest.approx(protocol_tables.of_words(FEATURES.readings)["mean"].tolist())
         assert set(kinds["task"]) == {"SST-2", "QNLI", "MRPC"}
 
     def test_one_task_has_no_interval(self):
         text = protocol_effects.absent_as_zero(self.READINGS[self.READINGS["task"] == "RTE"])
-        assert text == "the weight of negation -80 %, noun +0 %"
+        assert text == "the weight of pronoun -80 %, noun +0 %"
+
+    def test_what_is_known_of_the_pre_trained_model_alone_says_so(self):
+        before = self.READINGS.assign(checkpoint=BEFORE, released=0.001)
+        known = self.READINGS[self.READINGS["feature"] != "negation"]
+        table = pd.concat([before, known, known.assign(seed=1)], ignore_index=True)
+        found = protocol_tables.of_words(table).set_index("what")["mean"]
+        assert set(found.index) == {"noun", "pronoun", "negation (pre-trained)"}
+        assert found["negation (pre-trained)"].tolist() == pytest.approx([0.001 / 0.05 - 1] * 2)
+        assert found["noun"].tolist() == pytest.approx([-0.1, 0.1])
+        assert "negation (pre-trained) -98 %" in protocol_effects.found_by_spelling(table)
+        ranked = protocol_tables.words_ranked(table)
+        assert ranked.groupby("what").size().to_dict() == dict.fromkeys(found.index.unique(), 2)
 
     def test_correlations_that_cannot_be_computed_are_left_out(self):
         unknown = self.READINGS.assign(correlation=np.nan)
@@ -206,15 +221,28 @@ class TestLinksAndFrames:
         text = protocol_effects.frame_counts(counts)
         assert text == "30 examples by the text, 20 by the notebook, of which 10 are in both"
 
-    def test_direction(self):
-        heads = FRAMES.heads
-        either, to_target = (heads[heads["direction"] == way]["mean"].to_numpy() for way in ("either", "to_target"))
-        (change,) = protocol_tables.from_elements(heads)["mean"]
-        assert change == pytest.approx(to_target.mean() / either.mean() - 1)
-        (correlation,) = protocol_tables.elements_ranked(heads)["mean"]
-        assert correlation == pytest.approx(stats.spearmanr(either, to_target).statistic)
-        text = protocol_effects.frame_direction(heads)
-        assert f"layer {LINK_HEAD[0] + 1} head {LINK_HEAD[1] + 1} with {either.max():.3f} [" in text
+    @pytest.mark.parametrize(
+        ("measure", "effect", "share"),
+        [("released", protocol_effects.frame_measure, -50), ("between tokens", protocol_effects.frame_tokens, -10)],
+    )
+    def test_measures_of_frames(self, measure, effect, share):
+        words, other = (MEASURES[MEASURES["measure"] == name]["mean"].to_numpy() for name in ("between words", measure))
+        (change,) = protocol_tables.of_frames(MEASURES, measure)["mean"]
+        assert change == pytest.approx(other.mean() / words.mean() - 1)
+        (correlation,) = protocol_tables.frames_ranked(MEASURES, measure)["mean"]
+        assert correlation == pytest.approx(stats.spearmanr(words, other).statistic)
+        text, head = effect(MEASURES), f"layer {LINK_HEAD[0] + 1} head {LINK_HEAD[1] + 1}"
+        assert text.startswith(f"the average head's weight changes by {share} %; most has {head} with ")
+        assert all(f"{head} with {weights.max():.3f} [" in text for weights in (words, other))
+        assert ("The paper's two heads have 0.201 and 0.209" in text) == (measure == "between tokens")
+
+    def test_inputs_that_are_too_long(self):
+        columns = ["task", "n_examples", "n_longer", "n_longer_than_released"]
+        table = pd.DataFrame([("MRPC", 408, 0, 0), ("QNLI", 1000, 6, 1), ("RTE", 277, 33, 2)], columns=columns)
+        assert protocol_effects.input_lengths(table) == (
+            "33 of 277 inputs of RTE, 6 of 1000 inputs of QNLI are longer than 128 tokens, and 3 of all longer than 200"
+        )
+        assert protocol_effects.input_lengths(table.head(1)) == "no input is longer than 128 tokens"
 
     def test_readings(self):
         other = measured(frames_of(special={}, seed=3))

@@ -6,12 +6,13 @@ import nbformat
 import pandas as pd
 import pytest
 
+from darksecrets.corpora.annotated_maps import BEFORE
 from darksecrets.evidence import protocol_effects, protocol_notes, protocol_tables
 from darksecrets.evidence.side_by_side import side_by_side
 from darksecrets.figures import protocol_charts
 from darksecrets.runs import Run
 from tests.book.contract import published
-from tests.protocol_tables import DISABLING, FEATURES, FRAMES, RELEASED
+from tests.protocol_tables import DISABLING, FEATURES, FRAMES, MEASURES, RELEASED
 
 ROOT = Path(__file__).parents[2]
 
@@ -24,6 +25,7 @@ def run(tmp_path):
     FRAMES.save(run)
     DISABLING.save(run)
     run.save("link_released", RELEASED)
+    run.save("frame_measures", MEASURES)
     return run
 
 
@@ -49,7 +51,7 @@ class TestNotes:
         found = {name for name, text in zip(names, table["this run"], strict=True) if text != "not measured"}
         assert found == {
             *("below_chance", "absent_words", "spelling", "separators"),
-            *("links", "frame_direction", "disabling"),
+            *("links", "frame_measure", "frame_tokens", "disabling"),
         }
         assert table["this run"][names.index("links") + 1] == protocol_effects.links(RELEASED)
 
@@ -61,8 +63,8 @@ class TestNotes:
 
     def test_what_it_takes_to_measure_the_rest(self, run, tmp_path):
         assert protocol_notes.lacking(run) == (
-            "notes 1, 3, 4, 5, 10, 13 are not measured: it takes “What patterns attention shows”, "
-            "“Relation-specific heads”, “What fine-tuning changes”"
+            "notes 1, 3, 4, 5, 10, 14, 15 are not measured: it takes “What patterns attention shows”, "
+            "“Relation-specific heads”, “What fine-tuning changes”, “What heads attend to: linguistic features”"
         )
         assert protocol_notes.lacking(Run(tmp_path / "nothing")).count("“") == 6
 
@@ -72,6 +74,20 @@ class TestNotes:
         run.save("link_released", RELEASED.assign(released=RELEASED["paper"]))
         assert protocol_notes.effect(note, run) != before
         assert "verb to subject +0 % [+0, +0]" in protocol_notes.effect(note, run)
+
+    def test_a_run_says_what_it_has_of_the_pre_trained_model_alone(self, run, tmp_path):
+        assert protocol_tables.told_only_pre_trained(Run(tmp_path / "nothing")) == "neither reading is there"
+        assert protocol_tables.told_only_pre_trained(run) == "both readings are there of every model"
+        run.save("link_released", RELEASED[RELEASED["checkpoint"] == BEFORE])
+        readings = FEATURES.readings
+        run.save("feature_readings", readings[(readings["feature"] != "negation") | (readings["checkpoint"] == BEFORE)])
+        links = ["verb to subject", "subject to verb", "pronoun to antecedent", "antecedent to pronoun"]
+        assert protocol_tables.only_pre_trained(run) == ["negation", *links]
+        found = protocol_tables.changes(run)
+        assert {"negation (pre-trained)", "verb to subject (pre-trained)", "noun"} < set(found["what"])
+        assert protocol_tables.told_only_pre_trained(run) == (
+            f"the released reading of negation, {', '.join(links)} is not yet recomputed for fine-tuned models"
+        )
 
     def test_effects_of_a_note_are_joined(self, run):
         run.save("frame_counts", pd.DataFrame({"reading": ["paper", "released", "both"], "examples": [30, 20, 10]}))

@@ -103,3 +103,20 @@ class TestSharedRecords:
         assert run.made_from("pattern_shares") == {"seeds": [0, 1]}
         assert run.made_from("frame_heads") == {}
         assert run.made_from("link_heads") == {}
+
+
+def test_the_released_reading_of_the_reference_run_is_the_notebooks():
+    """On the whole development sets of RTE and MRPC, and on FrameNet's 473 sentences."""
+    run = Run(ROOT / published.DIRECTORY)
+    links = run.table("link_released").set_index(["task", "direction"])
+    change = links["released"] / links["paper"] - 1
+    assert change["RTE", "to_dependent"] == pytest.approx(-0.008, abs=5e-4)
+    assert change["MRPC", "to_head"] == pytest.approx(0.27, abs=5e-3)
+    negation = run.table("feature_readings").query("task == 'MRPC' and feature == 'negation'").iloc[0]
+    assert negation["released"] / negation["paper"] - 1 == pytest.approx(-0.25, abs=5e-3)
+    measures = run.table("frame_measures").groupby("measure")["mean"]
+    expected = {"between words": 0.234, "between tokens": 0.228, "released": 0.157}
+    assert measures.max().to_dict() == pytest.approx(expected, abs=5e-4)
+    assert measures.mean()["released"] / measures.mean()["between words"] - 1 == pytest.approx(-0.48, abs=5e-3)
+    lengths = run.table("feature_lengths").set_index("task").loc["RTE"]
+    assert (lengths["n_longer"], lengths["n_examples"]) == (33, 277)

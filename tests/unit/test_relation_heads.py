@@ -9,9 +9,10 @@ import pytest
 from darksecrets.errors import InputError
 from darksecrets.evidence import relation_heads, relation_report
 from darksecrets.evidence.relation_heads import ANY_HEAD, DIRECTIONS, STAND_OUT, Measured
+from darksecrets.evidence.side_by_side import side_by_side
 from darksecrets.evidence.statistics import interval_of_mean
 from darksecrets.runs import Run
-from tests.link_tables import DISTANCE_HEAD, LINK_HEAD, LINK_WEIGHT, NULL_WEIGHT, WORD_HEAD, frames_of
+from tests.link_tables import DISTANCE_HEAD, LINK_HEAD, LINK_WEIGHT, NULL_WEIGHT, WORD_HEAD, frames_of, tokens_of
 
 FRAMES = frames_of()
 NOTHING = frames_of(special={})
@@ -44,6 +45,19 @@ def test_by_head_equals_loops(direction):
         means = [places[0] for places in slow_places(FRAMES, direction, "moved", row.layer, row.head)]
         assert [row.mean, row.low, row.high] == pytest.approx(plain(means), abs=1e-6)
         assert row.n == 60
+
+
+def test_measures_are_averaged_over_the_sentences_that_are_not_cut():
+    tokens = tokens_of(FRAMES, cut=(3, 4))
+    found = relation_heads.by_measure(RUN.heads, tokens).set_index(["measure", "layer", "head"])
+    counts = found.groupby("measure")["n"].first()
+    assert counts.to_dict() == {"between words": 60, "between tokens": 60, "released": 58}
+    either = RUN.heads[RUN.heads["direction"] == "either"].set_index(["layer", "head"])
+    pd.testing.assert_frame_equal(found.loc["between words"], either[["mean", "low", "high", "n"]])
+    for (layer, head), of_head in tokens.groupby(["layer", "head"]):
+        for measure, column in (("between tokens", "token_pairs"), ("released", "released")):
+            numbers = found.loc[(measure, layer, head), ["mean", "low", "high"]]
+            assert numbers.tolist() == pytest.approx(plain(of_head[column].dropna()), abs=1e-6)
 
 
 @pytest.mark.parametrize("direction", TESTED)
@@ -197,6 +211,17 @@ class TestClaims:
         assert table["heads that beat both nulls"].tolist() == [1, 0]
         assert table.loc["one", "rank correlation"].startswith("1.00")
         assert table["sentences"].tolist() == [60, 60]
+
+    def test_measures_are_compared_with_the_first_of_their_run(self):
+        measures = relation_heads.by_measure(RUN.heads, tokens_of(FRAMES))
+        doubled = measures.assign(mean=2 * measures["mean"])
+        table = relation_report.measures_table(side_by_side(measures, doubled))
+        assert table["run"].tolist() == ["this run"] * 3 + ["reference run"] * 3
+        assert table["measure"].tolist() == ["between words", "between tokens", "released"] * 2
+        head = f"(layer {LINK_HEAD[0] + 1} head {LINK_HEAD[1] + 1})"
+        assert table["most weight"].str.endswith(head).all()
+        assert table.loc[[0, 3], "rank correlation"].str.startswith("1.00 ").all()
+        assert float(table["average head"][3]) == pytest.approx(2 * float(table["average head"][0]), abs=0.0011)
 
     def test_a_run_keeps_what_was_measured(self, tmp_path):
         run = Run(tmp_path)

@@ -88,6 +88,13 @@ def test_a_construction_becomes_ours(tmp_path, text):
     assert [f"{link.relation} {words[link.head]} {words[link.dependent]}" for link in found.links] == links
 
 
+@pytest.mark.parametrize(("relation", "passive"), [("nsubj", False), ("nsubj:pass", True)])
+def test_a_link_is_passive_where_its_subject_is(tmp_path, relation, passive):
+    rows = [f"1 Letters NOUN 2 {relation}", "2 came VERB 0 root"]
+    (found,) = universal_dependencies.read(write(tmp_path / "one.conllu", "Letters came", *rows))
+    assert [link.passive for link in found.links] == [passive]
+
+
 class TestMalformed:
     rows = ["1 We PRON 2 nsubj", "2 left VERB 0 root"]
 

@@ -14,7 +14,7 @@ import pandas as pd
 from transformers import PreTrainedModel
 from transformers import PreTrainedTokenizerBase as Tokenizer
 
-from darksecrets.analyses import before_after, feature_attention
+from darksecrets.analyses import before_after, feature_attention, similarity
 from darksecrets.analyses.before_after import Case
 from darksecrets.analyses.feature_attention import FROM_CLS, NORM, WEIGHT, FeatureAttention, Measurement
 from darksecrets.analyses.link_attention import (
@@ -37,9 +37,10 @@ from darksecrets.models.value_norms import ValueNorms
 from darksecrets.runs import write_table
 
 KIND = "attended"  # in the store
-VERSION = 2  # part of a result's key: raise it when something else is computed
+VERSION = 3  # part of a result's key: raise it when something else is computed
 RELATIONS = ("verb-subject", "pronoun-antecedent")
 TABLES = ("features", "links", "released_links", "diagonal")
+RELEASED_LENGTH = similarity.READINGS["released"]  # tokens at which the released notebook cuts an input
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,20 @@ def measured(setup: Setup, checkpoints: Collection[str] = (BEFORE, AFTER)) -> At
         for name, tables in parts.items():
             tables.append(before_after.labelled(setup, case, pd.read_parquet(directory / f"{name}.parquet")))
     return Attended(**{name: pd.concat(tables, ignore_index=True) for name, tables in parts.items()})
+
+
+def input_lengths(setup: Setup) -> pd.DataFrame:
+    """Count the validation examples that are too long: one row per task, with n_examples, n_longer (than the model's
+    input here, `attention.MAX_LENGTH` tokens) and n_longer_than_released (than `RELEASED_LENGTH`).
+    """
+    rows = []
+    for task in setup.tasks:
+        dev = setup.split(task, "dev", setup.max_examples)
+        encoded = attention.encode(setup.load().tokenizer, dev.examples, RELEASED_LENGTH + 1)
+        lengths = np.array([len(example) for example in encoded])
+        counts = [int((lengths > most).sum()) for most in (attention.MAX_LENGTH, RELEASED_LENGTH)]
+        rows.append((task, len(lengths), *counts))
+    return pd.DataFrame(rows, columns=["task", "n_examples", "n_longer", "n_longer_than_released"])
 
 
 def _measure(setup: Setup, case: Case, model: PreTrainedModel, directory: Path) -> None:

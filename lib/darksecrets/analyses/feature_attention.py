@@ -5,8 +5,9 @@ over its word pieces, and divided by the number of tokens; where several words h
 an input without the feature is skipped (NaN).
 
 Reading `released`, as the authors' notebook has it: the feature's words are cut into pieces, and every token of the
-input that equals one of these pieces counts; negations are looked for as substrings of the text; an input without the
-feature counts as 0. Explained in the chapter *What heads attend to: linguistic features*.
+input that equals one of these pieces counts; an input without the feature counts as 0. Negations are looked for as
+substrings of the text, and an input in which none is found is skipped (NaN); one in which "not" is found in "another"
+alone counts as 0. Explained in the chapter *What heads attend to: linguistic features*.
 """
 
 from collections.abc import Callable, Sequence
@@ -25,7 +26,7 @@ from darksecrets.models.value_norms import ValueNorms
 CLS, SEP, SEP_SUM = "[CLS]", "[SEP]", "[SEP] sum"
 FEATURE_COLUMNS = (*FEATURES, CLS, SEP, SEP_SUM)
 WEIGHT, NORM, FROM_CLS = "weight", "norm", "from [CLS]"
-Marks = list[tuple[str, Pieces]]  # of one example: a feature, and the tokens of one word that has it
+Marks = list[tuple[str, Pieces]]  # of one example: a feature, and the tokens of one word that has it (none count as 0)
 Received = Callable[[torch.Tensor, Batch], torch.Tensor]  # maps to (example, layer, head, key)
 
 
@@ -74,8 +75,6 @@ class FeatureAttention:
             categories = list(dict.fromkeys(named))
             codes = np.array([categories.index(value) for value in named])[places]
             table.insert(position, name, pd.Categorical.from_codes(codes, categories))
-        released = table["reading"] == "released"
-        table.loc[released, list(FEATURE_COLUMNS)] = table.loc[released, list(FEATURE_COLUMNS)].fillna(0)
         return table
 
 
@@ -139,10 +138,15 @@ def marks(encoded: Encoded, sentences: Sequence[Sentence], tokenizer: Tokenizer)
 
 
 def released_marks(encoded: Encoded, sentences: Sequence[Sentence], tokenizer: Tokenizer) -> Marks:
-    """Find the tokens that the released notebook takes for each feature, and the special tokens."""
-    found = []
+    """Find the tokens that the released notebook takes for each feature, and the special tokens.
+
+    A mark without tokens stands for the 0 that an input counts as where none is found.
+    """
+    found: Marks = []
     for feature in FEATURES:
         texts = {text for sentence in sentences for text in _released_words(sentence, feature)}
+        if texts or feature != "negation":
+            found.append((feature, ()))
         found += [(feature, (place,)) for place in spelled_like(encoded, texts, tokenizer)]
     return found + _special(encoded, tokenizer)
 

@@ -7,17 +7,29 @@ from itertools import chain
 
 import numpy as np
 import pandas as pd
+from transformers import PreTrainedTokenizerBase as Tokenizer
 
 from darksecrets.analyses.attended import RELATIONS, Text, described_links
-from darksecrets.analyses.link_attention import LINK, LinkAttention, Pairs, Shape, rows_of_links, shapes
-from darksecrets.corpora import pocket
+from darksecrets.analyses.link_attention import (
+    LINK,
+    LargestOfPairs,
+    LinkAttention,
+    Pairs,
+    Shape,
+    rows_of_links,
+    shapes,
+)
+from darksecrets.corpora import framenet, pocket
 from darksecrets.corpora.annotation import Frame, Sentence, Word
 from darksecrets.corpora.glue import Example
 from darksecrets.corpora.pocket.links import DISTANCES
 from darksecrets.models import attention
+from darksecrets.models.attention import Reducer
 from darksecrets.models.setup import Setup
 
 DIRECTIONS = {"to_element": "to_dependent", "to_target": "to_head"}
+TOKEN_PAIRS, RELEASED = "token_pairs", "released"
+RELEASED_LENGTH = 19  # tokens that the released notebook reads: it takes 20 less 3 word pieces, and two special tokens
 # The sentence of the paper's Figure 4, with its frame.
 EXAMPLE = Sentence(
     "He was becoming agitated.",
@@ -42,7 +54,8 @@ def frames(setup: Setup, sentences: Sequence[Sentence]) -> pd.DataFrame:
     shapes_of = [_frame_shapes(text, found) for text, found in zip(texts, pairs, strict=True)]
     reducer = LinkAttention([text.words for text in texts], shapes_of, keep_moved=True, keep_others=True)
     names = {"example": "sentence", "link": "pair"} | {old: new for new, old in DIRECTIONS.items()}
-    table = _passed(setup, texts, reducer, "frames").table().rename(columns=names)
+    _pass(setup, texts, reducer, "frames")
+    table = reducer.table().rename(columns=names)
     found = list(chain.from_iterable(pairs))
     rows = rows_of_links(table["sentence"], table["pair"], [len(of_sentence) for of_sentence in pairs])
     distances = [min(abs(head - dependent) for head, dependent in places) for _, _, places in found]
@@ -55,6 +68,41 @@ def frames(setup: Setup, sentences: Sequence[Sentence]) -> pd.DataFrame:
     )
 
 
+def token_measures(setup: Setup, sentences: Sequence[Sentence]) -> pd.DataFrame:
+    """Measure each sentence's frames token by token (Section 4.2): by the paper's text, and by the released notebook.
+
+    One row per sentence, layer and head: float32 columns token_pairs, the largest weight between a token of a target
+    and a token of one of its elements in either direction, and released, the weight by `released_pairs` in an input of
+    `RELEASED_LENGTH` tokens; NaN where truncation cut the link.
+    """
+    texts, short = _texts(setup, sentences), _texts(setup, sentences, RELEASED_LENGTH)
+    by_text = LargestOfPairs([_token_pairs(text) for text in texts])
+    by_notebook = LargestOfPairs([released_pairs(text, setup.load().tokenizer) for text in short])
+    _pass(setup, texts, by_text, "frames by tokens")
+    _pass(setup, short, by_notebook, "frames as released")
+    table = by_text.table().rename(columns={"example": "sentence", "weight": TOKEN_PAIRS})
+    return table.assign(**{RELEASED: by_notebook.table()["weight"]})
+
+
+def released_pairs(text: Text, tokenizer: Tokenizer) -> Pairs:
+    """Return the pairs of tokens (element, target) that the released notebook compares in a sentence with frames.
+
+    It cuts a target, and all its elements in their order, into word pieces, pairs the first piece of the elements with
+    the first of the target, the second with the second, and so on, and looks each up at the first place where it
+    stands. No pairs where truncation cut a piece off.
+    """
+    (sentence,), ids = text.sentences, text.encoded.input_ids
+    found: list[tuple[int, int]] = []
+    for place in dict.fromkeys(frame.target for frame in sentence.frames):
+        spans = [span for frame, _, span in framenet.pairs(sentence) if frame.target == place]
+        element = [piece for span in spans for piece in _pieces(sentence, span, tokenizer)]
+        target = _pieces(sentence, (place, place + 1), tokenizer)
+        if not {*element, *target} <= set(ids):
+            return ()
+        found += [(ids.index(one), ids.index(other)) for one, other in zip(element, target, strict=False)]
+    return tuple(found)
+
+
 def example(setup: Setup, sentence: Sentence = EXAMPLE) -> tuple[list[str], np.ndarray, set[tuple[int, int]]]:
     """Return a sentence's tokens, the pre-trained model's maps (layer, head, query, key), and the cells (query, key) in
     which the tokens of its frames' targets and elements meet.
@@ -62,9 +110,7 @@ def example(setup: Setup, sentence: Sentence = EXAMPLE) -> tuple[list[str], np.n
     checkpoint = setup.load()
     tokens, maps = attention.maps_of(checkpoint.encoder(), checkpoint.tokenizer, sentence.text)
     (text,) = _texts(setup, [sentence])
-    pairs = [pair for frame in sentence.frames for _, _, places in _pairs(frame) for pair in places]
-    forth = {(q, k) for target, place in pairs for q in text.words[target] for k in text.words[place]}
-    return tokens, maps, forth | {(k, q) for q, k in forth}
+    return tokens, maps, set(_token_pairs(text))
 
 
 def pocket_links(setup: Setup, n_sentences: int = 100, seed: int = 0) -> pd.DataFrame:
@@ -87,7 +133,8 @@ def pocket_links(setup: Setup, n_sentences: int = 100, seed: int = 0) -> pd.Data
         taken = {((one.head, one.dependent),) for one in sentence.links if one.relation == link.relation}
         of_link = shapes(0, ((link.head, link.dependent),), sentence, pieces, taken)
         shapes_of.append([*of_link, *_neighbours(link.head, link.dependent, len(pieces))])
-    reducer = _passed(setup, texts, LinkAttention([text.words for text in texts], shapes_of), "pocket links")
+    reducer = LinkAttention([text.words for text in texts], shapes_of)
+    _pass(setup, texts, reducer, "pocket links")
     table = reducer.against_null()
     is_link = table["link"] == 0
     links = described_links(table[is_link], [[(link.relation, link.distance)] for link in wanted])
@@ -132,14 +179,28 @@ def _frame_shapes(text: Text, pairs: Sequence[tuple[str, str, Pairs]]) -> list[S
     ]
 
 
-def _texts(setup: Setup, sentences: Sequence[Sentence]) -> list[Text]:
+def _token_pairs(text: Text) -> Pairs:
+    """Return all pairs of a target's token with a token of one of its elements, both ways round."""
+    (sentence,), (pieces,) = text.sentences, text.pieces
+    words = [pair for frame in sentence.frames for _, _, places in _pairs(frame) for pair in places]
+    forth = [(q, k) for target, place in words for q in pieces[target] for k in pieces[place]]
+    return tuple(forth + [(k, q) for q, k in forth])
+
+
+def _pieces(sentence: Sentence, span: tuple[int, int], tokenizer: Tokenizer) -> list[int]:
+    """Cut the words of a span into word pieces, read by themselves."""
+    first, after = span
+    text = sentence.text[sentence.words[first].start : sentence.words[after - 1].end]
+    return tokenizer(text, add_special_tokens=False)["input_ids"]
+
+
+def _texts(setup: Setup, sentences: Sequence[Sentence], max_length: int = attention.MAX_LENGTH) -> list[Text]:
     examples = [Example(str(row), sentence.text, None, 0) for row, sentence in enumerate(sentences)]
-    encoded = attention.encode(setup.load().tokenizer, examples)
+    encoded = attention.encode(setup.load().tokenizer, examples, max_length)
     return [Text(one, (sentence,)) for one, sentence in zip(encoded, sentences, strict=True)]
 
 
-def _passed(setup: Setup, texts: Sequence[Text], reducer: LinkAttention, what: str) -> LinkAttention:
+def _pass(setup: Setup, texts: Sequence[Text], reducer: Reducer, what: str) -> None:
     checkpoint = setup.load()
     encoded = [text.encoded for text in texts]
     attention.attention_pass(checkpoint.encoder(), checkpoint.tokenizer, encoded, [reducer], progress=what)
-    return reducer

@@ -207,7 +207,7 @@ class ReleasedLinks:
     It cuts all verbs that have a subject, and all subjects, of both sentences into word pieces, collects the positions
     of every token equal to one of a verb's pieces and of every token equal to one of a subject's, pairs the first of
     the one list with the first of the other, the second with the second, and so on, and takes the largest weight of
-    these pairs, 0 where there are none.
+    these pairs, 0 where there are none. Verbs are words whose part of speech is VERB; passive ones are left out.
     """
 
     def __init__(self, pairs_of: Sequence[Pairs]) -> None:
@@ -217,17 +217,43 @@ class ReleasedLinks:
     def __call__(self, maps: torch.Tensor, batch: Batch) -> None:
         """Look `maps` (batch, layer, head, query, key) up at the pairs."""
         for of_example, row in zip(maps, batch.rows, strict=True):
-            if self.pairs_of[row]:
-                verb, subject = torch.tensor(self.pairs_of[row]).T
-                both = (of_example[..., verb, subject].amax(-1), of_example[..., subject, verb].amax(-1))
-                self.total = self.total + torch.stack(both).cpu().numpy()
-            else:
-                self.total = self.total + np.zeros((len(DIRECTIONS), *of_example.shape[:2]))
+            pairs = self.pairs_of[row]
+            backward = [(subject, verb) for verb, subject in pairs]
+            self.total = self.total + np.stack([largest_weight(of_example, some) for some in (pairs, backward)])
 
     def table(self) -> pd.DataFrame:
         """One row per direction, layer and head: relation and mean."""
         keys = pd.DataFrame({"relation": "verb-subject", "direction": list(DIRECTIONS)})
         return _laid_out(keys, {"mean": self.total / len(self.pairs_of)})
+
+
+def largest_weight(maps: torch.Tensor, pairs: Sequence[tuple[int, int]]) -> np.ndarray:
+    """Return the largest weight of pairs (query token, key token) in one input's maps (layer, head, query, key), 0
+    where there are no pairs: (layer, head).
+    """
+    if not pairs:
+        return np.zeros(maps.shape[:2], np.float32)
+    query, key = torch.tensor(pairs).T
+    return maps[..., query, key].amax(-1).cpu().numpy()
+
+
+class LargestOfPairs:
+    """Reducer: per example and head, the largest weight of chosen pairs of tokens (query, key), NaN without a pair."""
+
+    def __init__(self, pairs_of: Sequence[Pairs]) -> None:
+        self.pairs_of = pairs_of
+        self.values: dict[int, np.ndarray] = {}  # by the example's row: (layer, head)
+
+    def __call__(self, maps: torch.Tensor, batch: Batch) -> None:
+        """Look `maps` (batch, layer, head, query, key) up at the pairs."""
+        for of_example, row in zip(maps, batch.rows, strict=True):
+            weight = largest_weight(of_example, self.pairs_of[row])
+            self.values[row] = weight if self.pairs_of[row] else np.full_like(weight, np.nan)
+
+    def table(self) -> pd.DataFrame:
+        """One row per example, layer and head: float32 column weight."""
+        keys = pd.DataFrame({"example": sorted(self.values)})
+        return _laid_out(keys, {"weight": np.stack([self.values[row] for row in keys["example"]])})
 
 
 def released_pairs(encoded: Encoded, sentences: Sequence[Sentence], tokenizer: Tokenizer) -> Pairs:
@@ -245,4 +271,4 @@ def released_pairs(encoded: Encoded, sentences: Sequence[Sentence], tokenizer: T
 
 
 def _is_released(link: Link, sentence: Sentence) -> bool:
-    return link.relation == "verb-subject" and sentence.words[link.head].pos == "VERB"
+    return link.relation == "verb-subject" and not link.passive and sentence.words[link.head].pos == "VERB"

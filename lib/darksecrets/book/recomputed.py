@@ -51,7 +51,8 @@ def of_patterns(setup: Setup) -> Tables:
 
 def of_features(setup: Setup) -> Tables:
     """Measure the pre-trained model's attention to features (Section 4.4)."""
-    return _features(attended.measured(setup, checkpoints=[BEFORE]))
+    tables = _features(attended.measured(setup, checkpoints=[BEFORE]))
+    return tables | {"feature_lengths": attended.input_lengths(setup)}
 
 
 def of_links(setup: Setup) -> Tables:
@@ -81,7 +82,9 @@ def of_frames(setup: Setup, place: str, reading: str) -> Tables:
         chosen = framenet.load(directory or "framenet", reading, setup.results)
         counts = framenet.counts(setup.results, chosen.directory)
     found = relation_heads.measured(frame_attention.frames(setup, chosen.sentences))
-    return {"frame_heads": found.heads, "frame_specific": found.specific, "frame_counts": counts}
+    measures = relation_heads.by_measure(found.heads, frame_attention.token_measures(setup, chosen.sentences))
+    tables = {"frame_heads": found.heads, "frame_specific": found.specific, "frame_measures": measures}
+    return tables | {"frame_counts": counts}
 
 
 def of_parser(treebank: str) -> Tables:

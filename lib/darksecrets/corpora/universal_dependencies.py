@@ -30,7 +30,8 @@ TEXT = "# text ="
 TOKEN = re.compile(r"(\d+)-(\d+)")
 EMPTY_NODE = re.compile(r"\d+\.\d+")
 PROPER_NOUNS = ("NNP", "NNPS")  # tags of the Penn treebank, which UD keeps in its fifth column
-SUBJECTS = ("nsubj", "nsubj:pass", "nsubj:outer")
+PASSIVE_SUBJECT = "nsubj:pass"
+SUBJECTS = ("nsubj", PASSIVE_SUBJECT, "nsubj:outer")
 OBJECTS = ("obj",)
 
 
@@ -133,7 +134,7 @@ def _links(rows: Sequence[Row]) -> tuple[Link, ...]:
         else:
             continue
         if rows[head].pos in POS_FEATURES["verb"]:
-            links.append(Link(relation, head, _name_end(rows, place)))
+            links.append(Link(relation, head, _name_end(rows, place), row.relation == PASSIVE_SUBJECT))
     return tuple(sorted(links, key=lambda link: link.head))
 
 

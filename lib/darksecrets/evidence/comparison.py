@@ -40,6 +40,7 @@ CHECKS = {
         "differences behind the claims on features", ("claim", "task", "kept", "first", "second"), WEIGHT, True
     ),
     "feature_readings": Check("features in both readings", ("task", "feature"), SHARE),
+    "feature_lengths": Check("inputs that are too long", ("task",), COUNT),
     "link_heads": Check("attention on links, by head", (*LINK, "layer", "head"), WEIGHT),
     "link_scores": Check("diagonal scores of heads", ("task", "layer", "head"), SHARE),
     "link_coincidence": Check("link weight against diagonal score", LINK, SHARE),
@@ -47,6 +48,7 @@ CHECKS = {
     "link_released": Check("links in both readings", LINK, SHARE),
     "link_follows": Check("links in pocket sentences", ("relation", *FRAME), SHARE),
     "frame_heads": Check("attention on FrameNet's links", FRAME, WEIGHT),
+    "frame_measures": Check("FrameNet's links in three measures", ("measure", "layer", "head"), WEIGHT),
     "frame_specific": Check("FrameNet's links against both nulls", FRAME, SHARE),
     "frame_counts": Check("FrameNet's examples by reading", ("reading",), COUNT),
     "parser_agreement": Check("the parser against a treebank", ("kept", "feature"), 0.005),

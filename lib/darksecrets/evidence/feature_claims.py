@@ -23,9 +23,9 @@ from darksecrets.evidence.statistics import holm, over_seeds, p_of_interval
 MORE_WORDS = "Fine-tuning increases the attention to nouns and objects on MRPC, RTE and QQP"
 MORE_NEGATION = "Fine-tuning increases the attention to negation on QNLI"
 SAME_PICTURE = "The released notebook ranks heads as the text does, with a rank correlation of 0.9 or more"
-RARE_LOWER = "Counting inputs without it as 0 lowers the weight of pronouns and of negation"
+RARE_LOWER = "Counting inputs without one as 0 lowers the weight of pronouns"
 SAME = 0.9  # rank correlation over heads from which two pictures are alike
-RARE = ("pronoun", "negation")
+RARE = ("pronoun",)  # negations are rarer, but the notebook skips inputs in which it finds none
 
 HOLDS, BEYOND = "holds", "not asked"  # what the paper says
 CLAIMS = {

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from darksecrets.analyses.attended import RELEASED_LENGTH
 from darksecrets.analyses.feature_attention import CLS, FROM_CLS, NORM, SEP, WEIGHT
 from darksecrets.corpora.annotated_maps import AFTER
 from darksecrets.evidence import feature_claims, feature_gaps
@@ -15,6 +16,7 @@ from darksecrets.evidence.feature_gaps import FEWEST_EXAMPLES, INCREASES, TARGET
 from darksecrets.evidence.feature_summaries import WORDS
 from darksecrets.evidence.fine_tuning import per_cent
 from darksecrets.evidence.statistics import over_seeds
+from darksecrets.models.attention import MAX_LENGTH
 
 # Claims whose numbers stand in no other table.
 ON_TASKS = (
@@ -108,6 +110,14 @@ def readings_table(this_run: Measured, checkpoint: str = AFTER) -> pd.DataFrame:
             "rank correlation": table["correlation"].map("{:.2f}".format, na_action="ignore"),
         }
     )
+
+
+def lengths_table(lengths: pd.DataFrame) -> pd.DataFrame:
+    """Lay `attended.input_lengths` of one or both runs (`side_by_side`) out: run, task, inputs, and how many are longer
+    than what is read here and than what the released notebook reads.
+    """
+    here, released = (f"longer than {most} tokens" for most in (MAX_LENGTH, RELEASED_LENGTH))
+    return lengths.rename(columns={"n_examples": "inputs", "n_longer": here, "n_longer_than_released": released})
 
 
 def layer_finding(run: Measured) -> str:

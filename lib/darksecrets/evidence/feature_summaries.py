@@ -140,10 +140,11 @@ def special_shares(blocks: Iterable[Block], by: Sequence[str] = LAYERS) -> pd.Da
 def readings(blocks: Sequence[Block]) -> pd.DataFrame:
     """Compare what the released notebook computes with what the text says: one row per task, checkpoint, seed, feature.
 
-    `paper` and `released` are averages over all heads and examples; `mean`, `low`, `high` their difference, released
-    minus paper (t-interval over examples; that both readings leave out others is part of it). `correlation`,
-    `correlation_low`, `correlation_high`: Spearman's over heads, 1 where both rank heads alike, with its bootstrap
-    interval over heads; NaN where one reading has the same for all heads.
+    `paper` and `released` are averages over all heads and over the examples that the reading counts; `mean`, `low`,
+    `high` their difference, released minus paper (t-interval over examples; that both readings leave out others is part
+    of it). `correlation`, `correlation_low`, `correlation_high`: Spearman's over heads, 1 where both rank heads alike,
+    with its bootstrap interval over heads; NaN where one reading has the same for all heads. `n_examples` and
+    `n_released`: how many examples each reading counts; a feature of which one of them counts none has no row.
     """
     released = {(one.task, one.checkpoint, one.seed): one for one in blocks if one.reading == RELEASED}
     rows = []
@@ -153,8 +154,9 @@ def readings(blocks: Sequence[Block]) -> pd.DataFrame:
             other = _aligned(paper, released[key])
             rows += [(*key, feature, *_reading(paper, other, feature)) for feature in paper.features]
     numbers = ["paper", "released", "mean", "low", "high", "correlation", "correlation_low", "correlation_high"]
-    table = pd.DataFrame(rows, columns=["task", "checkpoint", "seed", "feature", *numbers, "n_examples"])
-    return table[table["n_examples"] > 0].reset_index(drop=True)
+    counts = ["n_examples", "n_released"]
+    table = pd.DataFrame(rows, columns=["task", "checkpoint", "seed", "feature", *numbers, *counts])
+    return table[(table[counts] > 0).all(axis=1)].reset_index(drop=True)
 
 
 def _block(key: tuple, group: pd.DataFrame, columns: tuple[str, ...]) -> Block:
@@ -216,14 +218,20 @@ def _joined(tables: list[pd.DataFrame]) -> pd.DataFrame:
 
 
 def _reading(paper: Block, released: Block, feature: str) -> tuple[float, ...]:
-    one, other = paper.of(feature), released.of(feature)  # example
-    present = ~np.isnan(one)
-    if not present.any():
-        return *[np.nan] * 8, 0
-    mean, other_mean = one[present].mean(), other.mean()
-    # The reading `paper` is a ratio, of a sum over examples and how many have the feature: its linear part is each
-    # example's own.
-    influence = other - np.where(present, one - mean, 0) / present.mean() - mean
+    sides = [block.of(feature) for block in (paper, released)]  # each (example,)
+    counts = [int((~np.isnan(values)).sum()) for values in sides]
+    if not all(counts):
+        return *[np.nan] * 8, *counts
+    difference = _linearized(sides[1]) - _linearized(sides[0])
     by_heads = [block.of(feature, HEADS) for block in (paper, released)]  # example, layer, head
     correlation = rank_correlation(*(interval_of_present(values)[0].ravel() for values in by_heads))
-    return mean, other_mean, *map(float, interval_of_mean(influence)), *correlation, int(present.sum())
+    return *map(np.nanmean, sides), *map(float, interval_of_mean(difference)), *correlation, *counts
+
+
+def _linearized(values: np.ndarray) -> np.ndarray:
+    """Return each example's part in the mean of those that are present, so that the parts have that mean.
+
+    It is a ratio, of a sum over examples and how many are present: its linear part is each example's own.
+    """
+    mean, present = np.nanmean(values), ~np.isnan(values)
+    return mean + np.where(present, values - mean, 0) / present.mean()

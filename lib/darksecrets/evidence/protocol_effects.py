@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from darksecrets.analyses.attended import RELEASED_LENGTH
 from darksecrets.analyses.feature_attention import CLS
 from darksecrets.analyses.scores import TUNED
 from darksecrets.corpora.tasks import TASKS
@@ -21,8 +22,9 @@ from darksecrets.evidence.feature_summaries import PAPER, RELEASED, WORDS
 from darksecrets.evidence.fine_tuning import counted, headline, of_setting, per_cent, verdict
 from darksecrets.evidence.heads import named
 from darksecrets.evidence.link_claims import tuned
-from darksecrets.evidence.protocol_tables import READINGS_OF_FRAMES
+from darksecrets.evidence.relation_heads import BETWEEN_TOKENS, BETWEEN_WORDS
 from darksecrets.evidence.statistics import interval_of_mean, over_seeds
+from darksecrets.models.attention import MAX_LENGTH
 
 INTERVAL, SAMPLING = ("low", "high"), ("sampling_low", "sampling_high")
 
@@ -106,15 +108,16 @@ def padding(by_layer: pd.DataFrame) -> str | None:
 
 
 def absent_as_zero(readings: pd.DataFrame) -> str:
-    """Say by how much counting inputs without a kind of word as 0 lowers its weight, all else equal."""
-    kinds = tables.by_kind(readings)
+    """Say by how much inputs without a kind of word that count as 0 lower its weight, all else equal."""
+    kinds = tables.by_kind(readings).dropna(subset="share")
     return f"the weight of {_by_what(kinds.assign(mean=kinds['share'] - 1))}"
 
 
 def found_by_spelling(readings: pd.DataFrame) -> str:
     """Say by how much the ways of finding words change the weight, the rule on absent words taken out."""
     kinds = tables.by_kind(readings)
-    rest = _by_what(kinds.assign(mean=kinds["released"] / (kinds["paper"] * kinds["share"]) - 1))
+    expected = kinds["paper"] * kinds["share"].fillna(1)
+    rest = _by_what(kinds.assign(mean=kinds["released"] / expected - 1))
     return f"the weight of {rest}. {_lowest(tables.words_ranked(readings))}"
 
 
@@ -152,18 +155,28 @@ def frame_sentences(readings: pd.DataFrame) -> str | None:
     )
 
 
-def frame_direction(heads: pd.DataFrame) -> str:
-    """Say what heads' weights become if only elements attend to targets."""
-    tops = []
-    for direction in READINGS_OF_FRAMES.values():
-        of_direction = heads[heads["direction"] == direction]
-        row = of_direction.loc[of_direction["mean"].idxmax()]
-        tops.append(f"{named(row['layer'], row['head'])} with {_plain(row)}")
-    change, ranked = tables.from_elements(heads)["mean"].iloc[0], tables.elements_ranked(heads).iloc[0]
-    return (
-        f"the average head's weight changes by {_share(change)}; most has {tops[0]} if either direction counts, "
-        f"{tops[1]} in this one; rank correlation over heads {_plain(ranked, 2)}"
-    )
+def frame_measure(measures: pd.DataFrame) -> str:
+    """Say what heads' weights become in the released notebook's measure of frames."""
+    return _beside_words(measures, RELEASED)
+
+
+def frame_tokens(measures: pd.DataFrame) -> str:
+    """Say what heads' weights become between tokens instead of words, beside the paper's two heads."""
+    papers = " and ".join(f"{weight:.3f}" for weight in reported.FRAME_WEIGHTS)
+    return f"{_beside_words(measures, BETWEEN_TOKENS)}. The paper's two heads have {papers}"
+
+
+def input_lengths(lengths: pd.DataFrame) -> str:
+    """Say how many inputs are cut here, and how many the released notebook would cut."""
+    longer = [
+        f"{row.n_longer} of {row.n_examples} inputs of {row.task}"
+        for row in lengths.sort_values("n_longer", ascending=False).itertuples()
+        if row.n_longer
+    ]
+    if not longer:
+        return f"no input is longer than {MAX_LENGTH} tokens"
+    n_cut = lengths["n_longer_than_released"].sum()
+    return f"{', '.join(longer)} are longer than {MAX_LENGTH} tokens, and {n_cut} of all longer than {RELEASED_LENGTH}"
 
 
 def ways_of_disabling(run: DisablingTables) -> str:
@@ -219,6 +232,20 @@ def _moves(
     half = 100 * (found[high] - found[low]) / 2 * found["task"].astype(object).map(factor)
     most = f"at most ({found['task'][half.idxmax()]}, of {found['task'].nunique()} tasks)"
     return f"{what} moves by ±{half.median():.1f} points in the median, by ±{half.max():.1f} {most}"
+
+
+def _beside_words(measures: pd.DataFrame, measure: str) -> str:
+    tops = {}
+    for name in (BETWEEN_WORDS, measure):
+        of_measure = measures[measures["measure"] == name]
+        row = of_measure.loc[of_measure["mean"].idxmax()]
+        tops[name] = f"{named(row['layer'], row['head'])} with {_plain(row)}"
+    change, ranked = tables.of_frames(measures, measure)["mean"].iloc[0], tables.frames_ranked(measures, measure)
+    return (
+        f"the average head's weight changes by {_share(change)}; most has {tops[BETWEEN_WORDS]} {BETWEEN_WORDS}, "
+        f"{tops[measure]} {'as released' if measure == RELEASED else measure}; rank correlation over heads "
+        f"{_plain(ranked.iloc[0], 2)}"
+    )
 
 
 def _by_what(table: pd.DataFrame) -> str:

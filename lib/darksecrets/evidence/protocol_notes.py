@@ -10,16 +10,19 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from darksecrets.analyses.attended import RELEASED_LENGTH
 from darksecrets.evidence import feature_claims, protocol_effects, reported
 from darksecrets.evidence.disabling import DisablingTables
 from darksecrets.evidence.protocol_tables import BY_LAYER, FEATURES, FRAMES, LINKS
 from darksecrets.evidence.saved import SavedTables
 from darksecrets.evidence.sections import SECTIONS, prefix_of
 from darksecrets.evidence.side_by_side import REFERENCE_RUN, THIS_RUN
+from darksecrets.models.attention import MAX_LENGTH
 from darksecrets.runs import Run
 
 NOT_MEASURED = "not measured"
 SCORES, LAST_TWO, BASELINE = "tuning_scores", "tuning_last_two", "disabling_baseline"
+LENGTHS = "feature_lengths"
 SEED_BY_SEED, FRAME_READINGS = "protocol_last_two", "protocol_frames"  # saved for these notes alone
 
 Needed = str | type[SavedTables]
@@ -102,16 +105,18 @@ NOTES = (
     Note(
         "absent_words",
         "Section 4.4, Figure 6; notebook",
-        "an example without a kind of word is skipped in the text, and counts as 0 in the notebook",
+        "an example without a kind of word is skipped in the text, and counts as 0 in the notebook; only without a "
+        "negation is it skipped in both",
         "it is skipped",
-        "it counts as 0",
+        "it counts as 0; without a negation it is skipped",
         (Effect(protocol_effects.absent_as_zero, (FEATURES,)),),
         "figure-feature-readings",
     ),
     Note(
         "spelling",
         "Section 4.4, Figure 6; notebook",
-        "words are found by the spelling of their pieces, and negations as substrings",
+        "words are found by the spelling of their pieces, and negations as substrings, so that an example with “not” "
+        "in “another” alone counts as 0",
         "a word is where it stands, and receives what its pieces receive together",
         "every token spelled like a piece of such a word counts, each by itself",
         (Effect(protocol_effects.found_by_spelling, (FEATURES,)),),
@@ -129,10 +134,10 @@ NOTES = (
     Note(
         "links",
         "Section 4.5, Figure 7; notebook",
-        "the words of a link are paired in the order of two lists, at the first place where a piece occurs; without a "
-        "link an example counts as 0, and one condition is always true",
-        "every link between its own words; examples without one are skipped",
-        "the first of one list with the first of the other, and so on; 0 where there is none",
+        "the words of a link are paired in the order of two lists, at all places where a piece occurs; passive "
+        "subjects are left out; without a link an example counts as 0, and one condition is always true",
+        "every link between its own words, passive ones too; examples without one are skipped",
+        "the first of one list with the first of the other, and so on; 0 where there is none; no passive ones",
         (Effect(protocol_effects.links, (LINKS,)),),
         "table-released",
     ),
@@ -149,13 +154,24 @@ NOTES = (
         "table-frames table-frame-readings",
     ),
     Note(
-        "frame_direction",
+        "frame_measure",
         "Section 4.2, Figure 3; notebook",
-        "the text speaks of the link, the notebook looks from the element to the target only",
-        "the larger of both directions",
-        "from element to target",
-        (Effect(protocol_effects.frame_direction, (FRAMES,)),),
-        "figure-relations",
+        "the text speaks of the link; the notebook looks from the element to the target only, and pairs the pieces of "
+        "both in their order, each at the first place where it occurs",
+        "the larger of both directions, between words",
+        "the first piece of the elements with the first of the target, and so on; element to target",
+        (Effect(protocol_effects.frame_measure, (FRAMES,)),),
+        "table-frame-measures",
+    ),
+    Note(
+        "frame_tokens",
+        "Section 4.2, Figure 3",
+        "the text takes the largest weight over pairs of tokens; this book measures between words, whose pieces are "
+        "taken together, and averages over the elements of a sentence",
+        "between words, as the nulls need it; between tokens beside it",
+        None,
+        (Effect(protocol_effects.frame_tokens, (FRAMES,)),),
+        "table-frame-measures",
     ),
     Note(
         "disabling",
@@ -178,6 +194,16 @@ NOTES = (
             Effect(protocol_effects.drawn_patterns, (SCORES, BASELINE, "pattern_shares")),
         ),
         "table-scores figure-shares",
+    ),
+    Note(
+        "length",
+        "Sections 4.3 to 4.5; notebook",
+        f"the text names no longest input, the notebook reads {RELEASED_LENGTH} tokens and this book {MAX_LENGTH}, in "
+        "both readings",
+        f"{MAX_LENGTH} tokens, as in BERT's recipe for GLUE",
+        f"{RELEASED_LENGTH} tokens, which this book does not follow",
+        (Effect(protocol_effects.input_lengths, (LENGTHS,)),),
+        "table-lengths",
     ),
 )
 

@@ -1,29 +1,31 @@
 """Paper beside released, in tables: by which share each reported number changes, and whether heads are ranked alike.
 
 All are computed from tables that a run has saved; `last_two_by_seed` and `frame_readings` are tables that chapters save
-for this alone. After fine-tuning, where there is a choice. Explained in the appendix *Protocol notes*.
+for this alone. After fine-tuning, where there is a choice; what a run has of the pre-trained model alone says so in its
+name. Explained in the appendix *Protocol notes*.
 """
 
 from collections.abc import Callable, Mapping
 
 import pandas as pd
 
-from darksecrets.analyses.feature_attention import CLS
+from darksecrets.corpora.annotated_maps import BEFORE
 from darksecrets.evidence import fine_tuning
 from darksecrets.evidence.feature_summaries import PAPER, RELEASED, WORDS
 from darksecrets.evidence.heads import HEAD, rank_correlation
 from darksecrets.evidence.link_claims import tuned
 from darksecrets.evidence.link_report import named_links
-from darksecrets.evidence.relation_heads import EITHER, TO_TARGET, Measured, of_heads
+from darksecrets.evidence.relation_heads import BETWEEN_WORDS, EITHER, Measured, of_heads
 from darksecrets.evidence.statistics import over_seeds
 from darksecrets.runs import Run
 
-BY_LAYER, FEATURES, LINKS, FRAMES = "tuning_by_layer", "feature_readings", "link_released", "frame_heads"
+BY_LAYER, FEATURES, LINKS, FRAMES = "tuning_by_layer", "feature_readings", "link_released", "frame_measures"
 COSINE, RELATION = "similarity, last layer", "target and element"
 NO_TASK = ""
 CHANGE = ["what", "task", "mean"]
 AGREEMENT = [*CHANGE, "low", "high"]
-READINGS_OF_FRAMES = {PAPER: EITHER, RELEASED: TO_TARGET}
+NEGATION = "negation"
+ONLY_PRE_TRAINED = f" ({BEFORE})"
 ALIKE = 0.9  # rank correlation from which on two readings tell the same of heads
 
 
@@ -56,13 +58,33 @@ def changes(run: Run) -> pd.DataFrame:
 
     Whatever tables the run lacks has no rows.
     """
-    return _gathered(run, CHANGE, {BY_LAYER: padded, FEATURES: of_words, LINKS: of_links, FRAMES: from_elements})
+    return _gathered(run, CHANGE, {BY_LAYER: padded, FEATURES: of_words, LINKS: of_links, FRAMES: of_frames})
 
 
 def agreements(run: Run) -> pd.DataFrame:
     """Gather the rank correlation over heads of both readings: what, task ("" for frames), mean, low, high."""
-    ranked = {FEATURES: words_ranked, LINKS: links_ranked, FRAMES: elements_ranked}
-    return _gathered(run, AGREEMENT, ranked)
+    return _gathered(run, AGREEMENT, {FEATURES: words_ranked, LINKS: links_ranked, FRAMES: frames_ranked})
+
+
+def only_pre_trained(run: Run) -> list[str]:
+    """Name what a run has in both readings of the pre-trained model alone."""
+    names = [
+        name
+        for table, named in ((FEATURES, _named_words), (LINKS, _named_links))
+        if (found := run.find(table)) is not None
+        for name in _of_models(named(found))["what"].unique()
+    ]
+    return [name.removesuffix(ONLY_PRE_TRAINED) for name in names if name.endswith(ONLY_PRE_TRAINED)]
+
+
+def told_only_pre_trained(run: Run) -> str:
+    """Say of what a run lacks the released reading of fine-tuned models."""
+    if not {FEATURES, LINKS} & set(run.tables()):
+        return "neither reading is there"
+    names = only_pre_trained(run)
+    if not names:
+        return "both readings are there of every model"
+    return f"the released reading of {', '.join(names)} is not yet recomputed for fine-tuned models"
 
 
 def padded(by_layer: pd.DataFrame) -> pd.DataFrame:
@@ -80,31 +102,27 @@ def of_words(readings: pd.DataFrame) -> pd.DataFrame:
 
 def of_links(released: pd.DataFrame) -> pd.DataFrame:
     """Return by which share the weight of links changes, averaged over heads (see `changes`)."""
-    table = named_links(tuned(released)).rename(columns={"link": "what"})
-    return _change(_averaged(table, [PAPER, RELEASED]))
+    return _change(_averaged(_of_models(_named_links(released)), [PAPER, RELEASED]))
 
 
-def from_elements(heads: pd.DataFrame) -> pd.DataFrame:
-    """Return by which share heads' weight of frames changes if only elements attend, on average (see `changes`)."""
-    sides = {reading: _toward(heads, way)["mean"].mean() for reading, way in READINGS_OF_FRAMES.items()}
-    return _change(pd.DataFrame({"what": [RELATION], "task": [NO_TASK], **sides}))
+def of_frames(measures: pd.DataFrame, measure: str = RELEASED) -> pd.DataFrame:
+    """Return by which share heads' weight of frames changes in another measure, on average (see `changes`)."""
+    sides = (_measured(measures, name)["mean"].mean() for name in (BETWEEN_WORDS, measure))
+    return _change(pd.DataFrame([(RELATION, NO_TASK, *sides)], columns=["what", "task", PAPER, RELEASED]))
 
 
 def by_kind(readings: pd.DataFrame) -> pd.DataFrame:
     """Average the readings of each kind of word over seeds: what, task, paper, released, and share of the inputs that
-    have such a word.
+    have such a word; NaN for negations, without which the released notebook skips an input as the text does.
     """
-    table = tuned(readings)
-    n_inputs = table[table["feature"] == CLS].groupby("task", observed=True)["n_examples"].first()
-    share = table["n_examples"] / table["task"].map(n_inputs).astype(float)
-    table = table.assign(share=share, what=table["feature"].astype(str))
-    return _averaged(table[table["feature"].isin(WORDS)], [PAPER, RELEASED, "share"])
+    table = _of_models(_named_words(readings))
+    share = (table["n_examples"] / table["n_released"]).where(table["feature"] != NEGATION)
+    return _averaged(table.assign(share=share), [PAPER, RELEASED, "share"])
 
 
 def words_ranked(readings: pd.DataFrame) -> pd.DataFrame:
     """Return the rank correlation over heads for each kind of word (see `agreements`)."""
-    table = tuned(readings)
-    table = table[table["feature"].isin(WORDS)].assign(what=table["feature"].astype(str))
+    table = _of_models(_named_words(readings))
     sides = {"correlation": "mean", "correlation_low": "low", "correlation_high": "high"}
     table = table.drop(columns=list(sides.values())).rename(columns=sides)
     unknown = table["mean"].isna().groupby([table["what"], table["task"]], observed=True).transform("any")
@@ -113,12 +131,12 @@ def words_ranked(readings: pd.DataFrame) -> pd.DataFrame:
 
 def links_ranked(released: pd.DataFrame) -> pd.DataFrame:
     """Return the rank correlation over heads for each link (see `agreements`)."""
-    return _ranked(named_links(tuned(released)).rename(columns={"link": "what"}))
+    return _ranked(_of_models(_named_links(released)))
 
 
-def elements_ranked(heads: pd.DataFrame) -> pd.DataFrame:
-    """Return the rank correlation over heads between elements that attend and either direction (see `agreements`)."""
-    sides = (_toward(heads, way)["mean"] for way in READINGS_OF_FRAMES.values())
+def frames_ranked(measures: pd.DataFrame, measure: str = RELEASED) -> pd.DataFrame:
+    """Return the rank correlation over heads between the weight of frames and another measure (see `agreements`)."""
+    sides = (_measured(measures, name)["mean"] for name in (BETWEEN_WORDS, measure))
     return pd.DataFrame([(RELATION, NO_TASK, *rank_correlation(*sides))], columns=AGREEMENT)
 
 
@@ -145,6 +163,21 @@ def _gathered(
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns)
 
 
+def _named_words(readings: pd.DataFrame) -> pd.DataFrame:
+    return readings[readings["feature"].isin(WORDS)].assign(what=lambda table: table["feature"].astype(str))
+
+
+def _named_links(released: pd.DataFrame) -> pd.DataFrame:
+    return named_links(released).rename(columns={"link": "what"})
+
+
+def _of_models(table: pd.DataFrame) -> pd.DataFrame:
+    """Keep what is of fine-tuned models; of a `what` that has none of them, what is of the pre-trained one, said so."""
+    after = tuned(table)
+    before = table[~table["what"].isin(after["what"])]
+    return pd.concat([after, before.assign(what=before["what"] + ONLY_PRE_TRAINED)], ignore_index=True)
+
+
 def _change(sides: pd.DataFrame) -> pd.DataFrame:
     return sides.assign(mean=sides[RELEASED] / sides[PAPER] - 1)
 
@@ -154,7 +187,13 @@ def _averaged(table: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
 
 
 def _ranked(table: pd.DataFrame) -> pd.DataFrame:
-    return over_seeds(table, ["what", "task"])[AGREEMENT]
+    of_models = table.groupby("checkpoint", sort=False, observed=True)  # which differ in their number of seeds
+    tables = [over_seeds(rows, ["what", "task"])[AGREEMENT] for _, rows in of_models]
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=AGREEMENT)
+
+
+def _measured(measures: pd.DataFrame, measure: str) -> pd.DataFrame:
+    return measures[measures["measure"] == measure].sort_values(HEAD, ignore_index=True)
 
 
 def _toward(heads: pd.DataFrame, direction: str) -> pd.DataFrame:

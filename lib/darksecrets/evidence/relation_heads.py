@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from darksecrets.analyses.frame_attention import RELEASED, TOKEN_PAIRS
 from darksecrets.analyses.link_attention import LINK, MOVED, OTHER_DEPENDENT, OTHER_HEAD
 from darksecrets.errors import InputError
 from darksecrets.evidence import reported
@@ -25,6 +26,7 @@ from darksecrets.evidence.saved import SavedTables
 from darksecrets.evidence.statistics import interval_of_mean
 
 EITHER = "either"
+BETWEEN_WORDS, BETWEEN_TOKENS = "between words", "between tokens"
 TO_ELEMENT, TO_TARGET = "to_element", "to_target"
 TESTED = (TO_ELEMENT, TO_TARGET)
 DIRECTIONS = (*TESTED, EITHER)
@@ -60,6 +62,20 @@ def by_head(frames: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([_averages(links, name).assign(direction=name) for name in DIRECTIONS], ignore_index=True)[
         ["direction", *HEAD, "mean", "low", "high", "n"]
     ]
+
+
+def by_measure(heads: pd.DataFrame, tokens: pd.DataFrame) -> pd.DataFrame:
+    """Put three measures of the same links beside each other: measure, layer, head, mean, low, high, n (sentences).
+
+    "between words" is the larger of both directions by `by_head`. The others are those of `tokens`, one row per
+    sentence, layer and head (`frame_attention.token_measures`): "between tokens", the text of Section 4.2 to the
+    letter, and "released". Sentences whose link truncation cut are left out; the interval is a t-interval over
+    sentences.
+    """
+    tables = [heads[heads["direction"] == EITHER].assign(measure=BETWEEN_WORDS)]
+    for measure, column in ((BETWEEN_TOKENS, TOKEN_PAIRS), (RELEASED, RELEASED)):
+        tables.append(_averages(wide(tokens, ["sentence"], [column]).known(column), column).assign(measure=measure))
+    return pd.concat(tables, ignore_index=True)[["measure", *HEAD, "mean", "low", "high", "n"]]
 
 
 def specific(frames: pd.DataFrame, n_permutations: int = 10_000, seed: int = 0) -> pd.DataFrame:

@@ -26,11 +26,27 @@ def readings_table(runs: Mapping[str, Measured]) -> pd.DataFrame:
         heads = run.heads[run.heads["direction"] == EITHER].sort_values(HEAD)
         first = heads if first is None else first
         correlation = "{:.2f} [{:.2f}, {:.2f}]".format(*rank_correlation(first["mean"], heads["mean"]))
-        top = heads.loc[heads["mean"].idxmax()]
-        most = f"{top['mean']:.3f} ({named(int(top['layer']), int(top['head']))})"
         n_specific = int(of_heads(run.specific)["specific"].sum())
-        rows.append((reading, int(heads["n"].iloc[0]), n_specific, most, correlation))
+        rows.append((reading, int(heads["n"].iloc[0]), n_specific, _most(heads), correlation))
     columns = ["reading", "sentences", "heads that beat both nulls", "most weight", "rank correlation"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def measures_table(measures: pd.DataFrame) -> pd.DataFrame:
+    """Compare `relation_heads.by_measure` of one or both runs (`side_by_side`), each with its first measure.
+
+    Columns: run, measure, sentences, the average weight over heads, the most that a head gives the links, and the rank
+    correlation with the run's first measure over heads, with its bootstrap interval.
+    """
+    rows = []
+    for run, of_run in measures.groupby("run", sort=False):
+        first = of_run[of_run["measure"] == of_run["measure"].iloc[0]].sort_values(HEAD)
+        for measure, group in of_run.groupby("measure", sort=False):
+            heads = group.sort_values(HEAD)
+            correlation = "{:.2f} [{:.2f}, {:.2f}]".format(*rank_correlation(first["mean"], heads["mean"]))
+            average = f"{heads['mean'].mean():.3f}"
+            rows.append((run, measure, int(heads["n"].iloc[0]), average, _most(heads), correlation))
+    columns = ["run", "measure", "sentences", "average head", "most weight", "rank correlation"]
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -100,6 +116,11 @@ def example_heads(heads: pd.DataFrame, n_heads: int = 2) -> list[tuple[int, int]
     """Return the heads (layer, head) with the most weight on links, for the paper's Figure 4; direction "either"."""
     either = heads[heads["direction"] == EITHER].nlargest(n_heads, "mean")
     return [(int(row.layer), int(row.head)) for row in either.itertuples()]
+
+
+def _most(heads: pd.DataFrame) -> str:
+    top = heads.loc[heads["mean"].idxmax()]
+    return f"{top['mean']:.3f} ({named(int(top['layer']), int(top['head']))})"
 
 
 def _intervals(tests: pd.DataFrame, before: str) -> list[str]:

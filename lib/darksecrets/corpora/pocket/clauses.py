@@ -85,7 +85,7 @@ def verb_group(event: Event, wording: Wording, passive: bool, is_plural: bool, b
     tokens = [Token(auxiliary, "AUX")] if auxiliary else []
     if event.negated:
         tokens.append(Token("n't" if wording.contracted else "not", "PART", "negation"))
-    return Draft([*tokens, *between, Token(form, "VERB")])
+    return Draft([*tokens, *between, Token(form, "VERB", passive=passive)])
 
 
 def said_verb(event: Event, wording: Wording) -> str:

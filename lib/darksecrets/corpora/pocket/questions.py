@@ -129,7 +129,7 @@ def _asked(event: Event, opening: str, form: str, wording: Wording) -> Sentence:
     opened = lexicon().phrase(opening)
     negation = Draft([Token("not", "PART", "negation")] if event.negated else [])
     if form in ("are", "passive clause"):
-        verb.text, theme.role = lexicon().participle(verb.text), "subject"
+        verb.text, verb.passive, theme.role = lexicon().participle(verb.text), True, "subject"
         core.links.append(("verb-subject", verb, theme))
         are = Draft([Token("are" if event.object.is_plural else "is", "AUX")])
         asked = [are, thing] if form == "are" else [thing, are]
@@ -183,7 +183,7 @@ def _question(event: Event, asked: str, opening: str, wording: Wording, is_passi
         parts = [thing, did, subject, core]
     elif is_passive:
         was = Draft([Token("were" if event.object.is_plural else "was", "AUX")])
-        verb.text = lexicon().participle(said)
+        verb.text, verb.passive = lexicon().participle(said), True
         by = [] if wording.agentless else [lexicon().phrase("by"), subject]
         parts = [asking, was, thing, core, *by]
     else:

@@ -17,11 +17,15 @@ SOUNDS = re.compile(r"(?!(?:uni|use|usu|euro|one))(?:[aeiou]|hour|honest)", re.I
 
 @dataclass(eq=False)
 class Token:
-    """One word to be written, with its part of speech and its role: one of annotation.ROLES, or none."""
+    """One word to be written, with its part of speech and its role: one of annotation.ROLES, or none.
+
+    `passive`: whether it is a verb in the passive.
+    """
 
     text: str
     pos: str
     role: str = ""
+    passive: bool = False
 
 
 @dataclass
@@ -50,7 +54,9 @@ class Draft:
 
     def _annotated(self, text: str, words: tuple[Word, ...], places: dict[int, int]) -> Sentence:
         roles = {role: tuple(place for place, token in enumerate(self.tokens) if token.role == role) for role in ROLES}
-        links = (Link(relation, places[id(head)], places[id(other)]) for relation, head, other in self.links)
+        links = (
+            Link(relation, places[id(head)], places[id(other)], head.passive) for relation, head, other in self.links
+        )
         frames = (
             Frame(name, places[id(target)], {key: _range(places, tokens) for key, tokens in elements.items()})
             for name, target, elements in self.frames
