@@ -31,7 +31,7 @@ def test_it_says_what_it_guessed_and_writes_the_report(type_in, given, tmp_path)
         "text: column 'sentence1' (guessed)",
         "second text: column 'sentence2' (guessed)",
         "label: column 'label' (guessed), read as the numbers of the model's classes",
-        "examples: 30 of 40 rows",
+        "examples: 30 of 40 rows, from 40 lines",
         "The report is in report/index.html",
     ):
         assert line in result.stdout.splitlines()
@@ -86,7 +86,7 @@ def test_what_is_wrong_is_one_line_and_exit_code_2(type_in, given, tmp_path, con
 @pytest.mark.parametrize(
     ("model", "data", "line"),
     [
-        ("minilm", "", "error: checkpoint 'minilm' is an encoder without a trained output layer ('classifier."),
+        ("minilm", "", "error: checkpoint 'minilm' is an encoder without a trained output layer (BertModel in"),
         (
             "",
             "nowhere.csv",

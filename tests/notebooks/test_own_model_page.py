@@ -79,7 +79,7 @@ def test_the_example_is_a_file_of_three_columns(example, notebooks):
     assert list(pd.read_csv(path)) == ["idx", "sentence", "label"]
     assert rows["data"] == path.name
     assert rows["text"] == "column 'sentence' (guessed)"
-    assert rows["examples"] == "30 of 200 rows"
+    assert rows["examples"] == "30 of 200 rows, from 200 lines"
     assert example.glued["own_source"] == "the book's own example"
 
 

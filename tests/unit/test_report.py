@@ -282,7 +282,10 @@ class TestCare:
         assert disable["chosen"]
         first = re.search('<p class="first">(.*?)</p>', page.page(found)).group(1)
         assert first.startswith(f"No heads are recommended, since {own_report.NOT_LEARNED}: accuracy 20.0 [")
-        assert "With the model&#x27;s classes in another order it would have 80.0: " in first
+        assert "in another order it would have 80.0: if that is what the labels mean, give --classes 1,0." in first
+        mended = own_report.report(given["bert"][0], str(tmp_path / "swapped.csv"), store, classes=["1", "0"])
+        assert mended.tables.baseline["mean"].iloc[0] == pytest.approx(0.8)
+        assert mended.subject.data.read_as.startswith("what classes says (1 is LABEL_0, 0 is LABEL_1)")
         assert "No heads are recommended: the model is not" in own_reading.removal_finding(found)
         assert any("does not answer better than a constant" in warning for warning in own_reading.warnings(found))
 

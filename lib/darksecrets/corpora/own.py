@@ -28,7 +28,8 @@ HALVES = "half of them to choose heads and half to score them"
 class OwnData:
     """Examples as a `Split`, and what a reader has to know of how they came to be.
 
-    `guessed` names those of text, second and label that nobody gave; `read_as` says what the labels were taken for.
+    `guessed` names those of text, second and label that nobody gave; `read_as` says what the labels were taken for, and
+    `classes` what the data calls each of the model's classes, empty for scores.
     `n_lines` counts the lines of a file below its header, None where it is not made of lines; the rows that became of
     them are the split's `n_available`. `notes` are sentences on everything that was guessed besides.
     """
@@ -40,6 +41,7 @@ class OwnData:
     source_split: str
     n_without_text: int
     n_without_label: int
+    classes: tuple[str, ...] = ()
     n_lines: int | None = None
     notes: tuple[str, ...] = ()
 
@@ -123,6 +125,7 @@ def of_table(
         table.split,
         n_without_text=len(table.rows) - len(with_text),
         n_without_label=len(with_text) - len(examples),
+        classes=() if labels is None else reading.called(labels),
         n_lines=table.n_lines,
         notes=(*table.notes, *column_notes, *reading.notes, *_missing_notes(reading, found)),
     )

@@ -62,6 +62,11 @@ class Reading:
         """What a person types to choose this reading, a name that has a comma in quotation marks."""
         return ",".join(f'"{name}"' if "," in name else name for name in self.classes)
 
+    def called(self, labels: Sequence[str]) -> tuple[str, ...]:
+        """Return what the data calls each of a model's classes; its own name where no label stands for it."""
+        found = dict(enumerate(self.classes or labels)) | {number: one for one, number in self.meaning.items()}
+        return tuple(found[number] for number in range(len(labels)))
+
     def of(self, values: Iterable[Any]) -> list[int | float | None]:
         """Return the class or score of each label."""
         return [None if value is None else self.meaning[written(value)] for value in values]

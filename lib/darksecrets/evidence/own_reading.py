@@ -51,13 +51,14 @@ def read(subject: Subject) -> dict[str, str]:
     outputs = "a score" if split.task.is_regression else f"{split.task.n_outputs} classes"
     shape = f"{config.model_type}, {checkpoint.n_layers} layers of {checkpoint.n_heads} heads, {outputs}"
     used = f"{len(split.examples):,} of {split.n_available:,} rows"
+    of_lines = "" if data.n_lines is None else f", from {data.n_lines:,} lines"
     return {
         "model": f"{shown_name(subject)} ({shape})",
         "data": subject.task + (f", split {data.source_split}" if data.source_split else ""),
         "text": _column(subject, "text"),
         "second text": _column(subject, "second"),
         "label": f"{_column(subject, 'label')}, read as {data.read_as}",
-        "examples": used + (f"; {data.n_dropped:,} lack a text or a label" if data.n_dropped else ""),
+        "examples": used + of_lines + (f"; {data.n_dropped:,} lack a text or a label" if data.n_dropped else ""),
         "read of each input": f"at most {subject.max_length} tokens; {_cut(subject)}",
     }
 
@@ -66,7 +67,7 @@ def warnings(report: OwnReport) -> list[str]:
     """Return what a reader has to know before believing the report, a sentence each; often nothing."""
     subject, data = report.subject, report.subject.data
     n_held_out = report.recommended.n_held_out
-    found = [report.why_no_words] if report.why_no_words else []
+    found = [*data.notes, *([report.why_no_words] if report.why_no_words else [])]
     if report.recommended.reason == NOT_LEARNED:
         found.append(
             "What is said of single heads rests on a model that does not answer better than a constant: were the right "
@@ -180,8 +181,8 @@ def _reversed(report: OwnReport) -> str:
 
 def _classes(subject: Subject, order: Sequence[int]) -> str:
     """Write what the data call the model's classes, in an order, as the command line takes it."""
-    names = [subject.data.split.task.labels[place] for place in order]
-    return shlex.quote(",".join(names))
+    names = [subject.data.classes[place] for place in order]
+    return shlex.quote(",".join(f'"{name}"' if "," in name else name for name in names))
 
 
 def heads_table(tables: OwnTables, n_shown: int = N_SHOWN) -> pd.DataFrame:

@@ -112,14 +112,18 @@ def report(
     tolerated: float = 1.0,
     words: str = own_language.GUESS,
     precision: str = "float32",
+    classes: Sequence[str] = (),
+    format: str = "",
 ) -> OwnReport:
     """Report on a fine-tuned classifier (a directory or Hub id) and labelled texts (a file or the name of a data set).
 
-    `text`, `second`, `label` and `split` overrule what is guessed of the data. `max_examples` and `max_length` bound
-    what is computed; `tolerated` is how many points of the score the disabled heads may cost. What the store has is not
-    computed again. Raises InputError.
+    `text`, `second`, `label`, `split`, `classes` and `format` overrule what is guessed of the data (`own.load`).
+    `max_examples` and `max_length` bound what is computed; `tolerated` is how many points of the score the disabled
+    heads may cost. What the store has is not computed again. Raises InputError.
     """
-    subject = own_model.open_subject(checkpoint, data, text, second, label, split, max_examples, max_length, precision)
+    columns = {"text": text, "second": second, "label": label, "split": split, "classes": classes, "format": format}
+    sizes = {"max_examples": max_examples, "max_length": max_length}
+    subject = own_model.open_subject(checkpoint, data, **columns, **sizes, precision=precision)
     return of_subject(subject, store, tolerated, words)
 
 
