@@ -4,7 +4,6 @@ import re
 from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
 
-import nbformat
 from sphinx_external_toc.parsing import MalformedError, parse_toc_yaml
 
 from darksecrets.errors import InputError
@@ -69,6 +68,8 @@ def names(root: Path) -> list[str]:
 
 def titles(root: Path) -> dict[str, str]:
     """Map the title of each page, and what stands before a colon in it, to the page's name."""
+    import nbformat  # takes a second
+
     found = {}
     for page in pages(root):
         text = page.source.read_text(encoding="utf-8")

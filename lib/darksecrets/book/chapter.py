@@ -1,0 +1,92 @@
+"""What a notebook does first, by whatever it is run: the book, a sweep, papermill by hand, or JupyterLab."""
+
+import ast
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from types import GenericAlias
+from typing import Any
+
+from darksecrets.book import contents, profiles
+from darksecrets.book.parameters import KINDS, Parameter, unknown
+from darksecrets.errors import InputError
+
+WHERE = "parameters"
+INJECTED = "# Parameters\n"  # begins the cell in which papermill assigns what it was given
+# Values that name what comes with the book or its libraries, whatever files there are.
+NAMES = ("auto", "framenet", "hub", "minilm", "pocket")
+
+
+def begin(namespace: dict[str, Any]) -> None:
+    """Check the parameters of the notebook whose `globals()` are given, and go to the notebooks' folder, where paths
+    start.
+
+    A value is converted to the declared type as in a profile and on the command line (`Parameter.converted`). Raises
+    `InputError` for a value that cannot be used and for a name that papermill was given and no parameter has.
+    """
+    parameters = _declared(namespace)
+    for name in _given_to_papermill(namespace.get("In", [])):
+        if name not in parameters:
+            raise unknown(name, parameters, WHERE)
+    values = {name: parameter.converted(namespace[name], WHERE) for name, parameter in parameters.items()}
+    folder, start = notebooks_folder(), Path.cwd()
+    for name in profiles.PLACES:
+        _check_place(name, values.get(name, ""), start, folder)
+    os.chdir(folder)
+    values = {name: profiles.moved(name, value, folder, folder) for name, value in values.items()}
+    profiles.check_values(values)
+    namespace.update(values)
+
+
+def notebooks_folder() -> Path:
+    """Return the notebooks' folder of the book that the current directory is in, or else of the one that this library
+    belongs to; `InputError` where it belongs to none.
+    """
+    for directory in (Path.cwd(), *Path.cwd().parents, *Path(__file__).resolve().parents):
+        if (directory / contents.CONTENTS).is_file() and (directory / profiles.PROFILES).is_dir():
+            return directory / profiles.FOLDER
+    raise InputError(
+        f"no book is here or above, and chapters read what stands beside them; start this one in the book's repository "
+        f"(papermill: --cwd path/to/{profiles.FOLDER})"
+    )
+
+
+def _declared(namespace: Mapping[str, Any]) -> dict[str, Parameter]:
+    """Return the parameters that the notebook's first cell has annotated."""
+    kinds = {
+        name: str(annotation) if isinstance(annotation, GenericAlias) else getattr(annotation, "__name__", "")
+        for name, annotation in namespace.get("__annotations__", {}).items()
+    }
+    return {
+        name: Parameter(name, kind, namespace[name], "", "")
+        for name, kind in kinds.items()
+        if kind in KINDS and name in namespace
+    }
+
+
+def _given_to_papermill(cells: list[str]) -> list[str]:
+    """Return the names that papermill's cell assigns, where one ran after the latest cell that declares parameters."""
+    for cell in reversed(cells):
+        statements = _statements(cell)
+        if cell.startswith(INJECTED):
+            return [target.id for node in statements if isinstance(node, ast.Assign) for target in node.targets]
+        if any(isinstance(node, ast.AnnAssign) for node in statements):
+            return []
+    return []
+
+
+def _statements(cell: str) -> list[ast.stmt]:
+    try:
+        return ast.parse(cell).body
+    except SyntaxError:  # a cell that was mended since
+        return []
+
+
+def _check_place(name: str, value: str, start: Path, folder: Path) -> None:
+    """Refuse a path that was meant to start where the notebook was started, and not in the notebooks' folder."""
+    here, there = (os.path.exists(place / value) for place in (start, folder))  # noqa: PTH110 (no name is too long)
+    if value and value not in NAMES and here and not there:
+        raise InputError(
+            f"{WHERE}: {name} is {value!r}, but paths start at the notebooks' folder; give "
+            f"{os.path.relpath(start / value, folder)!r}, or the whole path"
+        )
