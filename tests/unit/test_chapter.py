@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
+import nbformat
 import pytest
 
 from darksecrets.book import chapter
 from darksecrets.errors import InputError
-from tests.book import by_hand
+from tests.book import by_hand, toy
 from tests.conftest import ROOT
 
 INJECTED = "# Parameters\nseedz = 0"
@@ -23,6 +24,13 @@ def test_a_misspelt_name_that_papermill_only_warns_of_is_one_line_with_the_neare
     with pytest.raises(InputError) as caught:
         by_hand.run(*by_hand.prepared(source, "-p", "sedes", "0", "-p", "tasks", "RTE"))
     assert str(caught.value).startswith("parameters: unknown name 'sedes'; did you mean 'seeds'? accepted are first, ")
+
+
+def test_a_name_of_another_chapter_does_not_matter(source):
+    root = source.parents[1]
+    nbformat.write(toy.notebook("layers"), source.with_name("02-other.ipynb"))
+    (root / "_toc.yml").write_text(toy.CONTENTS + "  - file: notebooks/02-other\n")
+    assert by_hand.run(*by_hand.prepared(source, "-p", "layers", "5", "-p", "seeds", "1"))["seeds"] == [1]
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ from pathlib import Path
 from types import GenericAlias
 from typing import Any
 
-from darksecrets.book import contents, profiles
-from darksecrets.book.parameters import KINDS, Parameter, unknown
+from darksecrets.book import contents, parameters, profiles
+from darksecrets.book.parameters import KINDS, Parameter
 from darksecrets.errors import InputError
 
 WHERE = "parameters"
@@ -22,14 +22,12 @@ def begin(namespace: dict[str, Any]) -> None:
     start.
 
     A value is converted to the declared type as in a profile and on the command line (`Parameter.converted`). Raises
-    `InputError` for a value that cannot be used and for a name that papermill was given and no parameter has.
+    `InputError` for a value that cannot be used, and for a name that papermill was given and no chapter declares.
     """
-    parameters = _declared(namespace)
-    for name in _given_to_papermill(namespace.get("In", [])):
-        if name not in parameters:
-            raise unknown(name, parameters, WHERE)
-    values = {name: parameter.converted(namespace[name], WHERE) for name, parameter in parameters.items()}
+    own = _declared(namespace)
     folder, start = notebooks_folder(), Path.cwd()
+    _check_names(set(_given_to_papermill(namespace.get("In", []))) - set(own), folder)
+    values = {name: parameter.converted(namespace[name], WHERE) for name, parameter in own.items()}
     for name in profiles.PLACES:
         _check_place(name, values.get(name, ""), start, folder)
     os.chdir(folder)
@@ -80,6 +78,13 @@ def _statements(cell: str) -> list[ast.stmt]:
         return ast.parse(cell).body
     except SyntaxError:  # a cell that was mended since
         return []
+
+
+def _check_names(others: set[str], folder: Path) -> None:
+    """Refuse names that no chapter declares; those of other chapters do not matter here, as papermill has warned."""
+    known = parameters.declared(contents.notebooks(folder.parent)) if others else {}
+    for name in sorted(others - set(known)):
+        raise parameters.unknown(name, known, WHERE)
 
 
 def _check_place(name: str, value: str, start: Path, folder: Path) -> None:
