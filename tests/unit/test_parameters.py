@@ -1,6 +1,7 @@
 """A value is the same whoever gives it: a profile, a grid, the command line, or papermill by hand."""
 
 import re
+from datetime import date
 
 import pytest
 import yaml
@@ -19,7 +20,7 @@ TAKEN = [
     ("int", 7.0, 7),
     ("int", "7", 7),
     ("int", " 7.0", 7),
-    ("int", "1e3", 1000),
+    ("int", 1e3, 1000),
     ("float", 3, 3.0),
     ("float", "3", 3.0),
     ("float", "1e-4", 1e-4),
@@ -51,6 +52,7 @@ REFUSED = [
     ("int", None),
     ("int", ""),
     ("int", "many"),
+    ("int", "1e3"),
     ("int", [8]),
     ("int", float("inf")),
     ("int", 10.0**30),
@@ -71,6 +73,8 @@ REFUSED = [
     ("list[int]", [True]),
     ("list[int]", [[0]]),
     ("list[int]", {"0": 1}),
+    ("list[int]", {date(2020, 1, 1): 1}),
+    ("str", date(2020, 1, 1)),
     ("list[int]", None),
     ("list[str]", 5),
     ("list[str]", ["RTE", 1]),

@@ -37,11 +37,6 @@ def _number(value: Any) -> Any:
     return value
 
 
-def _whole(value: Any) -> Any:
-    """Leave to pydantic what it takes without loss, 8, 8.0, "8" and "8.0", and read "1e3" for it."""
-    return float(value) if isinstance(value, str) and "e" in value.lower() else _number(value)
-
-
 def _boolean(value: Any) -> Any:
     return {"true": True, "false": False}.get(value.strip().lower()) if isinstance(value, str) else value
 
@@ -63,7 +58,7 @@ def _items(value: Any) -> Any:
 
 
 Text = Annotated[str, Field(strict=True), AfterValidator(_plain)]
-Whole = Annotated[int, BeforeValidator(_whole)]
+Whole = Annotated[int, BeforeValidator(_number)]  # 8, 8.0, "8" and "8.0", and nothing that is not whole
 Number = Annotated[float, Field(allow_inf_nan=False), BeforeValidator(_number)]
 Boolean = Annotated[bool, Field(strict=True), BeforeValidator(_boolean)]
 KINDS = {
@@ -106,7 +101,7 @@ class Parameter:
         try:
             return kind.adapter.validate_python(value)
         except ValidationError:
-            given = json.dumps(value, default=str, ensure_ascii=False)
+            given = json.dumps(value, default=str, ensure_ascii=False, skipkeys=True)
             given = given if len(given) <= LONGEST_SHOWN else f"{given[:LONGEST_SHOWN]}..."
             raise InputError(f"{where}: {self.name} is {given}, but it takes {kind.accepted} ({self.kind})") from None
 
