@@ -1,5 +1,6 @@
 """What a notebook does first: names that nobody declares, places, and errors as Jupyter shows them."""
 
+import shutil
 from pathlib import Path
 
 import nbformat
@@ -56,6 +57,21 @@ def test_a_chapter_works_in_the_notebooks_folder_wherever_it_is_started(source, 
         monkeypatch.chdir(start)
         assert by_hand.run(*by_hand.prepared(source))["store"] == "../_runs"
         assert Path.cwd() == source.parent
+
+
+def test_a_copy_of_the_notebooks_folder_alone_is_one(source, tmp_path, monkeypatch):
+    folder = tmp_path / "copied"
+    shutil.copytree(source.parent, folder)
+    monkeypatch.chdir(folder)
+    assert chapter.notebooks_folder() == folder
+    with pytest.raises(InputError, match="unknown name 'sedes'; did you mean 'seeds'"):
+        by_hand.run(*by_hand.prepared(folder / source.name, "-p", "sedes", "1"))
+
+
+def test_in_the_repository_it_is_the_folder_of_its_notebooks(monkeypatch):
+    for start in (ROOT, ROOT / "profiles/slurm", ROOT / "notebooks/reference"):
+        monkeypatch.chdir(start)
+        assert chapter.notebooks_folder() == ROOT / "notebooks"
 
 
 def test_outside_of_any_book_it_is_the_one_that_the_library_belongs_to(tmp_path, monkeypatch):

@@ -2,7 +2,7 @@
 
 import ast
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from types import GenericAlias
 from typing import Any
@@ -26,7 +26,7 @@ def begin(namespace: dict[str, Any]) -> None:
     """
     own = _declared(namespace)
     folder, start = notebooks_folder(), Path.cwd()
-    _check_names(set(_given_to_papermill(namespace.get("In", []))) - set(own), folder)
+    _check_names(_given_to_papermill(namespace.get("In", [])), own, folder)
     values = {name: parameter.converted(namespace[name], WHERE) for name, parameter in own.items()}
     for name in profiles.PLACES:
         _check_place(name, values.get(name, ""), start, folder)
@@ -37,12 +37,13 @@ def begin(namespace: dict[str, Any]) -> None:
 
 
 def notebooks_folder() -> Path:
-    """Return the notebooks' folder of the book that the current directory is in, or else of the one that this library
-    belongs to; `InputError` where it belongs to none.
+    """Return the notebooks' folder that is nearest from the current directory upwards, or else the one of the book that
+    this library belongs to; `InputError` where there is none.
     """
     for directory in (Path.cwd(), *Path.cwd().parents, *Path(__file__).resolve().parents):
-        if (directory / contents.CONTENTS).is_file() and (directory / profiles.PROFILES).is_dir():
-            return directory / profiles.FOLDER
+        for folder in (directory, directory / profiles.FOLDER):
+            if any(folder.glob("*.ipynb")) and any((folder / profiles.PROFILES.name).glob("*.yml")):
+                return folder
     raise InputError(
         f"no book is here or above, and chapters read what stands beside them; start this one in the book's repository "
         f"(papermill: --cwd path/to/{profiles.FOLDER})"
@@ -67,7 +68,7 @@ def _given_to_papermill(cells: list[str]) -> list[str]:
     for cell in reversed(cells):
         statements = _statements(cell)
         if cell.startswith(INJECTED):
-            return [target.id for node in statements if isinstance(node, ast.Assign) for target in node.targets]
+            return [ast.unparse(node.targets[0]) for node in statements if isinstance(node, ast.Assign)]
         if any(isinstance(node, ast.AnnAssign) for node in statements):
             return []
     return []
@@ -80,10 +81,15 @@ def _statements(cell: str) -> list[ast.stmt]:
         return []
 
 
-def _check_names(others: set[str], folder: Path) -> None:
+def _check_names(given: Collection[str], own: Collection[str], folder: Path) -> None:
     """Refuse names that no chapter declares; those of other chapters do not matter here, as papermill has warned."""
-    known = parameters.declared(contents.notebooks(folder.parent)) if others else {}
-    for name in sorted(others - set(known)):
+    others = set(given) - set(own)
+    if not others:
+        return
+    book = folder.parent
+    in_book = parameters.declared(contents.notebooks(book)) if (book / contents.CONTENTS).is_file() else {}
+    known = {*own, *in_book}
+    for name in sorted(others - known):
         raise parameters.unknown(name, known, WHERE)
 
 
