@@ -11,8 +11,12 @@ class InputError(ValueError):
     """Something a person gave us cannot be used.
 
     The message is one line: what was wrong, what is accepted, what to do. The command line prints it and exits with 2;
-    in a notebook it is an ordinary exception.
+    a notebook shows it without a traceback.
     """
+
+    def _render_traceback_(self) -> list[str]:
+        """Return what IPython shows below the cell that raised this; the name is IPython's."""
+        return [f"{type(self).__name__}: {one_line(self)}"]
 
 
 class DiskFullError(OSError):

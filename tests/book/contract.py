@@ -12,6 +12,7 @@ from pathlib import Path
 from statistics import median
 
 import nbformat
+import papermill
 from nbformat import NotebookNode
 
 from darksecrets.book import parameters
@@ -38,6 +39,7 @@ WITHOUT_COMPARISON = (
     *("A1-pocket-corpus", "A2-annotated-maps", "A4-reference-run"),
 )
 FRONT = "00-introduction"  # the book's front page: no chapter, so it closes as a front page does, with the references
+BEGINNING = "chapter.begin(globals())"
 PUBLISHERS = {"figure": "figure-", "html_figure": "figure-", "picture": "figure-", "table": "table-"}
 
 
@@ -94,6 +96,8 @@ def _parameters(notebook: NotebookNode, path: Path) -> Iterator[str]:
         yield str(error)
     else:
         yield from (f"parameter {parameter.name} has no help" for parameter in found if not parameter.help)
+        read = papermill.inspect_notebook(path)
+        yield from (f"papermill cannot read parameter {one.name}" for one in found if one.name not in read)
 
 
 def _imports(notebook: NotebookNode, path: Path) -> Iterator[str]:
@@ -101,6 +105,8 @@ def _imports(notebook: NotebookNode, path: Path) -> Iterator[str]:
     importing = [place for place, cell in enumerate(cells) if _imported(cell.source)]
     if importing != [1]:
         yield f"imports stand in code cells {importing or 'none'} (from 0), not only in the one after the parameters"
+    elif cells[1].source.splitlines()[-1] != BEGINNING:
+        yield f"the cell with the imports does not end with {BEGINNING}, which checks the parameters"
 
 
 def _imported(source: str) -> bool:

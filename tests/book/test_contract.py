@@ -3,7 +3,7 @@
 import nbformat
 import pytest
 
-from tests.book import contract, toy
+from tests.book import by_hand, contract, toy
 from tests.conftest import ROOT
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -11,7 +11,7 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 GOOD = {
     "opening": "# A chapter\n\nThis recomputes Section 4.3. You will see one figure. It takes 2 minutes on 2 cores.",
     "parameters": "layers: int = 3  # how many layers",
-    "imports": "from darksecrets.figures import publish",
+    "imports": f"from darksecrets.figures import publish\n{by_hand.BEGIN}",
     "prose": "{numref}`figure-a` shows " + "many words " * 20,
     "code": 'chart = layers\npublish.figure(chart, "figure-a", "One.", alt="One.")',
     "closing": "## Paper, reference run, this run\n\nA.\n\n## What it means\n\nB.\n\n## What to try next\n\nC.",
@@ -56,6 +56,8 @@ def test_a_good_notebook_has_no_violations(tmp_path):
         ("closing", GOOD["closing"].replace("## What it means", "## So"), "does not end with the headings"),
         ("closing", GOOD["closing"].replace("## Paper, reference run, this run", "## Results"), "does not end with"),
         ("parameters", "layers: int = 3", "layers has no help"),
+        ("parameters", "layers: int = 3  # 0 = all", "papermill cannot read parameter layers"),
+        ("imports", "from darksecrets.figures import publish", "does not end with chapter.begin(globals())"),
         ("code", 'import os\npublish.figure(1, "figure-a", "One.", alt="One.")', "imports stand in code cells [1, 2]"),
         ("code", "\n".join(["layers"] * 31), "longest code cell has 31 lines"),
         ("code", "\n".join(["layers"] * 12), "words of prose per line of code"),

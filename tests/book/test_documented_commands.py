@@ -1,12 +1,17 @@
 """Every command that the README and the pages show exists, with its options (see `documented`)."""
 
+import os
 import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from darksecrets.__main__ import main
 from tests.book import documented
-from tests.conftest import ROOT
+from tests.conftest import NOT_SOURCE, ROOT
 
 COMMANDS = documented.commands(ROOT)
 MAKEFILE = (ROOT / "Makefile").read_text()
@@ -37,3 +42,32 @@ def test_a_command_that_is_shown_exists(page, command):
         assert {word for word in words if word.startswith("--")} <= known, command
     elif words[:1] == ["-m"] and words[1].startswith("tests."):
         assert (ROOT / (words[1].replace(".", "/") + ".py")).is_file(), command
+
+
+PAPERMILL = [command for _, command in COMMANDS if command.startswith("python -m papermill")]
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory):
+    """What a chapter needs of the repository, with a place for what it writes."""
+    root = tmp_path_factory.mktemp("papermill")
+    shutil.copytree(ROOT / "notebooks", root / "notebooks", ignore=NOT_SOURCE)
+    shutil.copy(ROOT / "_toc.yml", root)
+    (root / "_runs").mkdir()
+    return root
+
+
+def test_papermill_is_shown_with_every_way_to_give_values():
+    options = " ".join(PAPERMILL).split()
+    assert {"-p", "-r", "-y", "-f", "--cwd"} <= set(options)
+
+
+@pytest.mark.parametrize("command", PAPERMILL)
+def test_a_command_line_of_papermill_that_is_shown_runs(copy, command):
+    before = set(copy.rglob("*"))
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    ran = subprocess.run(
+        command, shell=True, cwd=copy, env=os.environ | {"PATH": path}, capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 0, ran.stderr[-2000:]
+    assert {path.relative_to(copy).parts[0] for path in set(copy.rglob("*")) - before} <= {"_runs"}

@@ -7,9 +7,11 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pandas as pd
+import psutil
 import pytest
 from click.testing import CliRunner
 
@@ -171,6 +173,60 @@ def test_a_killed_sweep_leaves_nothing_half_and_goes_on(tmp_path):
     while any(runs.glob("*/.*.ipynb")) and time.monotonic() < latest:
         time.sleep(0.1)
     assert not list(runs.glob("*/.*.ipynb"))
+
+
+def _outside_of_the_store(root: Path) -> set[Path]:
+    return {path for path in root.rglob("*") if "_runs" not in path.relative_to(root).parts[:1]}
+
+
+def _hidden_notebooks(root: Path) -> list[Path]:
+    return list(root.rglob(".*.ipynb"))
+
+
+def test_a_sweep_leaves_nothing_behind_outside_of_its_store(tmp_path):
+    write(tmp_path)
+    shutil.copy(ROOT / ".gitignore", tmp_path)
+    for words in (["init", "--quiet"], ["add", "--all"]):
+        subprocess.run(["git", *words], cwd=tmp_path, check=True)
+    before = _outside_of_the_store(tmp_path)
+    subprocess.run([sys.executable, "-m", "darksecrets", "sweep", "grid.yml"], cwd=tmp_path, check=True)
+    assert _outside_of_the_store(tmp_path) == before
+    changed = ["git", "status", "--porcelain", "--untracked-files=all"]
+    said = subprocess.run(changed, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    assert [line for line in said.splitlines() if not line.startswith("A  ")] == []
+
+
+@pytest.mark.parametrize("kill", [signal.SIGKILL, signal.SIGINT], ids=["killed", "Ctrl-C"])
+def test_what_killed_units_leave_is_gone_after_a_rerun(tmp_path, kill):
+    write(tmp_path, SAVE + "\nimport time\ntime.sleep(2)")
+    before = _outside_of_the_store(tmp_path)
+    command = [sys.executable, "-m", "darksecrets", "sweep", "grid.yml", "--jobs", "2"]
+    started = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while len(_hidden_notebooks(tmp_path)) < 2:
+        time.sleep(0.05)
+    units_at_work = psutil.Process(started.pid).children(recursive=True)
+    started.send_signal(kill)
+    started.wait()
+    for process in units_at_work if kill == signal.SIGKILL else []:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    assert len(_hidden_notebooks(tmp_path)) == (2 if kill == signal.SIGKILL else 0)
+    subprocess.run(command, cwd=tmp_path, capture_output=True, check=True)
+    assert _hidden_notebooks(tmp_path) == []
+    assert _outside_of_the_store(tmp_path) == before
+
+
+def test_two_clones_on_one_store_do_a_unit_one_after_the_other(tmp_path):
+    log = "from pathlib import Path\nlog = Path(store, 'log').open('a', buffering=1)\n"
+    code = log + "import time\nlog.write('begins\\n')\ntime.sleep(1)\nlog.write('ends\\n')"
+    command = [sys.executable, "-m", "darksecrets", "sweep", "grid.yml"]
+    started = []
+    for clone in ("one", "other"):
+        write(tmp_path / clone, code, "profile: toy\nparameters: {layers: [1]}\nchapters: [01-toy]\n")
+        (tmp_path / clone / "notebooks/profiles/toy.yml").write_text("store: ../../shared\n")
+        started.append(subprocess.Popen(command, cwd=tmp_path / clone, stdout=subprocess.DEVNULL))
+    assert [process.wait() for process in started] == [0, 0]
+    assert (tmp_path / "shared/log").read_text().split() in (["begins", "ends"] * 2, ["begins", "ends"])
 
 
 def test_a_unit_ends_well_after_its_sweep_was_killed(tmp_path):

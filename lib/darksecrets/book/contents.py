@@ -4,9 +4,9 @@ import re
 from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
 
-import nbformat
 from sphinx_external_toc.parsing import MalformedError, parse_toc_yaml
 
+from darksecrets.book import sources
 from darksecrets.errors import InputError
 
 CONTENTS = "_toc.yml"
@@ -71,9 +71,10 @@ def titles(root: Path) -> dict[str, str]:
     """Map the title of each page, and what stands before a colon in it, to the page's name."""
     found = {}
     for page in pages(root):
-        text = page.source.read_text(encoding="utf-8")
         if page.is_notebook:
-            text = next((cell.source for cell in nbformat.reads(text, as_version=4).cells), "")
+            text = next((cell.source for cell in sources.read(page.source).cells), "")
+        else:
+            text = page.source.read_text(encoding="utf-8")
         title = re.search(r"^# +(.+?) *$", text, re.MULTILINE)
         if title:
             found |= {title[1]: page.name, title[1].split(":")[0]: page.name}

@@ -13,7 +13,7 @@ import psutil
 from filelock import FileLock
 from nbformat import NotebookNode
 
-from darksecrets.book import executed, kernels
+from darksecrets.book import executed, kernels, sources
 from darksecrets.models.cores import CORES
 
 THREADS = "OMP_NUM_THREADS"  # environment variable; whoever shares out the cores sets it, as Snakemake does
@@ -21,23 +21,19 @@ UNIT = "DARKSECRETS_UNIT"  # environment variable: the fingerprint of what the u
 
 
 class Engine:
-    """What papermill asks of an engine, answered by its own where the answer is the same."""
+    """What papermill asks of an engine."""
 
-    # Its own engine is imported where it is needed: papermill loads all engines while it is being imported.
+    # Papermill's own engine is imported where it is needed: papermill loads all engines while it is being imported.
 
     @classmethod
     def nb_kernel_name(cls, *arguments: Any) -> str:
-        """Return the name of a notebook's kernel."""
-        from papermill.engines import NBClientEngine
-
-        return NBClientEngine.nb_kernel_name(*arguments)
+        """Return the name of this environment's own kernel, whichever one the notebook was saved with."""
+        return sources.KERNEL
 
     @classmethod
     def nb_language(cls, *arguments: Any) -> str:
-        """Return a notebook's programming language."""
-        from papermill.engines import NBClientEngine
-
-        return NBClientEngine.nb_language(*arguments)
+        """Return the language that this kernel speaks."""
+        return sources.LANGUAGE
 
     @classmethod
     def execute_notebook(cls, notebook: NotebookNode, kernel_name: str, **options: Any) -> NotebookNode:
@@ -50,7 +46,7 @@ class Engine:
         os.environ.update(kernels.ENVIRONMENT)
         if os.environ.get(THREADS, "").isdigit():
             os.environ[CORES] = os.environ[THREADS]
-        output = Path(options["output_path"]).resolve()
+        output = _started_in() / options["output_path"]
         cls.lock = FileLock(output.with_name(f"{_unit(output)}.lock"))
         cls.lock.acquire()
         for left in output.parent.glob(f"{_unit(output)}.*{output.suffix}"):
@@ -65,6 +61,16 @@ class Engine:
             raise RuntimeError(executed.ENDED.format(f"cell {position + 1}"))
         done.metadata[UNIT] = os.environ.get(UNIT, "")
         return done
+
+
+def _started_in() -> Path:
+    """Return the directory that papermill was started in, where a relative output goes: by now it is in another one."""
+    from papermill.iorw import papermill_io
+
+    files = papermill_io.get_handler("local")
+    directory = files.cwd(None)  # there is no other way to read it than to set it
+    files.cwd(directory)
+    return Path(directory)
 
 
 def _unit(output: Path) -> str:

@@ -24,7 +24,7 @@ from papermill.exceptions import PapermillExecutionError
 
 import darksecrets
 from darksecrets import runs
-from darksecrets.book import contents, executed, kernels, parameters
+from darksecrets.book import contents, executed, kernels, parameters, sources
 from darksecrets.book.profiles import PLACES, STORE, Profile
 from darksecrets.book.progress import CellProgress
 from darksecrets.errors import InputError
@@ -88,7 +88,7 @@ class _Planned:
 
 def _planned(page: contents.Page, profile: Profile, before: _Planned | None, shown: dict[str, str]) -> _Planned:
     """Plan a notebook as it stands now, after the notebook `before` it."""
-    source = executed.read(page.source)
+    source = sources.read(page.source)
     values = profile.for_notebook([parameter.name for parameter in parameters.of_notebook(page.source)])
     fingerprint = runs.fingerprint(before.made_from) if before else ""
     made_from = ingredients(page.name, source, values, profile.folder, fingerprint) | {"reference": shown}
@@ -128,10 +128,11 @@ def _run(planned: _Planned, manager: AsyncKernelManager, directory: Path) -> Non
     """Execute one notebook into `directory`: `notebook.ipynb` is there when, and only when, it reached its end."""
     page, profile, working = planned.page, planned.profile, directory / "executing.ipynb"
     shutil.rmtree(directory / TABLES, ignore_errors=True)
+    nbformat.write(planned.source, working)
     with CellProgress(len(planned.source.cells) + 1) as progress:  # and the cell that papermill adds
         try:
             papermill.execute_notebook(
-                page.source.resolve(),
+                working.resolve(),
                 working.resolve(),
                 parameters=planned.values,
                 cwd=profile.folder,
@@ -209,7 +210,7 @@ def _failed(page: contents.Page, position: int, what: str, working: Path, root: 
     cells = [
         cell
         for cell in executed.read(working).cells[: position + 1]
-        if executed.INJECTED not in cell.metadata.get("tags", [])
+        if sources.INJECTED not in cell.metadata.get("tags", [])
     ]
     kept = root / FAILED / f"{page.source.stem}.failed.ipynb"
     kept.parent.mkdir(parents=True, exist_ok=True)

@@ -5,8 +5,8 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
-INJECTED = "injected-parameters"  # papermill's tag for the cell that it adds
-MARKER = "papermill-error-cell-tag"  # and for those that it puts where a cell failed
+from darksecrets.book.sources import INJECTED, MARKER
+
 HIDING = ("remove-cell", "remove-input", "hide-cell", "hide-input")  # tags of cells that a page does not show
 ENDED = "the notebook ended before {}; did it call sys.exit()?"
 KEPT_METADATA = ("tags", "mystnb", "slideshow", "jupyter")

@@ -11,7 +11,7 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from darksecrets.book import contents, profiles
+from darksecrets.book import contents, plain_yaml, profiles
 from darksecrets.book.contents import Page
 from darksecrets.book.parameters import Parameter, unknown
 from darksecrets.book.profiles import PLACES, STORE, Profile
@@ -58,7 +58,7 @@ def read(root: Path, path: str | Path) -> Grid:
     path = Path(path)
     if not path.is_file():
         raise InputError(f"grid {path}: there is no such file; give a YAML file such as notebooks/grids/pocket.yml")
-    where, content = path.name, profiles.read_yaml(path)
+    where, content = path.name, plain_yaml.read(path)
     for key in content:
         if key not in KEYS:
             raise unknown(str(key), KEYS, where)
@@ -94,11 +94,7 @@ def _axes(content: dict[str, Any], base: Profile, where: str) -> Iterator[_Axis]
 def _values(given: Any, parameter: Parameter, key: str, where: str) -> list[Any]:
     if not isinstance(given, list) or not given:
         raise InputError(f"{where}: {key} is {given!r}; write a list with at least one value, as in {key}: [...]")
-    is_list = parameter.kind.startswith("list")
-    values = [
-        parameter.checked([item] if is_list and not isinstance(item, list) else item, f"{where}: {key}")
-        for item in given
-    ]
+    values = [parameter.converted(item, f"{where}: {key}") for item in given]
     check_once(f"{where}: {key}", values)
     return values
 

@@ -15,7 +15,7 @@ from jupyter_core.utils import run_sync
 from nbformat import NotebookNode
 from traitlets.config import Config
 
-from darksecrets.book import executed
+from darksecrets.book import executed, sources
 
 # No bars (they are widgets, whose state drags foreign scripts into the page), and this environment's own kernel.
 ENVIRONMENT = {
@@ -101,10 +101,9 @@ class Kernels:
 class _Kernel:
     def __init__(self, wanted: Wanted) -> None:
         self.wanted = wanted
-        name = wanted.source.metadata.kernelspec.name
         ready = f"--IPKernelApp.exec_lines=exec({wanted.imports!r}, {{}})"
         with ExitStack() as stack:
-            self.manager = _Manager(kernel_name=name, config=stack.enter_context(transport()))
+            self.manager = _Manager(kernel_name=sources.KERNEL, config=stack.enter_context(transport()))
             run_sync(self.manager.start_kernel)(
                 cwd=str(wanted.folder), env=os.environ | wanted.environment, extra_arguments=[*ARGUMENTS, ready]
             )

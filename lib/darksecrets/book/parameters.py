@@ -4,122 +4,144 @@ A notebook declares them in the one cell tagged `parameters`, a line each: `name
 """
 
 import ast
+import io
 import json
-import logging
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+import tokenize
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
-import nbformat
-import papermill
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, ValidationError
 
+from darksecrets.book import plain_yaml, sources
 from darksecrets.book.contents import Page
 from darksecrets.errors import InputError, nearest
+
+LONGEST_SHOWN = 100  # characters of a refused value
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A type that a parameter can have: how a value is checked, how text becomes one, what a person should write."""
+    """A type that a parameter can have: what makes a value, or text that stands for one, of that type; and in words
+    what is accepted.
+    """
 
     adapter: TypeAdapter[Any]
-    convert: Callable[[str], Any]
     accepted: str
 
 
-def _boolean(text: str) -> bool:
-    return {"true": True, "false": False}[text.lower()]
+def _number(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError("True is no number")
+    return value
 
 
-def _items(convert: Callable[[str], Any]) -> Callable[[str], list[Any]]:
-    return lambda text: [convert(item.strip()) for item in text.split(",")] if text.strip() else []
+def _boolean(value: Any) -> Any:
+    return {"true": True, "false": False}.get(value.strip().lower()) if isinstance(value, str) else value
 
 
-LONGEST_SHOWN = 100  # characters of a refused value
+def _plain(text: str) -> str:
+    """Refuse what no file name and no notebook can hold: a NUL, half a surrogate pair."""
+    if "\0" in text.encode().decode():
+        raise ValueError("a NUL")
+    return text
+
+
+def _items(value: Any) -> Any:
+    """Read a list as people write it: one value alone, values between commas, or a list of YAML, JSON or Python."""
+    if not isinstance(value, str):
+        return [value] if isinstance(value, int | float) else value
+    if value.strip().startswith("["):
+        return plain_yaml.parse(value)
+    return [item.strip() for item in value.split(",")] if value.strip() else []
+
+
+Text = Annotated[str, Field(strict=True), AfterValidator(_plain)]
+Whole = Annotated[int, BeforeValidator(_number)]  # 8, 8.0, "8" and "8.0", and nothing that is not whole
+Number = Annotated[float, Field(allow_inf_nan=False), BeforeValidator(_number)]
+Boolean = Annotated[bool, Field(strict=True), BeforeValidator(_boolean)]
 KINDS = {
-    "str": Kind(TypeAdapter(str), str, "text"),
-    "int": Kind(TypeAdapter(int), int, "a whole number such as 1000"),
-    "float": Kind(TypeAdapter(Annotated[float, Field(allow_inf_nan=False)]), float, "a number such as 0.0001"),
-    "bool": Kind(TypeAdapter(bool), _boolean, "true or false"),
-    "list[str]": Kind(TypeAdapter(list[str]), _items(str), "a list such as [RTE, STS-B] (command line: RTE,STS-B)"),
-    "list[int]": Kind(TypeAdapter(list[int]), _items(int), "a list such as [0, 1, 2] (command line: 0,1,2)"),
+    "str": Kind(TypeAdapter(Text), "text"),
+    "int": Kind(TypeAdapter(Whole), "a whole number such as 1000"),
+    "float": Kind(TypeAdapter(Number), "a number such as 0.0001"),
+    "bool": Kind(TypeAdapter(Boolean), "true or false"),
+    "list[str]": Kind(
+        TypeAdapter(Annotated[list[Text], BeforeValidator(_items)]),
+        "a list such as [RTE, STS-B] (command line: RTE,STS-B)",
+    ),
+    "list[int]": Kind(
+        TypeAdapter(Annotated[list[Whole], BeforeValidator(_items)]),
+        "a list such as [0, 1, 2] (command line: 0,1,2)",
+    ),
 }
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """A parameter as a notebook declares it; `kind` is a key of `KINDS`."""
+    """A parameter as a notebook declares it; `kind` is a key of `KINDS`.
+
+    Where notebooks disagree on its default, `disagreement` says how; a value must then be given.
+    """
 
     name: str
     kind: str
     default: Any
     help: str
     notebook: str
+    disagreement: str = ""
 
-    def checked(self, value: Any, where: str) -> Any:
-        """Return `value` if it has this parameter's type, strictly; otherwise raise `InputError` naming `where`."""
+    def converted(self, value: Any, where: str) -> Any:
+        """Return `value`, or what it stands for as text, in this parameter's type: the same for whoever gives it.
+
+        Nothing is lost on the way: 8.0 is a whole number and 8.5 is not, a number is no text, and true is no number.
+        Raises `InputError` naming `where`.
+        """
         kind = KINDS[self.kind]
         try:
-            checked = kind.adapter.validate_python(value, strict=True)
-            for text in [value] if isinstance(value, str) else value if isinstance(value, list) else []:
-                _check_text(text)
-            return checked
-        except (ValidationError, ValueError):
-            raise self._refusal(value, where) from None
-
-    def from_text(self, text: str, where: str) -> Any:
-        """Convert text from the command line to this parameter's type, or raise `InputError`."""
-        try:
-            value = KINDS[self.kind].convert(text)
-        except (ValueError, KeyError):
-            raise self._refusal(text, where) from None
-        return self.checked(value, where)
-
-    def _refusal(self, value: Any, where: str) -> InputError:
-        given = json.dumps(value, default=str, ensure_ascii=False)
-        given = given if len(given) <= LONGEST_SHOWN else f"{given[:LONGEST_SHOWN]}..."
-        return InputError(f"{where}: {self.name} is {given}, but it takes {KINDS[self.kind].accepted} ({self.kind})")
+            return kind.adapter.validate_python(value)
+        except ValidationError:
+            given = json.dumps(value, default=str, ensure_ascii=False, skipkeys=True)
+            given = given if len(given) <= LONGEST_SHOWN else f"{given[:LONGEST_SHOWN]}..."
+            raise InputError(f"{where}: {self.name} is {given}, but it takes {kind.accepted} ({self.kind})") from None
 
 
 def declared(notebooks: Iterable[Page]) -> dict[str, Parameter]:
-    """Return all parameters of the notebooks by name; `InputError` where two notebooks disagree on one of them."""
+    """Return all parameters of the notebooks by name; `InputError` where two notebooks disagree on a type."""
     found: dict[str, Parameter] = {}
     for page in notebooks:
         for parameter in of_notebook(page.source):
             first = found.setdefault(parameter.name, parameter)
-            if (first.kind, first.default) != (parameter.kind, parameter.default):
-                raise InputError(
-                    f"parameter {parameter.name} is declared as {first.kind} = {first.default!r} in {first.notebook} "
-                    f"and as {parameter.kind} = {parameter.default!r} in {parameter.notebook}; make them equal"
-                )
+            if (first.kind, first.default) == (parameter.kind, parameter.default):
+                continue
+            disagreement = (
+                f"parameter {parameter.name} is declared as {first.kind} = {first.default!r} in {first.notebook} "
+                f"and as {parameter.kind} = {parameter.default!r} in {parameter.notebook}; make them equal"
+            )
+            if first.kind != parameter.kind:
+                raise InputError(disagreement)
+            found[parameter.name] = replace(first, disagreement=disagreement)
     return found
 
 
 def of_notebook(path: Path) -> list[Parameter]:
     """Return the parameters of one notebook in their order; `InputError` where a line cannot be read as one."""
     source = parameters_source(path)
-    # papermill only logs the lines that it cannot read; below they are an error.
-    logging.getLogger("papermill").setLevel(logging.ERROR)
-    inspected = papermill.inspect_notebook(path)
-    for name in _assigned(source, path):
-        if name not in inspected:
-            raise InputError(
-                f"{path.name}: papermill cannot read parameter {name}; write `{name}: type = literal  # help`, "
-                "without a second '=' on the line"
-            )
-    return [_parameter(path, **description) for description in inspected.values()]
+    try:
+        statements = ast.parse(source).body
+    except SyntaxError as error:
+        raise InputError(f"{path.name}: the parameters cell is not Python: {error.msg}, line {error.lineno}") from None
+    comments = _comments(source)
+    return [
+        _parameter(path, node, comments.get(node.end_lineno, ""))
+        for node in statements
+        if isinstance(node, ast.Assign | ast.AnnAssign)
+    ]
 
 
 def parameters_source(path: Path) -> str:
     """Return the source of the cell tagged `parameters`, an empty string where there is none."""
-    try:
-        notebook = nbformat.read(path, as_version=4)
-    except (OSError, ValueError, nbformat.ValidationError) as error:
-        raise InputError(
-            f"{path.name} is not a notebook that can be read: {' '.join(str(error).split())[:200]}"
-        ) from None
-    tagged = [cell.source for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
+    tagged = [cell.source for cell in sources.read(path).cells if "parameters" in cell.metadata.get("tags", [])]
     return tagged[0] if tagged else ""
 
 
@@ -132,35 +154,23 @@ def unknown(name: str, known: Iterable[str], where: str) -> InputError:
     return InputError(f"{where}: unknown name {name!r}; {guess}accepted are {', '.join(names)}")
 
 
-def _assigned(source: str, path: Path) -> list[str]:
-    try:
-        statements = ast.parse(source).body
-    except SyntaxError as error:
-        raise InputError(f"{path.name}: the parameters cell is not Python: {error.msg}, line {error.lineno}") from None
-    targets = [
-        node.target if isinstance(node, ast.AnnAssign) else node.targets[0] for node in statements if _assigns(node)
-    ]
-    return [target.id for target in targets if isinstance(target, ast.Name)]
+def _comments(source: str) -> dict[int, str]:
+    """Map each line that ends in a comment to its text."""
+    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
+    return {one.start[0]: one.string.lstrip("# ") for one in tokens if one.type == tokenize.COMMENT}
 
 
-def _assigns(node: ast.stmt) -> bool:
-    return isinstance(node, ast.Assign | ast.AnnAssign)
-
-
-def _check_text(text: Any) -> None:
-    """Raise ValueError for what no file name and no notebook can hold: a NUL, half a surrogate pair."""
-    if isinstance(text, str) and "\0" in text.encode().decode():
-        raise ValueError("a NUL")
-
-
-def _parameter(path: Path, name: str, inferred_type_name: str, default: str, help: str) -> Parameter:
+def _parameter(path: Path, node: ast.Assign | ast.AnnAssign, help: str) -> Parameter:
+    name = ast.unparse(node.target if isinstance(node, ast.AnnAssign) else node.targets[0])
     where = f"{path.name}: parameter {name}"
-    if inferred_type_name not in KINDS:
-        raise InputError(f"{where} has type {inferred_type_name}; accepted are {', '.join(KINDS)}")
+    kind = ast.unparse(node.annotation) if isinstance(node, ast.AnnAssign) else None
+    if kind not in KINDS:
+        raise InputError(f"{where} has type {kind}; accepted are {', '.join(KINDS)}")
+    if node.value is None:
+        raise InputError(f"{where} has no default; write `name: type = literal  # help`")
     try:
-        value = ast.literal_eval(default)
-    except (ValueError, SyntaxError):
-        raise InputError(f"{where} has default {default}, which is no literal") from None
-    parameter = Parameter(name, inferred_type_name, value, help, path.name)
-    parameter.checked(value, path.name)
-    return parameter
+        value = ast.literal_eval(node.value)
+    except (ValueError, TypeError):
+        raise InputError(f"{where} has default {ast.unparse(node.value)}, which is no literal") from None
+    parameter = Parameter(name, kind, value, help, path.name)
+    return replace(parameter, default=parameter.converted(value, path.name))

@@ -7,16 +7,14 @@ value of another type, a task that does not exist, a corpus that is not there.
 import importlib
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from darksecrets.book import contents
+from darksecrets.book import contents, plain_yaml
 from darksecrets.book.parameters import Parameter, declared, unknown
-from darksecrets.errors import InputError, check_once, one_line
+from darksecrets.errors import InputError, check_once
 from darksecrets.runs import fingerprint
 
 FOLDER = Path("notebooks")
@@ -104,29 +102,6 @@ class Profile:
         return {name: values[name] for name in names}
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML with three traps closed: 1e-4 is a number (YAML 1.1 reads text), a key given twice is an error, and so is a
-    reference to another value, with which a few lines can stand for billions.
-    """
-
-    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        if self.check_event(yaml.AliasEvent):
-            raise yaml.YAMLError(f"'*{self.peek_event().anchor}' refers to another value; write the value out")
-        return super().compose_node(parent, index)
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key) for key, _ in node.value]
-        repeated = [key for key in keys if keys.count(key) > 1]
-        if repeated:
-            raise yaml.YAMLError(f"{repeated[0]!r} is given twice")
-        return super().construct_mapping(node, deep)
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
-)
-
-
 def load(root: Path, name: str, overrides: Sequence[str] = ()) -> Profile:
     """Read profile `name` (of notebooks/profiles, or the path of a YAML file), apply `overrides`, and check everything.
 
@@ -136,8 +111,11 @@ def load(root: Path, name: str, overrides: Sequence[str] = ()) -> Profile:
     here = Path.cwd()
     known = declared(contents.notebooks(root))
     path = _path(root, name)
-    given = _checked_values(read_yaml(path), known, path.name)
-    typed = _typed_values(overrides, known)
+    given = _converted(plain_yaml.read(path), known, path.name)
+    typed = _converted(_typed(overrides), known, "command line")
+    for parameter in known.values():
+        if parameter.disagreement and parameter.name not in {*given, *typed, RUN}:
+            raise InputError(parameter.disagreement)
     # Functions of the library see a path from here, kernels see it from the notebooks' folder.
     folder = root / FOLDER
     base = {parameter.name: parameter.default for parameter in known.values()} | given
@@ -199,43 +177,24 @@ def _path(root: Path, name: str) -> Path:
     return root / PROFILES / f"{name}.yml"
 
 
-def read_yaml(path: Path) -> dict[str, Any]:
-    """Read a YAML file of `name: value`; `InputError` where it is none, or has a name twice."""
-    try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
-    except RecursionError:
-        raise InputError(f"{path.name} is not YAML that can be read: its lists are nested too deeply") from None
-    # A value that is not what its tag or its looks say is none of YAML's own errors.
-    except (yaml.YAMLError, OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-        raise InputError(f"{path.name} is not YAML that can be read: {one_line(error)}") from None
-    if content is None:
-        return {}
-    if not isinstance(content, dict):
-        raise InputError(f"{path.name} holds a {type(content).__name__}; write one `name: value` a line")
-    return content
-
-
-def _checked_values(content: dict[str, Any], known: dict[str, Parameter], where: str) -> dict[str, Any]:
-    return {name: _known(name, known, where).checked(value, where) for name, value in content.items()}
-
-
-def _typed_values(overrides: Sequence[str], known: dict[str, Parameter]) -> dict[str, Any]:
-    values = {}
+def _typed(overrides: Sequence[str]) -> dict[str, str]:
+    texts: dict[str, str] = {}
     for override in overrides:
         name, equals, text = override.partition("=")
         if not equals:
             raise InputError(f"{override!r} is not of the form name=value, such as tasks=RTE,STS-B")
-        if name in values:
+        if name in texts:
             raise InputError(f"command line: {name} is given twice; give it once")
-        values[name] = _known(name, known, "command line").from_text(text, "command line")
-    return values
+        texts[name] = text
+    return texts
 
 
-def _known(name: Any, known: dict[str, Parameter], where: str) -> Parameter:
+def _converted(given: Mapping[Any, Any], known: dict[str, Parameter], where: str) -> dict[str, Any]:
     settable = set(known) - {RUN}
-    if name not in settable:
-        raise unknown(str(name), settable, where)
-    return known[name]
+    for name in given:
+        if name not in settable:
+            raise unknown(str(name), settable, where)
+    return {name: known[name].converted(value, where) for name, value in given.items()}
 
 
 def moved(name: str, value: Any, start: Path, target: Path) -> Any:

@@ -84,7 +84,10 @@ class Sweep:
         if process.returncode == 0:
             self._ended(unit, f"{time.perf_counter() - started:.0f} s")
             return ""
-        return "stopped" if self._stopped else _failure(unit, process, said)
+        if self._stopped:
+            _partial(unit, process).unlink(missing_ok=True)
+            return "stopped"
+        return _failure(unit, process, said)
 
     def _started(self, unit: Unit, output: IO[str]) -> subprocess.Popen | None:
         threads = str(max(1, available_cores() // self.jobs))
@@ -117,9 +120,13 @@ class Sweep:
                     os.killpg(process.pid, signal.SIGTERM)
 
 
+def _partial(unit: Unit, process: subprocess.Popen) -> Path:
+    return unit.directory / f".{unit.chapter}.{process.pid}.ipynb"
+
+
 def _failure(unit: Unit, process: subprocess.Popen, said: str) -> str:
     """Say which cell of the notebook failed and how, and keep the notebook as far as it came."""
-    partial = unit.directory / f".{unit.chapter}.{process.pid}.ipynb"
+    partial = _partial(unit, process)
     found = executed.failure(executed.read(partial)) if partial.is_file() else None
     if found is None:
         how = f"exit code {process.returncode}"

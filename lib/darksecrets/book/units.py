@@ -14,7 +14,7 @@ from pathlib import Path
 import nbformat
 import yaml
 
-from darksecrets.book import engine, execute, executed, parameters
+from darksecrets.book import engine, execute, executed, parameters, sources
 from darksecrets.book.contents import MEASURING, Page
 from darksecrets.book.grids import Grid
 from darksecrets.book.profiles import Profile
@@ -64,7 +64,7 @@ class Unit:
     @cached_property
     def fingerprint(self) -> str:
         """What the unit is made from: code, values, files, library and packages, and the chapter before."""
-        source = executed.read(self.page.source)
+        source = sources.read(self.page.source)
         return fingerprint(execute.ingredients(self.page.name, source, self.values, self.cell.folder, self.before))
 
     @property
@@ -79,7 +79,8 @@ class Unit:
         # In YAML's own form: JSON's 1e-05 would be read as text.
         values = yaml.safe_dump(self.values, default_flow_style=True, width=float("inf"), allow_unicode=True).strip()
         words = [sys.executable, "-m", "papermill", str(source)]
-        options = ["--engine", "darksecrets", "--cwd", str(source.parent), "--no-progress-bar", "-y", values]
+        kernel = ["--engine", "darksecrets", "--kernel", sources.KERNEL, "--language", sources.LANGUAGE]
+        options = [*kernel, "--cwd", str(source.parent), "--no-progress-bar", "-y", values]
         return (
             f"{engine.UNIT}={self.fingerprint} {shlex.join(words)} {partial} {shlex.join(options)} "
             f"&& mv {partial} {shlex.quote(there)}"
