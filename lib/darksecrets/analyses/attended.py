@@ -103,7 +103,7 @@ def measured(setup: Setup, checkpoints: Collection[str] = (BEFORE, AFTER)) -> At
     `checkpoints` may leave one of the two out. Models that the store does not have are fine-tuned first; what it has is
     not computed again.
     """
-    made_from = {"version": VERSION, "annotation": linguistics.VERSION}
+    made_from = {"version": VERSION, "annotation": linguistics.described(setup.corpus)}
     parts: dict[str, list[pd.DataFrame]] = {name: [] for name in TABLES}
     for case, directory in before_after.results(setup, KIND, made_from, partial(_measure, setup), checkpoints):
         for name, tables in parts.items():

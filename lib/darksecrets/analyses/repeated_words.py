@@ -93,7 +93,7 @@ def measured(setup: Setup) -> pd.DataFrame:
     if not tasks:
         return pd.DataFrame(columns=COLUMNS)
     part = replace(setup, tasks=tasks)
-    made_from = {"version": VERSION, "annotation": linguistics.VERSION}
+    made_from = {"version": VERSION, "annotation": linguistics.described(setup.corpus)}
     tables = [
         before_after.labelled(part, case, pd.read_parquet(directory / "table.parquet"))
         for case, directory in before_after.results(part, KIND, made_from, partial(_measure, part))

@@ -16,7 +16,9 @@ import json
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cache
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,9 +60,14 @@ def parser() -> "Language":
     """
     import spacy  # slow to import, and a corpus with gold annotation does not need it
 
+    return spacy.load(_model()[0], exclude=["lemmatizer"], disable=["ner"])
+
+
+def _model() -> tuple[str, str]:
+    """Return the name and version of the model that is installed."""
     for name in MODELS:
-        if spacy.util.is_package(name):
-            return spacy.load(name, exclude=["lemmatizer"], disable=["ner"])
+        with suppress(metadata.PackageNotFoundError):
+            return name, metadata.version(name)
     raise InputError(
         f"spaCy has no English model here: install {' or '.join(MODELS)} with pip (requirements.txt has it)"
     )
@@ -97,6 +104,16 @@ def annotated(split: Split, corpus: str, store: Store) -> list[tuple[Sentence, .
     return found
 
 
+def described(corpus: str) -> dict[str, str | int]:
+    """Return what the annotation of a corpus depends on besides its texts, as a part of results' keys: the grammar of
+    the pocket corpus, or the parser and its model. Raises InputError where no model is installed.
+    """
+    if pocket.is_pocket(corpus):
+        return {"version": VERSION, "grammar": pocket.fingerprint()}
+    name, version = _model()
+    return {"version": VERSION, "spacy": metadata.version("spacy"), "model": f"{name} {version}"}
+
+
 def texts_of(example: Example) -> list[str]:
     """Return an example's one or two texts."""
     return [example.first] if example.second is None else [example.first, example.second]
@@ -110,8 +127,7 @@ def _gold(split: Split, corpus: str) -> list[tuple[Sentence, ...]]:
 
 def _parsed(split: Split, store: Store) -> list[tuple[Sentence, ...]]:
     """Read a split's sentences from the store: a JSON list of `annotation.to_dict` per example, a line each, packed."""
-    model = {name: parser().meta[name] for name in ("lang", "name", "version", "spacy_version")}
-    made_from = {"split": split.fingerprint, "model": model, "version": VERSION}
+    made_from = {"split": split.fingerprint, "annotation": described("")}
 
     def write(directory: Path) -> None:
         texts = [text for example in split.examples for text in texts_of(example)]
