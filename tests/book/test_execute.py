@@ -8,6 +8,7 @@ import pytest
 from darksecrets.book import execute
 from darksecrets.book.progress import CellProgress
 from darksecrets.errors import InputError
+from darksecrets.models import checkpoints
 from tests.book import toy
 
 
@@ -125,3 +126,22 @@ def test_a_long_cell_shows_that_it_lives(capsys):
     output = capsys.readouterr().out
     assert "      30%\n      half a line\n" in output
     assert "... cell 3 of 7" in output
+
+
+def test_a_checkpoint_that_the_hub_has_in_another_version_is_another_one(tmp_path, monkeypatch):
+    cache = tmp_path / "cache" / "models--me--model"
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(cache.parent))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+
+    def files(commit):
+        (cache / "snapshots" / commit).mkdir(parents=True, exist_ok=True)
+        (cache / "snapshots" / commit / "config.json").write_text(f'{{"made": "{commit[0] * int(commit[0])}"}}')
+        (cache / "refs").mkdir(exist_ok=True)
+        (cache / "refs" / "main").write_text(commit)
+        checkpoints.hub_directory.cache_clear()  # as in another process
+        values = {"checkpoint": "me/model"}
+        return execute.ingredients("a-page", nbformat.v4.new_notebook(), values, tmp_path, "")["files"]
+
+    first, second = files(40 * "1"), files(40 * "2")
+    assert first["checkpoint"]
+    assert first != second

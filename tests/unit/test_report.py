@@ -147,6 +147,10 @@ class TestHeadsFile:
             ("[]", "is no heads.json of a report"),
             ('{"schema": "other", "disable": {"heads": []}}', "has the schema 'other'"),
             ("no json", "is no heads.json of a report"),
+            (
+                '{"schema": "darksecrets heads 1", "disable": {"heads": [[0, 1.7]]}}',
+                r"recommends \[0, 1.7\], which is no",
+            ),
         ],
     )
     def test_another_file_is_refused(self, tmp_path, text, line):

