@@ -93,6 +93,10 @@ SHAPES = {
         texts=ACCENTS,
         said="excel.txt was read as UTF-16, by its mark.",
     ),
+    "Excel's CSV that names its separator": Shape(
+        "excel.csv", "sep=;\r\n" + lines("text;label", lambda row: [TEXTS[row], str(row % 2)], ";", "\r\n")
+    ),
+    "a separator and nothing else": Shape("rows.csv", "sep=;\n", refused="data 'rows.csv' has no rows; it needs"),
     "Windows' encoding": Shape(
         "french.csv",
         lines("text;label", lambda row: [ACCENTS[row], str(row % 2)], ";").encode("cp1252"),
@@ -113,6 +117,12 @@ SHAPES = {
     "pandas' own JSON": Shape("frame.json", FRAME.to_json(), n_lines=None),
     "pandas' JSON, split": Shape("frame.json", FRAME.to_json(orient="split"), n_lines=None),
     "pandas' JSON, by row": Shape("frame.json", FRAME.to_json(orient="index"), n_lines=None),
+    "JSON by names of rows": Shape(
+        "frame.json", FRAME.rename(lambda row: f"row-{row}").to_json(orient="index"), n_lines=None
+    ),
+    "pandas' JSON with names of rows": Shape(
+        "frame.json", FRAME.rename(lambda row: f"row-{row}").to_json(), n_lines=None
+    ),
     "pandas' JSON with a schema": Shape("frame.json", FRAME.to_json(orient="table"), n_lines=None),
     "a list under data": Shape("set.json", json.dumps({"version": 2, "data": FRAME.to_dict("records")}), n_lines=None),
     "JSON lines under .json": Shape("rows.json", FRAME.to_json(orient="records", lines=True)),
@@ -140,6 +150,12 @@ SHAPES = {
         lines("text,label", lambda row: [rf'"She said \"no\", {row} times"', str(row % 2)]),
         texts=[f'She said "no", {row} times' for row in range(N_ROWS)],
         said="Backslashes in export.csv were read as escapes of the character behind them.",
+    ),
+    "backslashes before marks, and tabs": Shape(
+        "export.tsv",
+        lines("text\tlabel", lambda row: [rf"She said \"no\", {row} times", str(row % 2)], "\t"),
+        texts=[f'She said "no", {row} times' for row in range(N_ROWS)],
+        said="Backslashes in export.tsv were read as escapes of the character behind them.",
     ),
     "marks within texts": Shape(
         "shop.csv",
@@ -253,6 +269,101 @@ def test_parquet_of_a_data_set_keeps_the_names_of_its_labels(tmp_path):
     data = own.load(str(tmp_path / "rows.parquet"), NAMES[::-1])
     show("Parquet of a data set", "rows.parquet", data, "")
     assert [example.label for example in data.split.examples] == [1, 0] * 6
+
+
+CARD = """---
+dataset_info:
+  features:
+  - name: text
+    dtype: string
+  - name: label
+    dtype:
+      class_label:
+        names:
+          '0': positive
+          '1': negative
+---
+"""
+WORDS = [*TEXTS[:9], "None", "NA", "null"]
+DIRECTORIES = {  # files, what is given, the model's names, texts and classes
+    "a mark that swallows none": (
+        {
+            "dev.tsv": lines(
+                "text\tlabel", lambda row: ['"' * (row == 2) + TEXTS[row] + '"' * (row == 8), "01"[row % 2]], "\t"
+            )
+        },
+        {},
+        NAMES,
+        ['"' * (row == 2) + TEXTS[row] + '"' * (row == 8) for row in range(N_ROWS)],
+        (0, 1),
+    ),
+    "words that pandas takes for nothing": (
+        {"dev.csv": pd.DataFrame({"text": WORDS, "label": ["NA", "DE"] * 6}).to_csv(index=False)},
+        {},
+        ("NA", "DE"),
+        WORDS,
+        (0, 1),
+    ),
+    "several files of a split": (
+        {"a.csv": FRAME[:5].to_csv(index=False), "b.csv": FRAME[5:].to_csv(index=False)},
+        {},
+        NAMES,
+        TEXTS,
+        (0, 1),
+    ),
+    "splits of other columns": (
+        {"train.csv": FRAME.to_csv(index=False), "test.csv": "id,text\n1,hidden\n"},
+        {"split": "train"},
+        NAMES,
+        TEXTS,
+        (0, 1),
+    ),
+    "a format": ({"dev.csv": FRAME.to_csv(index=False, sep="^")}, {"format": "separator=^"}, NAMES, TEXTS, (0, 1)),
+    "names of labels in its card": (
+        {
+            "dev.csv": FRAME.to_csv(index=False),
+            "README.md": CARD,
+        },
+        {},
+        NAMES,
+        TEXTS,
+        (1, 0),
+    ),
+}
+
+
+@pytest.fixture
+def cache_aside(tmp_path_factory, monkeypatch):
+    """Keep what `datasets` writes beside a directory that it looks at out of the user's cache."""
+    import datasets
+
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path_factory.mktemp("cache"))
+
+
+@pytest.mark.usefixtures("cache_aside")
+@pytest.mark.parametrize(("files", "given", "labels", "texts", "classes"), DIRECTORIES.values(), ids=DIRECTORIES)
+def test_separated_text_in_a_directory_is_read_as_a_file_is(tmp_path, files, given, labels, texts, classes):
+    for name, content in files.items():
+        (tmp_path / name).write_text(content)
+    data = own.load(str(tmp_path), labels, **given)
+    assert [one.first for one in data.split.examples] == texts
+    assert tuple(one.label for one in data.split.examples) == classes * (N_ROWS // 2)
+    assert data.n_lines == N_ROWS
+
+
+@pytest.mark.usefixtures("cache_aside")
+@pytest.mark.parametrize(
+    ("second", "line"),
+    [
+        ("id,words\n1,a b\n", r"^b.csv has other columns than a.csv \(id, words; text, label\); write them alike"),
+        ("text,label\na b,1\na,b,1\n", r"^b.csv, line 3: expected 2 fields as in the header, found 3"),
+    ],
+)
+def test_a_file_of_a_directory_that_does_not_fit_is_named(tmp_path, second, line):
+    (tmp_path / "a.csv").write_text(FRAME.to_csv(index=False))
+    (tmp_path / "b.csv").write_text(second)
+    with pytest.raises(InputError, match=line):
+        own.load(str(tmp_path), NAMES)
 
 
 def test_a_directory_of_pointers_is_refused(tmp_path):

@@ -30,6 +30,7 @@ ADVICE = {
     **dict.fromkeys((".feather", ".orc", ".h5", ".db", ".sqlite"), "save the table as Parquet"),
     ".arrow": "name the directory that save_to_disk wrote, or save the table as Parquet",
 }
+ClassNames = dict[str, tuple[str, ...]]  # of the numbers in a column of labels
 SAVED, SAVED_SPLITS = "state.json", "dataset_dict.json"  # what `save_to_disk` writes beside the rows
 
 
@@ -54,8 +55,7 @@ def read(source: str, split: str = "", format: str = "") -> Table:
     elif ending in READERS and not os.path.isdir(path):  # noqa: PTH112
         raise InputError(f"data {source!r}: there is no such file; {ACCEPTED}")
     else:
-        _refuse_format(source, given, *Format.__dataclass_fields__)
-        table = _data_set(source, split)
+        table = _data_set(source, split, given)
     if not table.rows:
         raise InputError(f"data {source!r} has no rows; it needs labelled examples")
     return table
@@ -120,7 +120,7 @@ def _class_names(features: "datasets.Features") -> dict[str, tuple[str, ...]]:
     return {name: tuple(kind.names) for name, kind in features.items() if isinstance(kind, datasets.ClassLabel)}
 
 
-def _data_set(source: str, split: str) -> Table:
+def _data_set(source: str, split: str, given: Format) -> Table:
     """Read a split of a data set with `datasets`, from the Hub, from a directory of data files, or as it was saved."""
     import datasets  # slow to import, and a file does not need it
 
@@ -130,12 +130,14 @@ def _data_set(source: str, split: str) -> Table:
     if is_directory:
         _check_pointers(place)
     is_saved = is_directory and any((place / file).is_file() for file in (SAVED, SAVED_SPLITS))
-    try:
-        found = datasets.load_from_disk(name) if is_saved else datasets.load_dataset(name, configuration or None)
-    except Exception as error:  # the errors of the Hub's client, of HTTP and of the file system have no common parent
-        raise InputError(
-            f"data {source!r} is no file, and no data set that can be loaded ({_one_line(error)}); {ACCEPTED}"
-        ) from None
+    files = {} if not is_directory or is_saved else _separated_files(source, name, configuration)
+    if files:
+        return _of_files(place.resolve().name, *_split_of(files, source, split), given)
+    _refuse_format(source, given, *Format.__dataclass_fields__)
+    found = _loaded(
+        source,
+        lambda: datasets.load_from_disk(name) if is_saved else datasets.load_dataset(name, configuration or None),
+    )
     table, chosen = _split_of(found, source, split)
     columns, classes = table.column_names, _class_names(table.features)
     shown = place.resolve().name if is_directory else source
@@ -143,8 +145,17 @@ def _data_set(source: str, split: str) -> Table:
     return replace(read_, split=chosen)
 
 
-def _split_of(found: Any, source: str, split: str) -> tuple["datasets.Dataset", str]:
-    """Return one split of what `datasets` has loaded, and its name; a single data set that was saved has none."""
+def _loaded(source: str, load: Callable[[], Any]) -> Any:
+    try:
+        return load()
+    except Exception as error:  # the errors of the Hub's client, of HTTP and of the file system have no common parent
+        raise InputError(
+            f"data {source!r} is no file, and no data set that can be loaded ({_one_line(error)}); {ACCEPTED}"
+        ) from None
+
+
+def _split_of(found: Any, source: str, split: str) -> tuple[Any, str]:
+    """Return one split of what `datasets` has found, and its name; a single data set that was saved has none."""
     import datasets
 
     if isinstance(found, datasets.Dataset):
@@ -155,6 +166,44 @@ def _split_of(found: Any, source: str, split: str) -> tuple["datasets.Dataset", 
     if chosen not in found:
         raise InputError(f"data {source!r} has no split {split!r}; it has: {', '.join(found)}")
     return found[chosen], chosen
+
+
+def _separated_files(source: str, directory: str, configuration: str) -> dict[str, tuple[list[Path], ClassNames]]:
+    """Return the files of each split of a directory of separated text, and the names that its card gives to numbers;
+    nothing where it holds other data.
+
+    `datasets` says which they are. It reads them with marks that always quote, and takes NA or None for missing values.
+    """
+    import datasets
+
+    builder = _loaded(source, lambda: datasets.load_dataset_builder(directory, configuration or None))
+    classes = _class_names(builder.info.features or {})
+    files = {str(split): (list(map(Path, of)), classes) for split, of in (builder.config.data_files or {}).items()}
+    paths = [path for of, _ in files.values() for path in of]
+    return files if all(path.is_file() and _ending(path) in (".csv", ".tsv") for path in paths) else {}
+
+
+def _of_files(name: str, files: tuple[list[Path], ClassNames], split: str, given: Format) -> Table:
+    """Read the files of a split of separated text as one table. Raises InputError where their columns differ."""
+    paths, classes = files
+    first, *others = tables = [_separated(path, given) for path in paths]
+    for table in others:
+        if table.columns != first.columns:
+            raise InputError(
+                f"{table.name} has other columns than {first.name} ({', '.join(table.columns)}; "
+                f"{', '.join(first.columns)}); write them alike, or name one file"
+            )
+    places = [(table, row) for table in tables for row in range(len(table.rows))]
+    return Table(
+        name,
+        first.columns,
+        [table.rows[row] for table, row in places],
+        lambda row: places[row][0].place(places[row][1]),
+        classes,
+        split,
+        sum(table.n_lines for table in tables),
+        tuple(note for table in tables for note in table.notes),
+    )
 
 
 def _check_pointers(directory: Path) -> None:

@@ -70,8 +70,10 @@ def _of_columns(value: Mapping[str, Any]) -> list[dict[str, Any]] | None:
     """Return the rows of an object of columns, or of numbered rows; None where its values are not all alike."""
     columns = list(value.values())
     if all(isinstance(column, dict) for column in columns):
-        if all(key.isdecimal() for key in value) and not all(key.isdecimal() for key in columns[0]):
-            return columns  # pandas, orient="index"
+        numbered, numbered_within = (all(key.isdecimal() for key in keys) for keys in (value, columns[0]))
+        # pandas, orient="index"; where neither keys nor both are numbers, there are more rows than columns.
+        if numbered > numbered_within or (numbered == numbered_within and len(value) > len(columns[0])):
+            return columns
         return [{name: column.get(key) for name, column in value.items()} for key in columns[0]]
     if all(isinstance(column, list) for column in columns) and len(set(map(len, columns))) == 1:
         return [dict(zip(value, row, strict=True)) for row in zip(*columns, strict=True)]

@@ -10,7 +10,7 @@ import re
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import islice
 
@@ -22,6 +22,7 @@ from darksecrets.errors import InputError
 
 MARK = '"'
 CANDIDATES = ("\t", "|", ";", ",")  # of several that fit, the one that is rarest in sentences
+DECLARED = re.compile(r'"?sep=(.)"?(?=[\r\n])')  # what Excel reads and leaves out; the line stays, blank, to be counted
 N_SEEN = 200  # lines, from which the separator is guessed
 ORDINARY = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".txt": "\t"}  # what an ending promises
 
@@ -31,6 +32,9 @@ def read(name: str, text: str, ending: str, given: Format) -> Table:
 
     Raises InputError for a row that has not as many fields as the first one.
     """
+    declared = DECLARED.match(text)
+    if declared and text[declared.end() :].strip():
+        text, given = text[declared.end() :], replace(given, separator=given.separator or declared[1])
     separator = given.separator or _separator(text, ORDINARY[ending], given.quotes)
     rows = _rows(text, separator, given.quotes)
     names, lines = rows.fields[0], rows.lines
@@ -209,6 +213,8 @@ def _is_quoted(quoted: Rows, as_text: Rows) -> bool:
         return quoted.n_faults < as_text.n_faults
     if quoted.total("n_stray") or quoted.spanning:
         return False
+    if quoted.is_escaped and not quoted.total("n_odd"):  # no mark is without its backslash
+        return True
     columns = zip(*as_text.fields[1:], strict=True)
     return quoted.total("n_needed") > 0 or any(
         all(len(value) > 1 and value[0] == value[-1] == MARK for value in column) for column in columns
