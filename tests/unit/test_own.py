@@ -72,7 +72,7 @@ class TestReading:
         folder = tmp_path / "mine"
         folder.mkdir()
         for split, part in {"train": FRAME, "test": FRAME[::-1]}.items():
-            part.to_csv(folder / f"{split}.csv", index=False)
+            part.to_json(folder / f"{split}.jsonl", orient="records", lines=True)
         tested, trained = own.load(str(folder), NAMES), own.load(str(folder), NAMES, split="train")
         assert tested.source_split == "test"
         assert shown(tested) == shown(trained)[::-1]
@@ -97,6 +97,42 @@ class TestReading:
         assert shown(some) == shown(again)
         assert shown(some) == [one for one in shown(whole) if one in shown(some)]
         assert len(shown(some)) == 10
+
+
+SENTENCES = [f"some words, number {row}" for row in range(12)]
+TABLES = {  # model's names, columns, the guess
+    "hashes": (
+        NAMES,
+        {"key": [f"{row:02}997932d777bf" for row in range(12)], "comment_text": SENTENCES, "toxic": [0, 1] * 6},
+        ("comment_text", "", "toxic"),
+    ),
+    "addresses": (
+        NAMES,
+        {"link": [f"https://a.org/{row}" for row in range(12)], "headline": SENTENCES, "sarcastic": [0, 1] * 6},
+        ("headline", "", "sarcastic"),
+    ),
+    "dates": (
+        NAMES,
+        {"created": [f"2015-02-24 11:35:{row:02}" for row in range(12)], "words": SENTENCES, "polarity": [0, 1] * 6},
+        ("words", "", "polarity"),
+    ),
+    "single words that name rows": (
+        NAMES,
+        {"id": [f"row-{row}" for row in range(12)], "words": ["wort"] * 12, "polarity": [0, 1] * 6},
+        ("words", "", "polarity"),
+    ),
+    "SICK": (
+        None,
+        {
+            "pair_ID": range(1, 13),
+            "sentence_A": SENTENCES,
+            "sentence_B": SENTENCES[::-1],
+            "relatedness_score": [4.5, 3, 1] * 4,
+            "entailment_judgment": ["NEUTRAL", "ENTAILMENT"] * 6,
+        },
+        ("sentence_A", "sentence_B", "relatedness_score"),
+    ),
+}
 
 
 class TestGuessing:
@@ -127,6 +163,11 @@ class TestGuessing:
         )
         data = own.load(saved(frame.assign(label=[0, 1] * 6), tmp_path), NAMES)
         assert data.columns == own.Columns("b", "", "label")
+
+    @pytest.mark.parametrize(("labels", "columns", "guess"), TABLES.values(), ids=TABLES)
+    def test_what_says_nothing_is_no_text_and_what_numbers_rows_no_score(self, tmp_path, labels, columns, guess):
+        data = own.load(saved(pd.DataFrame(columns), tmp_path), labels)
+        assert (data.columns.text, data.columns.second, data.columns.label) == guess
 
     def test_what_is_given_is_not_guessed(self, tmp_path):
         path = saved(FRAME.assign(other=FRAME["label"].iloc[::-1].to_numpy()), tmp_path)
@@ -181,7 +222,8 @@ class TestLabels:
 TEN = [f"some words, {row}" for row in range(12)]
 WRONG = {
     "no label column": ({"text": TEN, "when": ["noon"] * 12}, {}, r"has no column that is clearly the label, one of "
-                        r"negative, positive: none is; name it; it has: 'text', 'when'$"),
+                        r"negative, positive: none is; name it, or set classes to what it calls these; it has: 'text'"),
+    "no score": ({"number_of": range(12), "tweet": TEN}, {"labels": None}, r"the label, a score: none is; name it;"),
     "several label columns": ({"text": TEN, "a": [0, 1] * 6, "b": [1, 0] * 6}, {}, r"several could be \(a, b\)"),
     "one class only": ({"text": TEN, "label": [1] * 12}, {}, r"^all 12 examples have the label 'positive', so that"),
     "labels of another model": ({"text": TEN, "label": ["pos", "neg"] * 6}, {}, r"line 2: label 'pos' of column "
@@ -235,7 +277,7 @@ class TestRefusals:
     def test_data_that_cannot_be_used_is_refused_in_one_line(self, tmp_path, values, given, line):
         path = saved(pd.DataFrame(values), tmp_path)
         with pytest.raises(InputError, match=line) as caught:
-            own.load(path, NAMES, **given)
+            own.load(path, **{"labels": NAMES, **given})
         assert "\n" not in str(caught.value)
 
     @pytest.mark.parametrize(("name", "content", "line"), [(name, *case) for name, case in FILES.items()], ids=FILES)
@@ -251,7 +293,9 @@ class TestRefusals:
 
     def test_scores_that_are_words_are_refused(self, tmp_path):
         path = saved(pd.DataFrame({"text": TEN, "score": ["high"] * 12}), tmp_path)
-        with pytest.raises(InputError, match=r"line 2: label 'high' is no number, and this model gives a score"):
+        with pytest.raises(
+            InputError, match=r"line 2: label 'high' is no number such as 2.5, and this model gives a score"
+        ):
             own.load(path, None)
 
     def test_a_column_of_numbers_is_no_text(self, tmp_path):

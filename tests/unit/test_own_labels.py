@@ -40,6 +40,8 @@ READ = {
         "'NaN', 'N",
     ),
     "a class that is called None": (("None", "some"), ["None", "some"], [0, 1], ""),
+    "a class that is called none, in other case": (("none", "some"), ["None", "some"], [0, 1], ""),
+    "what databases write for missing": (NLI, ["neutral", "entailment", "\\N"], [1, 0, None], "stands for no label"),
     "a class that is called -": (("-", "+"), ["+", "-"], [1, 0], ""),
     "signs": (NAMELESS, [-1, 1], [0, 1], ""),
     "signs of classes 0 and 1": (("0", "1"), [-1, 1.0], [0, 1], ""),

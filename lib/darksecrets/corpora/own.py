@@ -217,7 +217,7 @@ def _misfit(table: Table, column: str, wanted: Wanted, rows: Sequence[int]) -> s
 def _unknown(column: str, wanted: Wanted, found: Sequence[str]) -> str:
     labels = wanted.labels
     if labels is None:
-        return "is no number, and this model gives a score; name another column as label"
+        return "is no number such as 2.5, and this model gives a score; write it so, or name another column as label"
     if wanted.classes:
         return f"of column {column!r} is not among classes ({listed(wanted.classes)}); give all, or mend the label"
     accepted = f"{listed(labels)}, or their numbers from 0 to {len(labels) - 1}"

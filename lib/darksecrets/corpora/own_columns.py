@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from darksecrets.corpora.own_labels import BY_NAME, Reading, is_number, listed, readings
+from darksecrets.corpora.own_labels import BY_NAME, Reading, listed, readings, whole, written
 from darksecrets.corpora.own_names import LABELS, NUMBERS, PAIRS, TEXTS
 from darksecrets.corpora.own_table import Table
 from darksecrets.errors import InputError, nearest
@@ -57,7 +57,7 @@ def choose(
     if len(set(named)) < len(named):
         raise InputError(f"text, second and label are {', '.join(map(repr, named))}; each must be another column")
     label, notes = (label, ()) if label else _label(table, wanted, named)
-    free = [name for name in _free(table, [*named, label]) if _is_text(table.values(name))]
+    free = [name for name in _free(table, [*named, label]) if _is_text(name, table.values(name))]
     text, guess = (text, "") if text else _texts(table, free)
     if not second and guess in free:
         second = guess
@@ -97,12 +97,13 @@ def _label(table: Table, wanted: Wanted, taken: Sequence[str]) -> tuple[str, tup
         return sure[0], _passed_over(sure[0], [name for name in fitting if name not in sure])
     if fitting or named:
         return (fitting or named)[0], ()
-    free = [name for name in read_ if name.casefold() not in NUMBERS]
+    free = [name for name in read_ if name.casefold() not in NUMBERS and not _numbers_rows(table.values(name))]
     if len(free) == 1:
         return free[0], ()
     kind = "a score" if wanted.labels is None else f"one of {listed(wanted.labels)}"
     which = f"several could be ({', '.join(free)})" if free else "none is"
-    raise InputError(f"{table.name} has no column that is clearly the label, {kind}: {which}; name it; {has(table)}")
+    advice = "name it, or set classes to what it calls these" if wanted.labels and not free else "name it"
+    raise InputError(f"{table.name} has no column that is clearly the label, {kind}: {which}; {advice}; {has(table)}")
 
 
 def _passed_over(chosen: str, others: Sequence[str]) -> tuple[str, ...]:
@@ -112,7 +113,10 @@ def _passed_over(chosen: str, others: Sequence[str]) -> tuple[str, ...]:
 
 
 def _texts(table: Table, free: Sequence[str]) -> tuple[str, str]:
-    """Guess one or two columns of text: by their names, or else all that there are, of more than two the longest."""
+    """Guess one or two columns of text: by their names, or else all that there are, of more than two the longest.
+
+    Single words, such as identifiers, are no text where another column has several.
+    """
     by_name = {name.casefold(): name for name in reversed(free)}
     for first, second in PAIRS:
         if first in by_name and second in by_name:
@@ -122,9 +126,12 @@ def _texts(table: Table, free: Sequence[str]) -> tuple[str, str]:
             return by_name[name], ""
     if not free:
         raise InputError(f"{table.name} has no column of text besides the label; {has(table)}")
+    texts = {name: [value for value in table.values(name) if value is not None] for name in free}
+    several = [name for name, of in texts.items() if sum(" " in value.strip() for value in of) > len(of) / 2]
+    free = several or free
     if len(free) == 2:
         return free[0], free[1]
-    return max(free, key=lambda name: sum(len(value or "") for value in table.values(name))), ""
+    return max(free, key=lambda name: sum(map(len, texts[name]))), ""
 
 
 def _partner(text: str, free: Sequence[str]) -> str:
@@ -133,9 +140,16 @@ def _partner(text: str, free: Sequence[str]) -> str:
     return next((by_name[second] for first, second in PAIRS if first == text.casefold() and second in by_name), "")
 
 
-def _is_text(values: Sequence[Any]) -> bool:
-    """Say whether a column is of words: text, and most of it no number."""
+def _is_text(name: str, values: Sequence[Any]) -> bool:
+    """Say whether a column is of words: text, most of it more letters than digits, as numbers and dates are not."""
     known = [value for value in values if value is not None]
-    return (
-        bool(known) and all(isinstance(value, str) for value in known) and sum(map(is_number, known)) < len(known) / 2
-    )
+    if not known or name.casefold() in NUMBERS or not all(isinstance(value, str) for value in known):
+        return False
+    worded = [sum(map(str.isalpha, value)) >= sum(map(str.isdigit, value)) for value in known]
+    return sum(worded) > len(known) / 2
+
+
+def _numbers_rows(values: Sequence[Any]) -> bool:
+    """Say whether a column has whole numbers that never come again."""
+    known = [whole(written(value)) for value in values if value is not None]
+    return None not in known and len(set(known)) == len(known)

@@ -17,11 +17,11 @@ BY_NAME, BY_NUMBER, SCORES = "the model's names", "the numbers of the model's cl
 BY_CLASSES, BY_SIGN, BY_TRUTH = "what classes says", "-1 and 1 for the two classes", "no and yes"
 TRUTHS = {"false": 0, "f": 0, "no": 0, "n": 0, "true": 1, "t": 1, "yes": 1, "y": 1}
 POLES = TRUTHS | {"negative": 0, "neg": 0, "positive": 1, "pos": 1}
-# What tables write where a value is missing (those of pandas), and what SNLI and `datasets` write.
+# What tables write where a value is missing (those of pandas), and what SNLI and databases write.
 MISSING = frozenset(
     (
         *("", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A"),
-        *("NA", "NULL", "NaN", "None", "n/a", "nan", "null", "-"),
+        *("NA", "NULL", "NaN", "None", "n/a", "nan", "null", "-", "\\N"),
     )
 )
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
@@ -218,14 +218,16 @@ def _places(labels: Sequence[str], words: Mapping[str, int]) -> dict[int, int] |
 def _matched(shown: Mapping[str, str], labels: Sequence[str]) -> Meaning | None:
     """Return the class of each label by its name: as written, or in other case, or with other marks between words.
 
-    Labels that stand for none have None; the result is None where any other label is no name.
+    Labels that stand for none have None; the result is None where any other label is no name. A name in other case,
+    such as None of a class none, is rather a name than no label.
     """
+    found = []
     for form in (str, _folded, _loose):
         places = {form(label.strip()): place for place, label in enumerate(labels)}
         known = all(form(name) in places or _may_be_missing(one) for one, name in shown.items())
         if known and len(places) == len(labels):
-            return {one: places.get(form(name)) for one, name in shown.items()}
-    return None
+            found.append({one: places.get(form(name)) for one, name in shown.items()})
+    return min(found, key=lambda meaning: list(meaning.values()).count(None), default=None)
 
 
 def _numbers_within(labels: Sequence[str]) -> list[str]:
