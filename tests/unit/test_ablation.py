@@ -231,7 +231,7 @@ def test_heads_that_are_not_there_are_refused(bert, head):
     assert model.config._attn_implementation == "sdpa"
 
 
-@pytest.mark.parametrize("heads", ["heads.json", None, 3], ids=str)
+@pytest.mark.parametrize("heads", ["heads.json", None, 3, np.array(3), torch.tensor(3)], ids=str)
 def test_what_holds_no_heads_is_refused(bert, heads):
     with pytest.raises(InputError, match=r"^heads is .*; give pairs of layer and head, such as \[\(0, 1\)\]$"):
         ablation.grouped(bert[1], heads)

@@ -288,6 +288,10 @@ REFUSED = {
         in_a_directory("checkpoint-1000", "checkpoint-500", "runs"),
         r"has no config.json: it is what a Trainer left .*, the newest is '.*/checkpoint-1000'$",
     ),
+    "a Trainer's output with what is no checkpoint": (
+        with_files("checkpoint-9/config.json", "checkpoint-20", "checkpoint-30/x.pt", lacks=["*.json", WEIGHTS]),
+        r"has no config.json: it is what a Trainer left .*, the newest is '.*/checkpoint-9'$",
+    ),
     "a Trainer's output without weights": (
         with_files("checkpoint-90/config.json", "checkpoint-100/config.json", lacks=[WEIGHTS]),
         r"has no \*\.safetensors .*: it is what a Trainer left .*, the newest is '.*/checkpoint-100'$",

@@ -70,6 +70,7 @@ def changed(directory, source, **settings):
         (3, {"problem_type": "ranking"}, r"has the problem_type 'ranking' in config.json; accepted are"),
         (3, {"id2label": {"1": "a", "2": "b", "3": "c"}}, r"numbers its classes 1, 2, 3 \(id2label .* from 0 without"),
         (3, {"id2label": {"0": "a", "2": "b", "5": "c"}}, r"numbers its classes 0, 2, 5"),
+        (3, {"id2label": {}}, r"numbers its classes not at all \(id2label in config.json\); number them from 0"),
         (
             3,
             {"id2label": {"0": "a", "1": "b"}},

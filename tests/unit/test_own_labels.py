@@ -86,6 +86,11 @@ REFUSED = {
     "0 and 1 for true and false": (("True", "False"), [0, 1], "set classes to 0,1 for the first, or to 1,0 for the"),
     "from 1 to n": (NUMBERED, [1, 2, 3, 4, 5], "if the labels count from 1, set classes to 1,2,3,4,5"),
     "1 and 2 of two": (("a", "b"), [1, 2], "if the labels count from 1, set classes to 1,2"),
+    "names alike": (
+        ("a", "a"),
+        ["a", "b"],
+        "accepted are numbers from 0 to 1, as some of the classes are called alike",
+    ),
     "words for poles": (
         ("negative", "positive"),
         ["yes", "no"],

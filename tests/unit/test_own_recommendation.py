@@ -95,6 +95,14 @@ class TestBestOrder:
         assert found == order
         assert accuracy == pytest.approx((np.array(order)[answers] == labels).mean())
 
+    @pytest.mark.parametrize(
+        ("n_right", "expected"), [(0, ((1, 0), 1.0)), (8, ((1, 0), 0.8)), (16, None), (20, None), (32, ((0, 1), 0.8))]
+    )
+    def test_an_order_is_named_only_where_it_is_clearly_better_than_a_constant_answer(self, n_right, expected):
+        labels = np.arange(40) % 2
+        answers = np.where(np.arange(40) < n_right, labels, 1 - labels)
+        assert own_report.better_order(labels, answers, 2, 0.5) == expected
+
     def test_classes_that_never_occur_have_a_place(self):
         found, accuracy = own_report.best_order(np.array([3, 3, 0]), np.array([1, 1, 0]), 5)
         assert (sorted(found), found[1], accuracy) == ([0, 1, 2, 3, 4], 3, 1.0)

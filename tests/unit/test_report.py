@@ -151,6 +151,7 @@ class TestHeadsFile:
                 '{"schema": "darksecrets heads 1", "disable": {"heads": [[0, 1.7]]}}',
                 r"recommends \[0, 1.7\], which is no",
             ),
+            ('{"schema": "darksecrets heads 1", "disable": {"heads": {"0": [1]}}}', "recommends '0', which is no"),
         ],
     )
     def test_another_file_is_refused(self, tmp_path, text, line):

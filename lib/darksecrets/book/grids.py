@@ -94,7 +94,7 @@ def _axes(content: dict[str, Any], base: Profile, where: str) -> Iterator[_Axis]
 def _values(given: Any, parameter: Parameter, key: str, where: str) -> list[Any]:
     if not isinstance(given, list) or not given:
         raise InputError(f"{where}: {key} is {given!r}; write a list with at least one value, as in {key}: [...]")
-    values = [parameter.converted(item, f"{where}: {key}") for item in given]
+    values = [parameter.converted(item, where) for item in given]
     check_once(f"{where}: {key}", values)
     return values
 

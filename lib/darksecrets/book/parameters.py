@@ -32,9 +32,15 @@ class Kind:
 
 
 def _number(value: Any) -> Any:
+    """Read text as Python reads a number: pydantic alone takes 0-3 for -3."""
     if isinstance(value, bool):
         raise ValueError("True is no number")
-    return value
+    if not isinstance(value, str):
+        return value
+    try:
+        return int(value)
+    except ValueError:
+        return float(value)
 
 
 def _boolean(value: Any) -> Any:
@@ -58,7 +64,7 @@ def _items(value: Any) -> Any:
 
 
 Text = Annotated[str, Field(strict=True), AfterValidator(_plain)]
-Whole = Annotated[int, BeforeValidator(_number)]  # 8, 8.0, "8" and "8.0", and nothing that is not whole
+Whole = Annotated[int, BeforeValidator(_number)]  # 8, 8.0, "8", "8.0" and "8e0", and nothing that is not whole
 Number = Annotated[float, Field(allow_inf_nan=False), BeforeValidator(_number)]
 Boolean = Annotated[bool, Field(strict=True), BeforeValidator(_boolean)]
 KINDS = {

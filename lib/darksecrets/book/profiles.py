@@ -46,6 +46,7 @@ AT_LEAST = {
     "pocket_seed": 0,
     "pocket_seeds": 0,
     "pocket_train": 1,
+    "seeds": 0,
     "tolerated": 0,
 }
 AT_MOST = 2**32 - 1  # the largest seed

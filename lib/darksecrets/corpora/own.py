@@ -221,6 +221,8 @@ def _unknown(column: str, wanted: Wanted, found: Sequence[str]) -> str:
     if wanted.classes:
         return f"of column {column!r} is not among classes ({listed(wanted.classes)}); give all, or mend the label"
     accepted = f"{listed(labels)}, or their numbers from 0 to {len(labels) - 1}"
+    if len(set(labels)) < len(labels):
+        accepted = f"numbers from 0 to {len(labels) - 1}, as some of the classes are called alike ({listed(labels)})"
     from_one = list(map(str, range(1, len(labels) + 1)))
     numbers = {str(whole(label)) for label in found}
     advice = "write the labels so, name another column, or set classes to your names of these, in this order"

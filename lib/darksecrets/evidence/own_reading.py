@@ -171,8 +171,6 @@ def _reversed(report: OwnReport) -> str:
     if report.reordered is None:
         return ""
     order, accuracy = report.reordered
-    if accuracy <= report.constant:
-        return " No other order of the classes would make it better."
     found = f" With the model's classes in another order it would have {100 * accuracy:.1f}"
     if len(order) > MOST_NAMED:
         return f"{found}: say with classes how the data name them."

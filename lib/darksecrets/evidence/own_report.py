@@ -87,8 +87,8 @@ class Recommended:
 class OwnReport:
     """All that is known of a subject; `constant` is the score of the best constant answer.
 
-    `reordered` is given where the model does clearly worse than that answer: the classes in the order in which its
-    answers agree best with the labels, and the accuracy that they would have.
+    `reordered` is given where the model does clearly worse than that answer, and with its classes in another order
+    would do clearly better: the order in which its answers agree best with the labels, and the accuracy in it.
     """
 
     subject: Subject
@@ -155,8 +155,18 @@ def of_measured(subject: Subject, measured: Measured, tolerated: float) -> OwnRe
         measured.choosing, measured.held_out, measured.orders, tolerated, is_learned=bool(score["low"] > constant)
     )
     is_worse = not subject.data.split.task.is_regression and score["high"] < constant
-    reordered = best_order(labels, measured.swept.baseline, subject.data.split.task.n_outputs) if is_worse else None
+    answers, n_classes = measured.swept.baseline, subject.data.split.task.n_outputs
+    reordered = better_order(labels, answers, n_classes, constant) if is_worse else None
     return OwnReport(subject, tables, recommended, constant, measured.why_no_words, reordered)
+
+
+def better_order(
+    labels: np.ndarray, answers: np.ndarray, n_classes: int, constant: float
+) -> tuple[tuple[int, ...], float] | None:
+    """Return the `best_order` where answers in it are clearly better than a constant one, whose score is `constant`."""
+    order, accuracy = best_order(labels, answers, n_classes)
+    _, low, _ = score_interval("accuracy", labels, np.array(order)[answers])
+    return (order, accuracy) if low > constant else None
 
 
 def best_order(labels: np.ndarray, answers: np.ndarray, n_classes: int) -> tuple[tuple[int, ...], float]:

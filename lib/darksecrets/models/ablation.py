@@ -68,7 +68,7 @@ def recommended(path: str | Path) -> list[Head]:
             f"{str(path)!r} is no heads.json of a report ({reason}); give the one that a report wrote"
         ) from None
     if None in heads:
-        odd = found["disable"]["heads"][heads.index(None)]
+        odd = list(found["disable"]["heads"])[heads.index(None)]
         raise InputError(f"{str(path)!r} recommends {odd!r}, which is no pair of layer and head; report again")
     if not known:
         raise InputError(
@@ -92,10 +92,14 @@ def grouped(model: PreTrainedModel, heads: Iterable[Head]) -> dict[int, list[int
 
     A head is a pair of whole numbers: a tuple, a list as JSON gives it, or a row of an array.
     """
-    if isinstance(heads, str) or not isinstance(heads, Iterable):
+    try:
+        given = None if isinstance(heads, str) else list(heads)
+    except TypeError:  # not only of what is no iterable: an array of no dimension says that it is one
+        given = None
+    if given is None:
         raise InputError(f"heads is {heads!r}; give pairs of layer and head, such as [(0, 1)]")
     there, found = set(all_heads(model)), set()
-    for head in heads:
+    for head in given:
         pair = _pair(head)
         if pair not in there:
             n_layers, n_heads = model.config.num_hidden_layers, model.config.num_attention_heads

@@ -165,7 +165,8 @@ def _found(directory: Path, kinds: Sequence[str]) -> str:
 
 def _elsewhere(directory: Path) -> str:
     """Say which directory within this one is to be given in its place; empty where none is."""
-    steps = {path: found for path in directory.glob("checkpoint-*") if (found := SAVED.fullmatch(path.name))}
+    saved = [path.parent for path in directory.glob(f"checkpoint-*/{CONFIG}")]
+    steps = {path: found for path in saved if (found := SAVED.fullmatch(path.name))}
     if steps:
         newest = max(steps, key=lambda path: int(steps[path][1]))
         return f": it is what a Trainer left while training; give one of its checkpoints, the newest is {str(newest)!r}"

@@ -331,8 +331,8 @@ def _check_answers(config: PreTrainedConfig, name: str) -> None:
         raise InputError(f"checkpoint {name!r} gives an input {len(numbers)} scores (a regression); {accepted}")
     if problem not in (None, "regression", "single_label_classification"):
         raise InputError(f"checkpoint {name!r} has the problem_type {one_line(problem)!r} in config.json; {accepted}")
-    if numbers != list(range(len(numbers))):
-        shown = ", ".join(map(str, numbers[:5]))
+    if not numbers or numbers != list(range(len(numbers))):
+        shown = ", ".join(map(str, numbers[:5])) or "not at all"
         raise InputError(
             f"checkpoint {name!r} numbers its classes {shown} (id2label in config.json); "
             "number them from 0 without gaps, in the order of its outputs"
