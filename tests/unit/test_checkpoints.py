@@ -298,6 +298,10 @@ REFUSED = {
     ),
     "a directory around it": (in_a_directory("model"), r"has no config.json, but '.*/model' in it has: give that$"),
     "a directory of the cache": (in_a_directory("snapshots/3fa2"), r"but '.*/snapshots/3fa2' in it has: give that$"),
+    "relative positions": (
+        configured(position_embedding_type="relative_key_query"),
+        "was trained with positions that are 'relative_key_query', which this transformers reads as absolute",
+    ),
     "quantized": (
         configured(quantization_config={"quant_method": "gptq", "bits": 4}),
         "is quantized by gptq, .*; give the model as it was before",

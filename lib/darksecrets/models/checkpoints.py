@@ -266,6 +266,12 @@ def _load_encoder(directory: Path, name: str) -> PreTrainedModel:
             f"checkpoint {name!r}: {key!r} has the shape {tuple(found)}, but config.json asks for {tuple(expected)}; "
             "its files belong to different models"
         )
+    positions = str(getattr(model.config, "position_embedding_type", None))
+    if positions.startswith("relative") and not any("distance_embedding" in name for name, _ in model.named_modules()):
+        raise InputError(
+            f"checkpoint {name!r} was trained with positions that are {positions!r}, which this transformers reads as "
+            "absolute ones without a word; choose another checkpoint"
+        )
     missing = [key for key in report["missing_keys"] if not key.startswith(HEAD_PREFIXES)]
     if missing:
         raise InputError(
