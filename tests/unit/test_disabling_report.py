@@ -10,8 +10,8 @@ import pytest
 from darksecrets.corpora.tasks import TASKS
 from darksecrets.evidence import disabling_report
 from darksecrets.evidence.disabling_claims import over_tasks, points, signed
-from darksecrets.evidence.heads import head_label, rank_correlation
-from darksecrets.evidence.statistics import over_seeds
+from darksecrets.evidence.heads import head_label
+from darksecrets.statistics import over_seeds, rank_correlation
 from tests.disabling_tables import SOME, tables
 
 HELPS, HURTS = (1, 2), (0, 1)

@@ -26,13 +26,13 @@ from darksecrets.evidence import (
 from darksecrets.evidence.disabling import DisablingTables
 from darksecrets.evidence.disabling_claims import of_uniform, points, signed
 from darksecrets.evidence.disabling_report import ALLOWED_LOSS
-from darksecrets.evidence.fine_tuning import VERDICTS, per_cent, verdict
+from darksecrets.evidence.fine_tuning import per_cent
 from darksecrets.evidence.fine_tuning_tables import FineTuningTables
 from darksecrets.evidence.heads import HEAD, head_label
 from darksecrets.evidence.link_heads import SURE
-from darksecrets.evidence.permutation import NEGLIGIBLE, all_positive, joined
 from darksecrets.evidence.repeated_words import RepeatedTables
-from darksecrets.evidence.statistics import over_seeds
+from darksecrets.evidence.verdicts import NEGLIGIBLE, VERDICTS, all_positive, joined, verdict
+from darksecrets.statistics import over_seeds
 
 HOLDS, FAILS, OPEN = VERDICTS
 SAME_MAIN = "Heads keep their main pattern over tasks (most heads)"

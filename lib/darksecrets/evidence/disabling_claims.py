@@ -12,11 +12,11 @@ from scipy import stats
 from darksecrets.corpora.tasks import TASKS
 from darksecrets.evidence import reported
 from darksecrets.evidence.disabling import CHANGE, DisablingTables
-from darksecrets.evidence.fine_tuning import VERDICTS, counted, per_cent, verdict
+from darksecrets.evidence.fine_tuning import per_cent
 from darksecrets.evidence.heads import HEAD
-from darksecrets.evidence.permutation import SIGNIFICANT, joined
-from darksecrets.evidence.statistics import over_seeds, unseen
+from darksecrets.evidence.verdicts import VERDICTS, counted, joined, verdict
 from darksecrets.models.ablation import UNIFORM
+from darksecrets.statistics import SIGNIFICANT, over_seeds, zero_event_upper_bound
 
 SMALLEST_GAIN = min(reported.HEAD_GAINS.values())  # that the paper reports: what is less is no improvement
 (_LAYER_TASK, (_LAYER, _LAYER_GAIN)), *_ = reported.LAYER_GAINS.items()
@@ -167,7 +167,7 @@ def signed(change: float, digits: int = 2) -> str:
 
 def _sure(table: pd.DataFrame, n_examples: pd.Series) -> pd.DataFrame:
     """Give intervals without width one: that no example changed says only that few of all examples do (`unseen`)."""
-    reach = pd.Series(unseen(table["task"].map(n_examples), LEVEL), table.index)
+    reach = pd.Series(zero_event_upper_bound(table["task"].map(n_examples), LEVEL), table.index)
     reach = reach.where(table["low"] == table["high"], 0)
     return table.assign(low=table["low"] - reach, high=table["high"] + reach)
 

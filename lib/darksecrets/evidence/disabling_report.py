@@ -11,12 +11,11 @@ import pandas as pd
 from darksecrets.evidence import reported
 from darksecrets.evidence.disabling import CHANGE, DisablingTables
 from darksecrets.evidence.disabling_claims import best_heads, beyond_chance, of_uniform, over_tasks, points, signed
-from darksecrets.evidence.fine_tuning import VERDICTS, verdict
-from darksecrets.evidence.heads import HEAD, head_label, rank_correlation
-from darksecrets.evidence.permutation import ROUNDING, SIGNIFICANT
+from darksecrets.evidence.heads import HEAD, head_label
 from darksecrets.evidence.side_by_side import side_by_side
-from darksecrets.evidence.statistics import over_seeds
+from darksecrets.evidence.verdicts import VERDICTS, verdict
 from darksecrets.models.ablation import UNIFORM
+from darksecrets.statistics import ROUNDING, SIGNIFICANT, over_seeds, rank_correlation
 
 ALLOWED_LOSS = 0.01  # of the score: up to it, heads count as removable
 ORDERS = {"sweep": "by a sweep", "gradient": "by gradient", "random": "at random"}

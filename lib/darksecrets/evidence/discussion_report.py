@@ -12,11 +12,10 @@ from darksecrets.evidence import discussion, relation_heads
 from darksecrets.evidence.claims import RunTables
 from darksecrets.evidence.disabling import CHANGE
 from darksecrets.evidence.disabling_claims import points, signed
-from darksecrets.evidence.fine_tuning import VERDICTS
 from darksecrets.evidence.heads import HEAD, head_label
-from darksecrets.evidence.permutation import joined
 from darksecrets.evidence.side_by_side import REFERENCE_RUN, THIS_RUN
-from darksecrets.evidence.statistics import over_seeds
+from darksecrets.evidence.verdicts import VERDICTS, joined
+from darksecrets.statistics import over_seeds
 
 NO_RUN = "there is no such run"
 MATTERS = dict(zip(VERDICTS, ("yes", "no", "cannot tell"), strict=True))

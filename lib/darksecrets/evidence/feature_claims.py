@@ -15,10 +15,10 @@ from darksecrets.corpora.annotation import FEATURES
 from darksecrets.evidence import feature_gaps, feature_summaries
 from darksecrets.evidence.feature_gaps import ALL, INCREASES, SURE
 from darksecrets.evidence.feature_summaries import PAPER, Block
-from darksecrets.evidence.fine_tuning import counted, per_cent, verdict
-from darksecrets.evidence.permutation import SIGNIFICANT
+from darksecrets.evidence.fine_tuning import per_cent
 from darksecrets.evidence.saved import SavedTables
-from darksecrets.evidence.statistics import holm, over_seeds, p_of_interval
+from darksecrets.evidence.verdicts import counted, verdict
+from darksecrets.statistics import SIGNIFICANT, holm, over_seeds, p_of_interval
 
 MORE_WORDS = "Fine-tuning increases the attention to nouns and objects on MRPC, RTE and QQP"
 MORE_NEGATION = "Fine-tuning increases the attention to negation on QNLI"

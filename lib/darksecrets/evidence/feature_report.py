@@ -15,8 +15,8 @@ from darksecrets.evidence.feature_claims import MORE_NEGATION, MORE_WORDS, Measu
 from darksecrets.evidence.feature_gaps import FEWEST_EXAMPLES, INCREASES, TARGETS, expected_target
 from darksecrets.evidence.feature_summaries import WORDS
 from darksecrets.evidence.fine_tuning import per_cent
-from darksecrets.evidence.statistics import over_seeds
 from darksecrets.models.attention import MAX_LENGTH
+from darksecrets.statistics import over_seeds
 
 # Claims whose numbers stand in no other table.
 ON_TASKS = (

@@ -3,7 +3,7 @@
 Explained in the chapter *What fine-tuning changes*.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,8 @@ from darksecrets.corpora import glue
 from darksecrets.corpora.scores import METRICS, evaluate
 from darksecrets.errors import InputError
 from darksecrets.evidence import reported
-from darksecrets.evidence.statistics import bootstrap_interval, interval_of_mean, over_seeds
+from darksecrets.evidence.verdicts import verdict
+from darksecrets.statistics import bootstrap_interval, interval_of_mean, over_seeds
 
 PAPER, RELEASED = READINGS
 NAMES = ("pre-trained, not fine-tuned", "random weights, fine-tuned", "pre-trained, fine-tuned")
@@ -22,7 +23,6 @@ SETTING_NAMES = dict(zip(SETTINGS, NAMES, strict=True))
 SETTING = ["initialization", "finetuned"]
 SCORED = ["task", "metric", *SETTING]  # what has a number in Table 1
 EXCEPTED = "QQP"  # the task on which, the paper says, the last two layers do not change most
-VERDICTS = ("holds", "does not hold", "cannot tell")
 
 
 def scores(predictions: pd.DataFrame) -> pd.DataFrame:
@@ -145,18 +145,6 @@ def _closest_pair(similarities: pd.DataFrame, n_layers: int, level: float) -> pd
     table = _means(difference.assign(pair=f"{late + 1} and {early + 1}"), ["pair", "seed"], "difference", level)
     lowest = sorted(means.nsmallest(2).index + 1)
     return over_seeds(table, ["pair"], level=level).assign(most_changed=f"{lowest[0]} and {lowest[1]}")
-
-
-def verdict(low: float, high: float) -> str:
-    """Say whether a claimed positive difference holds, given its interval."""
-    holds, fails, undecided = VERDICTS
-    return holds if low > 0 else fails if high < 0 else undecided
-
-
-def counted(verdicts: Iterable[str]) -> str:
-    """Count verdicts: `holds: 5, does not hold: 1, cannot tell: 1`."""
-    found = list(verdicts)
-    return ", ".join(f"{name}: {found.count(name)}" for name in VERDICTS)
 
 
 def n_holding(differences: pd.DataFrame) -> int:

@@ -8,9 +8,10 @@ import pandas as pd
 from darksecrets.corpora.tasks import TASKS
 from darksecrets.evidence import reported
 from darksecrets.evidence.disabling_claims import over_tasks
-from darksecrets.evidence.fine_tuning import EXCEPTED, VERDICTS, counted, n_holding, per_cent, verdict
+from darksecrets.evidence.fine_tuning import EXCEPTED, n_holding, per_cent
 from darksecrets.evidence.fine_tuning_tables import FineTuningTables
-from darksecrets.evidence.statistics import over_seeds
+from darksecrets.evidence.verdicts import VERDICTS, counted, verdict
+from darksecrets.statistics import over_seeds
 
 ADDED = f"{100 * reported.AVERAGE_GAIN:.1f}"
 BEATS_RANDOM = "Pre-trained weights beat random ones after fine-tuning (every task)"

@@ -8,7 +8,7 @@ import pandas as pd
 from darksecrets.evidence.disabling import DisablingTables
 from darksecrets.evidence.disabling_claims import of_uniform, points
 from darksecrets.evidence.heads import HEAD, head_label
-from darksecrets.evidence.statistics import over_seeds
+from darksecrets.statistics import over_seeds
 
 BESIDE = "change of the score"
 

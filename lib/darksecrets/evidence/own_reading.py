@@ -22,7 +22,7 @@ from darksecrets.evidence.own_report import (
     OwnTables,
     shown_name,
 )
-from darksecrets.evidence.permutation import ROUNDING
+from darksecrets.statistics import ROUNDING
 
 N_SHOWN = 12  # heads in the table
 MOST_NAMED = 10  # classes whose order is written out

@@ -14,7 +14,7 @@ import pandas as pd
 from darksecrets.corpora import linguistics, universal_dependencies
 from darksecrets.corpora.annotation import FEATURES, RELATIONS, Sentence
 from darksecrets.evidence import fine_tuning
-from darksecrets.evidence.statistics import bootstrap_interval
+from darksecrets.statistics import bootstrap_interval
 
 KEPT = ("all", "sure")  # sentences
 WORDS = "words"

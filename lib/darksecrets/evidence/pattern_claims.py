@@ -11,10 +11,11 @@ import pandas as pd
 
 from darksecrets.corpora.annotated_maps import PATTERNS
 from darksecrets.evidence import pattern_shares, reported
-from darksecrets.evidence.fine_tuning import counted, per_cent, verdict
+from darksecrets.evidence.fine_tuning import per_cent
 from darksecrets.evidence.pattern_shares import AFTER, MEDIAN_PURITY, Estimate, over_fine_tunings
 from darksecrets.evidence.saved import SavedTables
-from darksecrets.evidence.statistics import over_seeds
+from darksecrets.evidence.verdicts import counted, verdict
+from darksecrets.statistics import over_seeds
 
 VERTICAL, HETEROGENEOUS = "Vertical", "Heterogeneous"
 NAMED = tuple(pattern for pattern in PATTERNS if pattern != HETEROGENEOUS)  # the patterns that could be repeated

@@ -19,12 +19,13 @@ from darksecrets.evidence import protocol_tables as tables
 from darksecrets.evidence.disabling import DisablingTables
 from darksecrets.evidence.disabling_claims import of_uniform, over_tasks, points
 from darksecrets.evidence.feature_summaries import PAPER, RELEASED, WORDS
-from darksecrets.evidence.fine_tuning import counted, headline, of_setting, per_cent, verdict
+from darksecrets.evidence.fine_tuning import headline, of_setting, per_cent
 from darksecrets.evidence.heads import named
 from darksecrets.evidence.link_claims import tuned
 from darksecrets.evidence.relation_heads import BETWEEN_TOKENS, BETWEEN_WORDS
-from darksecrets.evidence.statistics import interval_of_mean, over_seeds
+from darksecrets.evidence.verdicts import counted, verdict
 from darksecrets.models.attention import MAX_LENGTH
+from darksecrets.statistics import interval_of_mean, over_seeds
 
 INTERVAL, SAMPLING = ("low", "high"), ("sampling_low", "sampling_high")
 

@@ -10,9 +10,10 @@ import pandas as pd
 
 from darksecrets.analyses.link_attention import LINK
 from darksecrets.evidence import reported
-from darksecrets.evidence.heads import HEAD, head_label, named, rank_correlation
+from darksecrets.evidence.heads import HEAD, head_label, named
 from darksecrets.evidence.link_distance import INTERVAL, NULLS, excess
 from darksecrets.evidence.relation_heads import EITHER, Measured, heads_standing_out, of_heads
+from darksecrets.statistics import rank_correlation
 
 
 def readings_table(runs: Mapping[str, Measured]) -> pd.DataFrame:

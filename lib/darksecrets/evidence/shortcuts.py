@@ -11,8 +11,8 @@ from darksecrets.analyses.scores import TUNED
 from darksecrets.corpora.scores import evaluate
 from darksecrets.evidence.fine_tuning import gained, of_setting, per_cent
 from darksecrets.evidence.paper_costs import NOT_RECORDED
-from darksecrets.evidence.statistics import over_seeds
 from darksecrets.runs import Run
+from darksecrets.statistics import over_seeds
 
 FILE = "shortcuts.csv"  # beside the reference run's tables
 # What is done instead of what the run does.

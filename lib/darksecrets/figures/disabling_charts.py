@@ -11,7 +11,6 @@ import pandas as pd
 
 from darksecrets.evidence.fine_tuning import per_cent
 from darksecrets.evidence.heads import head_label
-from darksecrets.evidence.permutation import SIGNIFICANT
 from darksecrets.figures.charts import (
     SCALES,
     WIDTH,
@@ -28,6 +27,7 @@ from darksecrets.figures.charts import (
 )
 from darksecrets.figures.head_charts import TEXT, opened, outlines, packed
 from darksecrets.models.ablation import UNIFORM
+from darksecrets.statistics import SIGNIFICANT
 
 CASE = ["run", "task", "instead"]  # what a table may tell apart
 CHANGE = "change of the score (points)"
