@@ -24,9 +24,9 @@ from darksecrets.evidence import (
     reported,
 )
 from darksecrets.evidence.disabling import DisablingTables
-from darksecrets.evidence.disabling_claims import of_uniform, points, signed
+from darksecrets.evidence.disabling_claims import of_uniform
 from darksecrets.evidence.disabling_report import ALLOWED_LOSS
-from darksecrets.evidence.fine_tuning import per_cent
+from darksecrets.evidence.estimates import format_change, format_estimate, signed
 from darksecrets.evidence.fine_tuning_tables import FineTuningTables
 from darksecrets.evidence.heads import HEAD, head_label
 from darksecrets.evidence.link_heads import SURE
@@ -197,7 +197,7 @@ def repeats_and_disabling(repeated: RepeatedTables, run: DisablingTables) -> Jud
 
 
 def _points(row: pd.Series) -> str:
-    return f"{points(row, 1)} points"
+    return f"{format_change(row, 1)} points"
 
 
 def _similarity(row: pd.Series) -> str:
@@ -206,7 +206,7 @@ def _similarity(row: pd.Series) -> str:
 
 
 # Claims of Section 4.6 on one task, and how their number is told.
-ALONE = {disabling_claims.ONE_LAYER: _points, disabling_claims.BELOW_CHANCE: lambda row: f"{per_cent(row)} %"}
+ALONE = {disabling_claims.ONE_LAYER: _points, disabling_claims.BELOW_CHANCE: lambda row: f"{format_estimate(row)} %"}
 # The tables that each family takes, by their names in `claims.RunTables`.
 FAMILIES: tuple[tuple[tuple[str, ...], Callable[..., Judgements]], ...] = (
     (("patterns",), patterns),

@@ -11,7 +11,7 @@ import pandas as pd
 from darksecrets.evidence import discussion, relation_heads
 from darksecrets.evidence.claims import RunTables
 from darksecrets.evidence.disabling import CHANGE
-from darksecrets.evidence.disabling_claims import points, signed
+from darksecrets.evidence.estimates import format_change, format_correlation, signed
 from darksecrets.evidence.heads import HEAD, head_label
 from darksecrets.evidence.side_by_side import REFERENCE_RUN, THIS_RUN
 from darksecrets.evidence.verdicts import VERDICTS, joined
@@ -49,10 +49,10 @@ def same_finding(run: RunTables) -> str:
     """Say how alike the two tasks' heads are: how often the same two cost most, and the correlation over all heads."""
     if run.disabling is None:
         return NO_RUN
-    share, (mean, low, high) = discussion.share_same(run.disabling), discussion.same_ranking(run.disabling)
+    share, correlation = discussion.share_same(run.disabling), discussion.same_ranking(run.disabling)
     if pd.isna(share):
         return "the run lacks one of the two tasks"
-    return f"the same two in {share:.0%} of draws; rank correlation over heads {mean:.2f} [{low:.2f}, {high:.2f}]"
+    return f"the same two in {share:.0%} of draws; rank correlation over heads {format_correlation(*correlation)}"
 
 
 def repeats_finding(run: RunTables) -> str:
@@ -60,7 +60,7 @@ def repeats_finding(run: RunTables) -> str:
     if run.disabling is None or run.repeated is None:
         return NO_RUN
     table = discussion.repeats_and_costs(discussion.to_repeats(run.disabling, run.repeated))
-    return "; ".join(f"{row.task} {row.mean:.2f} [{row.low:.2f}, {row.high:.2f}]" for row in table.itertuples())
+    return "; ".join(f"{row.task} {format_correlation(row.mean, row.low, row.high)}" for row in table.itertuples())
 
 
 def pattern_costs(this_run: RunTables, reference: RunTables) -> pd.DataFrame:
@@ -99,7 +99,7 @@ def _frame_costs(run: RunTables) -> pd.DataFrame | None:
         {
             "task": means["task"],
             "head": head_label(means),
-            "change of the score": means.apply(points, axis=1),
+            "change of the score": means.apply(format_change, axis=1),
             "matters?": means["matters"],
         }
     )

@@ -14,6 +14,7 @@ from darksecrets.corpora import glue
 from darksecrets.corpora.scores import METRICS, evaluate
 from darksecrets.errors import InputError
 from darksecrets.evidence import reported
+from darksecrets.evidence.estimates import format_estimate
 from darksecrets.evidence.verdicts import verdict
 from darksecrets.statistics import bootstrap_interval, interval_of_mean, over_seeds
 
@@ -99,12 +100,6 @@ def seeds_note(this_run: pd.DataFrame, reference: pd.DataFrame | None = None) ->
     """Say from `scores` how many seeds stand behind each run's numbers, and how many of them start at random too."""
     runs = {"This run": this_run} | ({} if reference is None else {"The reference run": reference})
     return " ".join(f"{name} has {_seeds(scores)}." for name, scores in runs.items())
-
-
-def per_cent(row: pd.Series) -> str:
-    """Write a row's mean with its interval in per cent: `84.1 [82.0, 86.3]`."""
-    interval = "" if pd.isna(row["low"]) else f" [{100 * row['low']:.1f}, {100 * row['high']:.1f}]"
-    return f"{100 * row['mean']:.1f}{interval}"
 
 
 def change_by(similarities: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
@@ -213,7 +208,7 @@ def halves(by_layer: pd.DataFrame) -> str:
 def _by_setting(scores: pd.DataFrame, name: str) -> pd.DataFrame:
     """Average each setting over its own seeds, and write the cells in a column of that name."""
     parts = [over_seeds(group, SCORED) for _, group in scores.groupby(SETTING, sort=False)]
-    return pd.concat(parts, ignore_index=True).assign(**{name: lambda rows: rows.apply(per_cent, axis=1)})
+    return pd.concat(parts, ignore_index=True).assign(**{name: lambda rows: rows.apply(format_estimate, axis=1)})
 
 
 def _seeds(scores: pd.DataFrame) -> str:
@@ -223,7 +218,7 @@ def _seeds(scores: pd.DataFrame) -> str:
 
 
 def _cells(by_task: pd.DataFrame) -> dict[str, str]:
-    return dict(zip(by_task["task"], by_task.apply(per_cent, axis=1), strict=True))
+    return dict(zip(by_task["task"], by_task.apply(format_estimate, axis=1), strict=True))
 
 
 def _last_two(last_two: pd.DataFrame) -> dict[str, tuple[str, str]]:

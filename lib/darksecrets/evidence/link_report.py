@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from darksecrets.evidence import link_distance
+from darksecrets.evidence.estimates import format_correlation
 from darksecrets.evidence.heads import head_label
 from darksecrets.evidence.link_claims import CASE, Measured, candidate_tests, tuned
 from darksecrets.evidence.link_distance import BOTH, FAR, FOLLOWS_LINK, FOLLOWS_NEIGHBOUR, NEAR, NEITHER, excess
@@ -94,7 +95,7 @@ def released_table(released: pd.DataFrame) -> pd.DataFrame:
     """
     numbers = ["paper", "released", "mean", "low", "high"]
     means = named_links(tuned(released)).groupby(["task", "link"], sort=False, observed=True)[numbers].mean()
-    correlation = [f"{row.mean:.2f} [{row.low:.2f}, {row.high:.2f}]" for row in means.itertuples()]
+    correlation = [format_correlation(row.mean, row.low, row.high) for row in means.itertuples()]
     return means[["paper", "released"]].assign(**{"rank correlation": correlation}).reset_index()
 
 

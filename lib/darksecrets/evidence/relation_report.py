@@ -10,6 +10,7 @@ import pandas as pd
 
 from darksecrets.analyses.link_attention import LINK
 from darksecrets.evidence import reported
+from darksecrets.evidence.estimates import format_correlation
 from darksecrets.evidence.heads import HEAD, head_label, named
 from darksecrets.evidence.link_distance import INTERVAL, NULLS, excess
 from darksecrets.evidence.relation_heads import EITHER, Measured, heads_standing_out, of_heads
@@ -26,7 +27,7 @@ def readings_table(runs: Mapping[str, Measured]) -> pd.DataFrame:
     for reading, run in runs.items():
         heads = run.heads[run.heads["direction"] == EITHER].sort_values(HEAD)
         first = heads if first is None else first
-        correlation = "{:.2f} [{:.2f}, {:.2f}]".format(*rank_correlation(first["mean"], heads["mean"]))
+        correlation = format_correlation(*rank_correlation(first["mean"], heads["mean"]))
         n_specific = int(of_heads(run.specific)["specific"].sum())
         rows.append((reading, int(heads["n"].iloc[0]), n_specific, _most(heads), correlation))
     columns = ["reading", "sentences", "heads that beat both nulls", "most weight", "rank correlation"]
@@ -44,7 +45,7 @@ def measures_table(measures: pd.DataFrame) -> pd.DataFrame:
         first = of_run[of_run["measure"] == of_run["measure"].iloc[0]].sort_values(HEAD)
         for measure, group in of_run.groupby("measure", sort=False):
             heads = group.sort_values(HEAD)
-            correlation = "{:.2f} [{:.2f}, {:.2f}]".format(*rank_correlation(first["mean"], heads["mean"]))
+            correlation = format_correlation(*rank_correlation(first["mean"], heads["mean"]))
             average = f"{heads['mean'].mean():.3f}"
             rows.append((run, measure, int(heads["n"].iloc[0]), average, _most(heads), correlation))
     columns = ["run", "measure", "sentences", "average head", "most weight", "rank correlation"]
