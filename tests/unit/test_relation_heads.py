@@ -198,8 +198,8 @@ class TestClaims:
         assert table["beats both?"].tolist() == ["yes", "yes", "no"]
         row = RUN.specific.set_index(["direction", "layer", "head"]).loc[("to_element", *LINK_HEAD)]
         cells = table[:2].set_index("direction").loc["to element"]
-        assert cells["above words as far apart"] == f"{row.difference:+.3f} [{row.low:.3f}, {row.high:.3f}]"
-        assert cells["above others"] == f"{row.others_difference:+.3f} [{row.others_low:.3f}, {row.others_high:.3f}]"
+        assert cells["above words as far apart"] == f"{row.difference:+.3f} [{row.low:+.3f}, {row.high:+.3f}]"
+        assert cells["above others"] == f"{row.others_difference:+.3f} [{row.others_low:+.3f}, {row.others_high:+.3f}]"
         found = relation_report.finding(RUN.specific)
         assert found == "1 of 12 heads beat both nulls in some direction, 1 the first alone"
         assert "layer 2 head 3 (0.3" in relation_report.standing_out_finding(RUN.heads)

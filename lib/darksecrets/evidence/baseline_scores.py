@@ -6,7 +6,8 @@ Explained in the appendix *The pocket corpus*.
 import pandas as pd
 
 from darksecrets.analyses.baselines import FINETUNED, METHODS
-from darksecrets.evidence import estimates, fine_tuning, verdicts
+from darksecrets.evidence import estimates, fine_tuning
+from darksecrets.evidence.verdicts import verdict
 from darksecrets.statistics import over_seeds
 
 JUDGED = "bag of words"  # the baseline that a task must not be solved by
@@ -54,7 +55,7 @@ def score_table(scored: pd.DataFrame) -> pd.DataFrame:
 def gain_table(gained: pd.DataFrame) -> pd.DataFrame:
     """Lay `gains` out for reading: points over each baseline with intervals, and whether the model is ahead."""
     table = over_seeds(gained, ["task", "metric", "over"])
-    verdicts = [verdicts.verdict(row.low, row.high) for row in table.itertuples()]
+    verdicts = [verdict(row.low, row.high) for row in table.itertuples()]
     points = table.apply(estimates.format_estimate, axis=1)
     sides = [
         _by_task(table.assign(over=table["over"].map(title.format), cell=cells), "over").set_index(["task", "metric"])

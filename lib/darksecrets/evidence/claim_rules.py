@@ -201,8 +201,7 @@ def _points(row: pd.Series) -> str:
 
 
 def _similarity(row: pd.Series) -> str:
-    interval = "" if pd.isna(row["low"]) else f" [{row['low']:+.3f}, {row['high']:+.3f}]"
-    return f"{row['mean']:+.3f}{interval} in similarity"
+    return f"{format_change(row, 3, scale=1)} in similarity"
 
 
 # Claims of Section 4.6 on one task, and how their number is told.

@@ -11,7 +11,7 @@ import pandas as pd
 from darksecrets.evidence import discussion, relation_heads
 from darksecrets.evidence.claims import RunTables
 from darksecrets.evidence.disabling import CHANGE
-from darksecrets.evidence.estimates import format_change, format_correlation, signed
+from darksecrets.evidence.estimates import format_change, format_correlation, format_difference, signed
 from darksecrets.evidence.heads import HEAD, head_label
 from darksecrets.evidence.side_by_side import REFERENCE_RUN, THIS_RUN
 from darksecrets.evidence.verdicts import VERDICTS, joined
@@ -119,18 +119,13 @@ def _relied_on(run: RunTables) -> pd.DataFrame | None:
             "cost in points": table["cost"].map(signed),
             "to the same word": table["repeated"].map(_weight),
             "from other words": table["others"].map(_weight),
-            "difference": [_difference(*bounds) for bounds in table[CHANGE].to_numpy()],
+            "difference": [format_difference(*bounds) for bounds in table[CHANGE].to_numpy()],
         }
     )
 
 
 def _weight(value: float) -> str | None:
     return None if pd.isna(value) else f"{value:.3f}"
-
-
-def _difference(mean: float, low: float, high: float) -> str | None:
-    interval = "" if pd.isna(low) else f" [{low:+.3f}, {high:+.3f}]"
-    return None if pd.isna(mean) else f"{mean:+.3f}{interval}"
 
 
 def _stacked(

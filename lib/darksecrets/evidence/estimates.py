@@ -18,9 +18,14 @@ def format_estimate(
     return write(mean, digits, scale) + interval
 
 
-def format_change(row: pd.Series | Mapping[str, float], digits: int = 2) -> str:
-    """Write a change in points: `+0.40 [-0.10, +0.90]` (`format_estimate`)."""
-    return format_estimate(row, digits, sign=True)
+def format_change(row: pd.Series | Mapping[str, float], digits: int = 2, scale: float = 100) -> str:
+    """Write a change, in points unless `scale` says otherwise: `+0.40 [-0.10, +0.90]` (`format_estimate`)."""
+    return format_estimate(row, digits, scale, sign=True)
+
+
+def format_difference(mean: float, low: float, high: float) -> str | None:
+    """Write a difference of weights or similarities: `+0.057 [+0.049, +0.065]`; None where there is none (NaN)."""
+    return None if pd.isna(mean) else format_change({"mean": mean, "low": low, "high": high}, 3, scale=1)
 
 
 def format_correlation(mean: float, low: float, high: float) -> str:

@@ -11,7 +11,7 @@ from darksecrets.analyses.attended import RELEASED_LENGTH
 from darksecrets.analyses.feature_attention import CLS, FROM_CLS, NORM, SEP, WEIGHT
 from darksecrets.corpora.annotated_maps import AFTER
 from darksecrets.evidence import feature_claims, feature_gaps
-from darksecrets.evidence.estimates import format_estimate
+from darksecrets.evidence.estimates import format_change, format_estimate
 from darksecrets.evidence.feature_claims import MORE_NEGATION, MORE_WORDS, Measured, all_changes, judged
 from darksecrets.evidence.feature_gaps import FEWEST_EXAMPLES, INCREASES, TARGETS, expected_target
 from darksecrets.evidence.feature_summaries import WORDS
@@ -189,12 +189,7 @@ def sure_summary(run: Measured) -> pd.DataFrame:
 
 def _increases(run: Measured) -> dict[tuple[str, str], str]:
     found = all_changes(run)
-    return {(row["feature"], row["task"]): _signed(row) for _, row in found.iterrows()}
-
-
-def _signed(row: pd.Series) -> str:
-    interval = "" if pd.isna(row["low"]) else f" [{100 * row['low']:+.2f}, {100 * row['high']:+.2f}]"
-    return f"{100 * row['mean']:+.2f}{interval}"
+    return {(row["feature"], row["task"]): format_change(row) for _, row in found.iterrows()}
 
 
 def _target(row: pd.Series) -> str:

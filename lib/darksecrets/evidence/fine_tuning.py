@@ -14,7 +14,7 @@ from darksecrets.corpora import glue
 from darksecrets.corpora.scores import METRICS, evaluate
 from darksecrets.errors import InputError
 from darksecrets.evidence import reported
-from darksecrets.evidence.estimates import format_estimate
+from darksecrets.evidence.estimates import format_difference, format_estimate
 from darksecrets.evidence.verdicts import verdict
 from darksecrets.statistics import bootstrap_interval, interval_of_mean, over_seeds
 
@@ -226,7 +226,7 @@ def _last_two(last_two: pd.DataFrame) -> dict[str, tuple[str, str]]:
     return {
         row.task: (
             f"{row.most_changed} ({verdict(row.low, row.high)})",
-            f"{row.pair}: {row.mean:+.3f} [{row.low:+.3f}, {row.high:+.3f}]",
+            f"{row.pair}: {format_difference(row.mean, row.low, row.high)}",
         )
         for row in last_two.itertuples()
     }

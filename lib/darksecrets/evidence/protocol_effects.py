@@ -18,7 +18,7 @@ from darksecrets.evidence import disabling_claims, feature_claims, feature_gaps,
 from darksecrets.evidence import protocol_tables as tables
 from darksecrets.evidence.disabling import DisablingTables
 from darksecrets.evidence.disabling_claims import of_uniform, over_tasks
-from darksecrets.evidence.estimates import format_change, format_estimate
+from darksecrets.evidence.estimates import format_change, format_difference, format_estimate
 from darksecrets.evidence.feature_summaries import PAPER, RELEASED, WORDS
 from darksecrets.evidence.fine_tuning import headline, of_setting
 from darksecrets.evidence.heads import named
@@ -103,8 +103,9 @@ def padding(by_layer: pd.DataFrame) -> str | None:
     same = sum((group["mean"].rank() == group["mean_paper"].rank()).all() for group in orders)
     first = sum(group["mean"].idxmin() == group["mean_paper"].idxmin() for group in orders)
     place = f"layer {both['layer'][most] + 1} on {both['task'][most]}"
+    largest = format_difference(difference[most], difference[most] - half[most], difference[most] + half[most])
     return (
-        f"the similarity moves by up to {_signed(difference[most], half[most])} ({place}); all layers keep their order "
+        f"the similarity moves by up to {largest} ({place}); all layers keep their order "
         f"on {same} of {len(orders)} tasks, the one that changed most its place on {first}"
     )
 
@@ -280,7 +281,3 @@ def _share(change: float) -> str:
 
 def _rounded(change: float) -> str:
     return f"{round(100 * change):+d}"  # whole numbers have no -0
-
-
-def _signed(mean: float, half: float) -> str:
-    return f"{mean:+.3f} [{mean - half:+.3f}, {mean + half:+.3f}]"

@@ -10,7 +10,7 @@ import pandas as pd
 
 from darksecrets.analyses.link_attention import LINK
 from darksecrets.evidence import reported
-from darksecrets.evidence.estimates import format_correlation
+from darksecrets.evidence.estimates import format_correlation, format_difference
 from darksecrets.evidence.heads import HEAD, head_label, named
 from darksecrets.evidence.link_distance import INTERVAL, NULLS, excess
 from darksecrets.evidence.relation_heads import EITHER, Measured, heads_standing_out, of_heads
@@ -127,7 +127,7 @@ def _most(heads: pd.DataFrame) -> str:
 
 def _intervals(tests: pd.DataFrame, before: str) -> list[str]:
     rows = tests[[before + end for end in INTERVAL]].to_numpy()
-    return [f"{mean:+.3f} [{low:.3f}, {high:.3f}]" for mean, low, high in rows]
+    return [format_difference(*bounds) for bounds in rows]
 
 
 def _and(weights: Sequence[float]) -> str:
