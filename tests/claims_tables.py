@@ -18,9 +18,9 @@ from darksecrets.evidence import (
     pattern_claims,
     relation_heads,
 )
-from darksecrets.evidence.fine_tuning import VERDICTS
 from darksecrets.evidence.fine_tuning_tables import FineTuningTables
 from darksecrets.evidence.repeated_words import RepeatedTables
+from darksecrets.evidence.verdicts import VERDICTS
 
 HOLDS, FAILS, OPEN = VERDICTS
 TUNED = ["task", "seed", "mean", "low", "high"]

@@ -28,7 +28,7 @@ def public(page):
 
 
 def test_packages_stand_in_the_order_of_their_imports():
-    assert library.PACKAGES == ORDER
+    assert tuple(part for part in ORDER if (LIBRARY / part).is_dir()) == library.PACKAGES
     names = contents.names(ROOT)
     assert names[-len(PAGES) :] == [f"notebooks/api/{name}" for name in PAGES]
     assert names[-len(PAGES) - 1] == "notebooks/api"

@@ -13,11 +13,11 @@ from darksecrets.evidence import disabling_claims, disabling_report
 from darksecrets.evidence.disabling import CHANGE, DisablingTables
 from darksecrets.evidence.heads import head_label
 from darksecrets.evidence.side_by_side import REFERENCE_RUN, THIS_RUN
-from darksecrets.evidence.statistics import over_seeds
 from darksecrets.figures import disabling_charts
 from darksecrets.figures.publish import MISSING
 from darksecrets.models.ablation import UNIFORM, WAYS
 from darksecrets.runs import Run
+from darksecrets.statistics import over_seeds
 from tests.notebooks.conftest import MAX_COMPARED, SIZES, TASKS, TINY_SETUP
 from tests.notebooks.executed import check_ran_clean, execute, per_head, results, shown, without
 

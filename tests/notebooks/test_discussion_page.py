@@ -6,7 +6,7 @@ import pytest
 
 from darksecrets.evidence import claims, discussion_report
 from darksecrets.evidence.claims import CLAIMS, RunTables
-from darksecrets.evidence.fine_tuning import VERDICTS
+from darksecrets.evidence.verdicts import VERDICTS
 from darksecrets.figures.publish import MISSING
 from darksecrets.runs import Run
 from tests.notebooks.executed import shown

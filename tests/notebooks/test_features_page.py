@@ -10,9 +10,9 @@ from scipy import stats
 from darksecrets.analyses.feature_attention import NORM, WEIGHT
 from darksecrets.corpora.annotated_maps import AFTER, BEFORE
 from darksecrets.evidence import feature_claims, feature_gaps, parsing
+from darksecrets.evidence.estimates import format_estimate
 from darksecrets.evidence.feature_claims import OF_CLS, Measured
 from darksecrets.evidence.feature_gaps import ALL
-from darksecrets.evidence.fine_tuning import per_cent
 from darksecrets.evidence.side_by_side import REFERENCE_RUN, THIS_RUN
 from darksecrets.figures import feature_charts
 from darksecrets.figures.publish import MISSING
@@ -161,7 +161,7 @@ class TestClaims:
             saved = gaps[gaps["claim"] == claim]
             rows = rows_of_claim(features_page, claim)
             assert [row["task"] for row in rows] == saved["task"].tolist() == TASKS[size]
-            assert [row["difference"] for row in rows] == saved.apply(per_cent, axis=1).tolist()
+            assert [row["difference"] for row in rows] == saved.apply(format_estimate, axis=1).tolist()
             for row, gap in zip(rows, saved.itertuples(), strict=True):
                 expected = "holds" if gap.low > 0 else "does not hold" if gap.high < 0 else "cannot tell"
                 assert row["verdict"] == expected

@@ -13,7 +13,7 @@ from darksecrets.analyses import pattern_validation, patterns
 from darksecrets.corpora import annotated_maps
 from darksecrets.corpora.annotated_maps import PATTERNS
 from darksecrets.evidence import pattern_agreement, pattern_claims, pattern_shares
-from darksecrets.evidence.fine_tuning import per_cent
+from darksecrets.evidence.estimates import format_estimate
 from darksecrets.evidence.pattern_claims import Measured
 from darksecrets.evidence.pattern_shares import AFTER, BEFORE
 from darksecrets.figures import pattern_charts
@@ -188,7 +188,7 @@ class TestClaims:
         assert [(row["task"], row["pattern"]) for row in rows] == list(
             zip(shares["task"], shares["pattern"], strict=True)
         )
-        assert [row["this run"] for row in rows] == shares.apply(per_cent, axis=1).tolist()
+        assert [row["this run"] for row in rows] == shares.apply(format_estimate, axis=1).tolist()
         assert {row["paper"] for row in rows} == {MISSING}, "its two are of MRPC and QQP"
 
     def test_the_reference_column_is_what_the_book_has(self, patterns_page, sentences, notebooks):
@@ -207,7 +207,7 @@ def reference_cells(page, reference):
     if reference is None:
         return [MISSING] * len(rows)
     found = pattern_shares.over_fine_tunings(reference.shares.query("checkpoint == @AFTER"), ["task", "pattern"])
-    cells = found.set_index(["task", "pattern"]).apply(per_cent, axis=1)
+    cells = found.set_index(["task", "pattern"]).apply(format_estimate, axis=1)
     return [cells.get((row["task"], row["pattern"]), MISSING) for row in rows]
 
 

@@ -12,8 +12,8 @@ from darksecrets.evidence import atlas, head_sentences
 from darksecrets.evidence.atlas import COLUMNS, FRAME_LINKS, Atlas
 from darksecrets.evidence.claims import RunTables
 from darksecrets.evidence.repeated_words import RepeatedTables
-from darksecrets.evidence.statistics import holm, interval_of_mean, p_of_interval
 from darksecrets.runs import Run
+from darksecrets.statistics import holm, interval_of_mean, p_of_interval
 from tests.conftest import ROOT
 from tests.disabling_tables import tables as disabling_tables
 

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from darksecrets.errors import InputError
-from darksecrets.evidence import fine_tuning
-from darksecrets.evidence.statistics import interval_of_mean
+from darksecrets.evidence import fine_tuning, verdicts
+from darksecrets.statistics import interval_of_mean
 
 
 def similarities(by_layer, tasks=("RTE",), seeds=(0,), reading="paper", n_examples=5, n_heads=2, noise=0.01):
@@ -78,17 +78,17 @@ class TestLastTwo:
         table = fine_tuning.last_two_against_rest(similarities(by_layer, n_examples=20, n_heads=4))
         (row,) = table.itertuples()
         assert row.mean == pytest.approx(difference, abs=0.01)
-        assert fine_tuning.verdict(row.low, row.high) == said
+        assert verdicts.verdict(row.low, row.high) == said
         assert pair is None or (row.pair, row.most_changed) == (pair, most_changed)
 
     def test_equal_layers_are_rarely_said_to_differ(self):
-        verdicts = []
+        said = []
         for seed in range(100):
             table = similarities([0.8] * 6, n_examples=30)
             noise = np.random.default_rng(seed).normal(0, 0.05, len(table))
             (row,) = fine_tuning.last_two_against_rest(table.assign(similarity=0.8 + noise)).itertuples()
-            verdicts.append(fine_tuning.verdict(row.low, row.high))
-        assert verdicts.count("cannot tell") >= 90
+            said.append(verdicts.verdict(row.low, row.high))
+        assert said.count("cannot tell") >= 90
 
     @pytest.mark.parametrize(("seeds", "unit"), [((0,), "example"), ((0, 1, 2), "seed")])
     def test_the_interval_is_corrected_and_over_examples_or_seeds(self, seeds, unit):
@@ -146,7 +146,7 @@ class TestLastTwoTable:
                 "the last two",
                 "5 and 6 (cannot tell)",
                 "5 and 6 (holds)",
-                "6 and 4: +0.000 [-0.100, +0.100]",
+                "6 and 4: 0.000 [-0.100, +0.100]",
                 "5 and 4: +0.123 [+0.100, +0.150]",
             ],
         ]

@@ -17,8 +17,8 @@ from darksecrets.evidence import (
 )
 from darksecrets.evidence.claim_rules import every, most
 from darksecrets.evidence.claims import CLAIMS, QUESTIONS, RunTables
-from darksecrets.evidence.fine_tuning import VERDICTS
 from darksecrets.evidence.run_findings import SECTIONS
+from darksecrets.evidence.verdicts import VERDICTS
 from darksecrets.runs import Run
 from tests.claims_tables import SPEAKING, repeated_tables, tuning_tables
 from tests.conftest import ROOT

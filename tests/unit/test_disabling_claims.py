@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 from darksecrets.corpora.tasks import TASKS
-from darksecrets.evidence import disabling_claims, reported
+from darksecrets.evidence import disabling_claims, estimates, reported
 from darksecrets.evidence.disabling_claims import (
     BELOW_CHANCE,
     CHEAP_LAYERS,
@@ -270,7 +270,7 @@ class TestRemains:
     ("change", "expected"), [(0.0123, "+1.23"), (-0.0123, "-1.23"), (0, "0.00"), (-0.00001, "0.00"), (0.00006, "+0.01")]
 )
 def test_changes_have_a_sign_unless_they_are_none(change, expected):
-    assert disabling_claims.signed(change) == expected
+    assert estimates.signed(change) == expected
 
 
 @pytest.mark.skipif(not PAPER.is_file(), reason="needs the digest ../shared/paper.md beside the repository")

@@ -11,8 +11,8 @@ from darksecrets.corpora.scores import evaluate
 from darksecrets.evidence import disabling
 from darksecrets.evidence.disabling import DisablingTables
 from darksecrets.evidence.fine_tuning import headline
-from darksecrets.evidence.statistics import benjamini_hochberg, holm, interval_of_mean
 from darksecrets.runs import Run
+from darksecrets.statistics import benjamini_hochberg, holm, interval_of_mean
 from tests.disabling_tables import INSTEAD, ORDERS, removed, results, swept
 
 HELPS, HURTS = (1, 2), (0, 1)

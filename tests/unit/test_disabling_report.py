@@ -9,9 +9,10 @@ import pytest
 
 from darksecrets.corpora.tasks import TASKS
 from darksecrets.evidence import disabling_report
-from darksecrets.evidence.disabling_claims import over_tasks, points, signed
-from darksecrets.evidence.heads import head_label, rank_correlation
-from darksecrets.evidence.statistics import over_seeds
+from darksecrets.evidence.disabling_claims import over_tasks
+from darksecrets.evidence.estimates import format_change, signed
+from darksecrets.evidence.heads import head_label
+from darksecrets.statistics import over_seeds, rank_correlation
 from tests.disabling_tables import SOME, tables
 
 HELPS, HURTS = (1, 2), (0, 1)
@@ -73,8 +74,8 @@ class TestChosen:
         for row in uniform(RUN.chosen).itertuples():
             best = pd.Series({"mean": row.best, "low": row.best_low, "high": row.best_high})
             found = table.loc[row.task]
-            assert found["this run"] == points(best)
-            assert found["this run, held out"] == points(pd.Series(row._asdict()))
+            assert found["this run"] == format_change(best)
+            assert found["this run, held out"] == format_change(pd.Series(row._asdict()))
             assert found["best head"] == "2-3"
             heads = uniform(RUN.heads, row.task).set_index(["layer", "head"])
             assert float(found["p corrected"].strip("< ")) == pytest.approx(heads["holm"][HELPS], abs=1e-4)
@@ -98,7 +99,7 @@ def test_the_average_over_heads():
     table = table_of("average", RUN).set_index("task")
     assert table["paper"].dropna().to_dict() == {"MRPC": "an improvement", "RTE": "an improvement"}
     for row in uniform(RUN.average).itertuples():
-        assert table.loc[row.task, "this run"] == points(pd.Series(row._asdict()))
+        assert table.loc[row.task, "this run"] == format_change(pd.Series(row._asdict()))
         verdict = "holds" if row.low > 0 else "does not hold" if row.high < 0 else "cannot tell"
         assert table.loc[row.task, "an improvement?"] == verdict
 
@@ -113,7 +114,7 @@ def test_the_best_and_the_worst_layer(run):
     for task, group in layers.groupby("task"):
         for end, place in (("best", group["mean"].idxmax()), ("worst", group["mean"].idxmin())):
             found = group.loc[place]
-            assert table.loc[task, f"this run, {end}"] == f"{found['layer'] + 1}: {points(found)}"
+            assert table.loc[task, f"this run, {end}"] == f"{found['layer'] + 1}: {format_change(found)}"
             p = uniform(run.layers, task).query("layer == @found.layer")["holm"].max()
             assert table.loc[task, f"p of {end}"] == ("< 0.0001" if p < 0.00005 else f"{p:.4f}")
     assert table["this run, best"].str[:2].eq("2:").all()  # of the head that helps
@@ -239,10 +240,10 @@ class TestWays:
         assert list(table.index) == ["uniform", "zero", "mean"]
         for way, row in table.iterrows():
             heads = RUN.heads[RUN.heads["instead"] == way]
-            assert row["change on average"] == points(over_tasks(RUN.average[RUN.average["instead"] == way]))
+            assert row["change on average"] == format_change(over_tasks(RUN.average[RUN.average["instead"] == way]))
             assert row["heads that cost"] == f"{((heads['holm'] < 0.05) & (heads['mean'] < 0)).sum()} of 84"
             worst = heads.loc[[heads["mean"].idxmin()]]
-            expected = f"{worst['task'].iloc[0]} {head_label(worst).iloc[0]}: {points(worst.iloc[0])}"
+            expected = f"{worst['task'].iloc[0]} {head_label(worst).iloc[0]}: {format_change(worst.iloc[0])}"
             assert row["worst head"] == expected
 
     def test_ways_are_correlated_over_heads(self):

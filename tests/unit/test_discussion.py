@@ -9,8 +9,8 @@ from darksecrets.corpora.annotated_maps import AFTER, BEFORE
 from darksecrets.evidence import discussion, discussion_report
 from darksecrets.evidence.claims import RunTables, counts
 from darksecrets.evidence.disabling import DisablingTables
-from darksecrets.evidence.fine_tuning import VERDICTS
 from darksecrets.evidence.repeated_words import RepeatedTables
+from darksecrets.evidence.verdicts import VERDICTS
 from darksecrets.figures import discussion_charts
 from tests.unit.test_charts import PHONE, svg_of
 

@@ -11,8 +11,8 @@ from darksecrets.evidence import feature_claims, feature_gaps, feature_report
 from darksecrets.evidence.feature_claims import MORE_NEGATION, MORE_WORDS, RARE_LOWER, SAME_PICTURE, Measured
 from darksecrets.evidence.feature_summaries import by_example
 from darksecrets.evidence.side_by_side import side_by_side
-from darksecrets.evidence.statistics import holm
 from darksecrets.runs import Store
+from darksecrets.statistics import holm
 from tests.feature_tables import AFTER, BEFORE, features_of
 
 NO_NORM_EFFECT = {"norm_factors": {}}

@@ -25,7 +25,7 @@ from darksecrets.evidence.feature_gaps import (
     SURE,
 )
 from darksecrets.evidence.feature_summaries import WORDS, by_example
-from darksecrets.evidence.statistics import interval_of_mean
+from darksecrets.statistics import interval_of_mean
 from tests.feature_tables import AFTER, BEFORE, NORM_FACTORS, TASKS, WORD_WEIGHTS, features_of
 
 FEATURE_TABLE = features_of(n_examples=30, n_layers=5)

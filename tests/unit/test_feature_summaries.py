@@ -11,7 +11,7 @@ from darksecrets.analyses.feature_attention import CLS, FEATURE_COLUMNS, SEP_SUM
 from darksecrets.corpora.annotation import FEATURES
 from darksecrets.evidence import feature_summaries
 from darksecrets.evidence.feature_summaries import HEADS, LAYERS, WORDS, by_example
-from darksecrets.evidence.statistics import holm, interval_of_mean
+from darksecrets.statistics import holm, interval_of_mean
 from tests.feature_tables import AFTER, BEFORE, TASKS, features_of
 
 FEATURE_TABLE = features_of(seeds=(3, 4), gains={("MRPC", "noun"): 0.02})

@@ -6,8 +6,8 @@ import pytest
 from scipy import stats
 from sklearn.metrics import f1_score
 
-from darksecrets.evidence import fine_tuning, reported
-from darksecrets.evidence.statistics import interval_of_mean
+from darksecrets.evidence import estimates, fine_tuning, reported, verdicts
+from darksecrets.statistics import interval_of_mean
 
 UNTUNED, RANDOM, TUNED = ("pretrained", False), ("random", True), ("pretrained", True)
 SHARE_RIGHT = {UNTUNED: 0.5, RANDOM: 0.6, TUNED: 0.9}
@@ -155,7 +155,7 @@ class TestTable1:
         reference = fine_tuning.scores(predictions_of("RTE", seed=5))
         found = fine_tuning.table_1(fine_tuning.scores(all_predictions(["MRPC", "RTE"])), reference)
         assert found.columns.tolist() == list(self.columns)
-        expected = [fine_tuning.per_cent(row) for _, row in reference.iterrows()]
+        expected = [estimates.format_estimate(row) for _, row in reference.iterrows()]
         assert found["reference run"].tolist() == [None] * 6 + expected
         assert expected != found["this run"].tolist()[6:]
 
@@ -198,12 +198,12 @@ class TestVerdicts:
         ],
     )
     def test_verdict(self, low, high, said):
-        assert fine_tuning.verdict(low, high) == said
+        assert verdicts.verdict(low, high) == said
 
     def test_verdicts_are_counted_in_their_order(self):
         found = (verdict for verdict in ["cannot tell", "holds", "holds"])
-        assert fine_tuning.counted(found) == "holds: 2, does not hold: 0, cannot tell: 1"
-        assert fine_tuning.counted(pd.Series(dtype=str)) == "holds: 0, does not hold: 0, cannot tell: 0"
+        assert verdicts.counted(found) == "holds: 2, does not hold: 0, cannot tell: 1"
+        assert verdicts.counted(pd.Series(dtype=str)) == "holds: 0, does not hold: 0, cannot tell: 0"
 
     over_random = pd.DataFrame(
         [
@@ -229,8 +229,8 @@ class TestReading:
         table = fine_tuning.gain_table(over, RANDOM)
         # Table 1: accuracy 82.3 and 68.3; Pearson 82.7 and 2.9; accuracy 64.6 and 52.7; 78.6 and 63.2.
         assert table["paper"].tolist() == ["14.0", "79.8", "11.9", "15.4"]
-        assert table["this run"].tolist() == [fine_tuning.per_cent(row) for _, row in over.iterrows()]
-        expected = [fine_tuning.verdict(row.low, row.high) for row in over.itertuples()]
+        assert table["this run"].tolist() == [estimates.format_estimate(row) for _, row in over.iterrows()]
+        expected = [verdicts.verdict(row.low, row.high) for row in over.itertuples()]
         assert table["a gain?"].tolist() == expected
         untuned = fine_tuning.gain_table(fine_tuning.gains(all_predictions(["RTE"]), UNTUNED), UNTUNED)
         assert untuned["paper"].tolist() == ["11.9"]

@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from darksecrets import statistics
 from darksecrets.evidence import heads
-from darksecrets.evidence.statistics import interval_of_mean
+from darksecrets.statistics import interval_of_mean
 
 
 def long_table(n_units=4, n_layers=2, n_heads=3, seed=0):
@@ -49,12 +50,12 @@ class TestWide:
 class TestClusteredInterval:
     def test_units_on_their_own_give_the_plain_interval(self):
         values = np.random.default_rng(0).random((9, 4))
-        found = heads.clustered_interval(values, np.arange(9))
+        found = statistics.clustered_interval(values, np.arange(9))
         assert np.array(found) == pytest.approx(np.array(interval_of_mean(values)))
 
     def test_strata_have_equal_weight(self):
         values, strata = np.random.default_rng(1).random((10, 3)), np.array([2] * 7 + [5] * 3)
-        mean, low, high = heads.clustered_interval(values, np.arange(10), strata)
+        mean, low, high = statistics.clustered_interval(values, np.arange(10), strata)
         assert mean == pytest.approx((values[:7].mean(0) + values[7:].mean(0)) / 2)
         variances = values[:7].var(0) * 7 / 49 + values[7:].var(0) * 3 / 9
         half = stats.t.ppf(0.975, 8) * np.sqrt(10 / 8 * variances / 4)
@@ -63,8 +64,8 @@ class TestClusteredInterval:
 
     def test_repeating_a_cluster_s_units_narrows_nothing(self):
         values = np.random.default_rng(2).random((6, 2))
-        one = heads.clustered_interval(values, np.arange(6))
-        thrice = heads.clustered_interval(np.repeat(values, 3, axis=0), np.repeat(np.arange(6), 3))
+        one = statistics.clustered_interval(values, np.arange(6))
+        thrice = statistics.clustered_interval(np.repeat(values, 3, axis=0), np.repeat(np.arange(6), 3))
         assert np.array(thrice) == pytest.approx(np.array(one))
 
     def test_covers_the_true_mean_as_often_as_promised(self):
@@ -72,11 +73,11 @@ class TestClusteredInterval:
         random = np.random.default_rng(3)
         clusters = np.repeat(np.arange(20), np.arange(20) % 4 + 1)
         values = random.normal(0, 1, (20, 1000))[clusters] + random.normal(0, 0.3, (len(clusters), 1000))
-        _, low, high = heads.clustered_interval(values, clusters, clusters % 2)
+        _, low, high = statistics.clustered_interval(values, clusters, clusters % 2)
         assert np.mean((low <= 0) & (high >= 0)) == pytest.approx(0.95, abs=0.04)
 
     def test_one_cluster_has_no_interval(self):
-        mean, low, high = heads.clustered_interval(np.array([[1.0], [2.0]]), np.array([0, 0]))
+        mean, low, high = statistics.clustered_interval(np.array([[1.0], [2.0]]), np.array([0, 0]))
         assert mean.tolist() == [1.5]
         assert np.isnan([low, high]).all()
 
@@ -85,7 +86,7 @@ class TestClusteredInterval:
     def test_contributions_sum_to_the_mean(self, clusters):
         clusters = np.array(clusters)
         values = np.random.default_rng(len(clusters)).random((len(clusters), 2))
-        parts = heads.contributions(values, clusters, n_clusters=6)
+        parts = statistics.cluster_sums(values, clusters, n_clusters=6)
         assert parts.shape == (6, 2)
         assert parts.sum(0) == pytest.approx(values.mean(0))
         assert (parts[np.setdiff1d(np.arange(6), clusters)] == 0).all()
@@ -96,13 +97,13 @@ class TestRankCorrelation:
         random = np.random.default_rng(0)
         one = random.random(72).round(1)  # with ties
         other = one + random.random(72)
-        mean, low, high = heads.rank_correlation(one, other)
+        mean, low, high = statistics.rank_correlation(one, other)
         assert mean == pytest.approx(stats.spearmanr(one, other).statistic)
         assert low < mean < high
         assert 0.05 < high - low < 0.5
 
     def test_constant_values_have_none(self):
-        assert np.isnan(heads.rank_correlation(np.ones(10), np.arange(10))).all()
+        assert np.isnan(statistics.rank_correlation(np.ones(10), np.arange(10))).all()
 
 
 class TestStandingOut:

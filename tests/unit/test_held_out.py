@@ -11,9 +11,8 @@ from scipy import stats
 from darksecrets.corpora.scores import evaluate
 from darksecrets.evidence.disabling import by_heads
 from darksecrets.evidence.fine_tuning import headline
-from darksecrets.evidence.heads import rank_correlation
 from darksecrets.evidence.held_out import chosen_heads, same_heads, split_halves
-from darksecrets.evidence.paired import contributions_to_change
+from darksecrets.statistics import contributions_to_change, rank_correlation
 from tests.disabling_tables import swept
 
 HELPS = (1, 2)

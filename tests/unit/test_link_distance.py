@@ -6,8 +6,7 @@ import pytest
 from darksecrets.corpora.annotated_maps import AFTER
 from darksecrets.evidence import link_distance
 from darksecrets.evidence.link_distance import BOTH, FOLLOWS_LINK, FOLLOWS_NEIGHBOUR, NEITHER
-from darksecrets.evidence.permutation import flipped
-from darksecrets.evidence.statistics import interval_of_mean
+from darksecrets.statistics import interval_of_mean, sign_flip_test
 from tests.link_tables import (
     BOTH_HEAD,
     DISTANCE_HEAD,
@@ -84,7 +83,7 @@ class TestMatched:
             links[side] - links[f"{side}_{null}"] for side in ("to_dependent", "to_head") for null in ("null", "others")
         ]
         parts = np.hstack([part.to_numpy(float).reshape(-1, 12) for part in parts])
-        forth_null, forth_others, back_null, back_others = np.split(flipped(parts)[1], 4)
+        forth_null, forth_others, back_null, back_others = np.split(sign_flip_test(parts)[1], 4)
         expected = np.concatenate([np.maximum(forth_null, forth_others), np.maximum(back_null, back_others)])
         assert found["p_corrected"].to_numpy() == pytest.approx(expected)
         assert found["specific"].equals(found["p_corrected"] < 0.05)

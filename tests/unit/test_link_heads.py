@@ -6,7 +6,7 @@ import pytest
 from scipy import stats
 
 from darksecrets.evidence import link_heads
-from darksecrets.evidence.statistics import interval_of_mean
+from darksecrets.statistics import interval_of_mean
 from tests.link_tables import BOTH_HEAD, LINK_HEAD, NEIGHBOUR_HEAD, diagonal_of, links_of, released_of
 
 LINKS, DIAGONAL = links_of(), diagonal_of()

@@ -27,7 +27,7 @@ def name_of(place):
 
 
 def intervals(tests, columns):
-    return [f"{mean:+.3f} [{low:.3f}, {high:.3f}]" for mean, low, high in tests[list(columns)].to_numpy()]
+    return [f"{mean:+.3f} [{low:+.3f}, {high:+.3f}]" for mean, low, high in tests[list(columns)].to_numpy()]
 
 
 class TestNames:

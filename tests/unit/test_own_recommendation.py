@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from darksecrets.analyses.disabling import Removed
 from darksecrets.evidence import own_report
 from darksecrets.evidence.own_report import FIRST_STEP, HELD_OUT, NOT_LEARNED
-from darksecrets.evidence.permutation import ROUNDING
+from darksecrets.statistics import ROUNDING
 
 
 def removed(order, right, n_disabled=(0, 2, 4)):

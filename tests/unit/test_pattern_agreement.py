@@ -16,7 +16,8 @@ from sklearn.metrics import (
 from darksecrets.corpora.annotated_maps import PATTERNS
 from darksecrets.errors import InputError
 from darksecrets.evidence import pattern_agreement
-from darksecrets.evidence.pattern_agreement import ALL, BETWEEN, resampled
+from darksecrets.evidence.pattern_agreement import ALL, BETWEEN
+from darksecrets.statistics import resampled
 from tests.pattern_tables import labels_of, predictions_of
 
 LABELS = labels_of()

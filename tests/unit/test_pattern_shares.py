@@ -14,7 +14,7 @@ from darksecrets.corpora.annotated_maps import PATTERNS
 from darksecrets.evidence import pattern_shares
 from darksecrets.evidence.pattern_agreement import confusion
 from darksecrets.evidence.pattern_shares import corrected
-from darksecrets.evidence.statistics import interval_of_mean, over_seeds
+from darksecrets.statistics import interval_of_mean, over_seeds
 from tests.pattern_tables import AFTER, BEFORE, classified_of, labels_of, predictions_of
 
 EVEN = [0.2] * 5

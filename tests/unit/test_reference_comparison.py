@@ -6,7 +6,7 @@ import pytest
 
 from darksecrets.evidence import comparison
 from darksecrets.evidence.comparison import FAILED, OK, SKIPPED, Comparison, compared, skipped
-from darksecrets.evidence.statistics import interval_of_mean
+from darksecrets.statistics import interval_of_mean
 
 KEY = ["task", "layer"]
 

@@ -10,8 +10,8 @@ from darksecrets.errors import InputError
 from darksecrets.evidence import relation_heads, relation_report
 from darksecrets.evidence.relation_heads import ANY_HEAD, DIRECTIONS, STAND_OUT, Measured
 from darksecrets.evidence.side_by_side import side_by_side
-from darksecrets.evidence.statistics import interval_of_mean
 from darksecrets.runs import Run
+from darksecrets.statistics import interval_of_mean
 from tests.link_tables import DISTANCE_HEAD, LINK_HEAD, LINK_WEIGHT, NULL_WEIGHT, WORD_HEAD, frames_of, tokens_of
 
 FRAMES = frames_of()
@@ -198,8 +198,8 @@ class TestClaims:
         assert table["beats both?"].tolist() == ["yes", "yes", "no"]
         row = RUN.specific.set_index(["direction", "layer", "head"]).loc[("to_element", *LINK_HEAD)]
         cells = table[:2].set_index("direction").loc["to element"]
-        assert cells["above words as far apart"] == f"{row.difference:+.3f} [{row.low:.3f}, {row.high:.3f}]"
-        assert cells["above others"] == f"{row.others_difference:+.3f} [{row.others_low:.3f}, {row.others_high:.3f}]"
+        assert cells["above words as far apart"] == f"{row.difference:+.3f} [{row.low:+.3f}, {row.high:+.3f}]"
+        assert cells["above others"] == f"{row.others_difference:+.3f} [{row.others_low:+.3f}, {row.others_high:+.3f}]"
         found = relation_report.finding(RUN.specific)
         assert found == "1 of 12 heads beat both nulls in some direction, 1 the first alone"
         assert "layer 2 head 3 (0.3" in relation_report.standing_out_finding(RUN.heads)

@@ -9,8 +9,8 @@ import pytest
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from darksecrets.evidence import statistics
-from darksecrets.evidence.statistics import (
+from darksecrets import statistics
+from darksecrets.statistics import (
     benjamini_hochberg,
     bootstrap_interval,
     holm,

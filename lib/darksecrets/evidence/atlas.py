@@ -21,10 +21,9 @@ from darksecrets.evidence.discussion import tuned
 from darksecrets.evidence.heads import HEAD
 from darksecrets.evidence.link_distance import NULLS, excess
 from darksecrets.evidence.link_report import named_links
-from darksecrets.evidence.permutation import SIGNIFICANT
 from darksecrets.evidence.side_by_side import REFERENCE_RUN, THIS_RUN
-from darksecrets.evidence.statistics import holm, interval_of_present, over_seeds, p_of_interval
 from darksecrets.runs import Run
+from darksecrets.statistics import SIGNIFICANT, holm, interval_of_present, over_seeds, p_of_interval
 
 FRAME_LINKS = {"to_element": "frame target to element", "to_target": "frame element to target"}
 SAME_WORD = "same word in {}"  # in the other sentence of a pair

@@ -6,8 +6,9 @@ Explained in the appendix *The pocket corpus*.
 import pandas as pd
 
 from darksecrets.analyses.baselines import FINETUNED, METHODS
-from darksecrets.evidence import fine_tuning
-from darksecrets.evidence.statistics import over_seeds
+from darksecrets.evidence import estimates, fine_tuning
+from darksecrets.evidence.verdicts import verdict
+from darksecrets.statistics import over_seeds
 
 JUDGED = "bag of words"  # the baseline that a task must not be solved by
 
@@ -48,14 +49,14 @@ def by_method(scored: pd.DataFrame) -> pd.DataFrame:
 def score_table(scored: pd.DataFrame) -> pd.DataFrame:
     """Lay `scores` out for reading: a row per task, a column per method, in per cent with intervals."""
     table = by_method(scored)
-    return _by_task(table.assign(cell=table.apply(fine_tuning.per_cent, axis=1)), "method")
+    return _by_task(table.assign(cell=table.apply(estimates.format_estimate, axis=1)), "method")
 
 
 def gain_table(gained: pd.DataFrame) -> pd.DataFrame:
     """Lay `gains` out for reading: points over each baseline with intervals, and whether the model is ahead."""
     table = over_seeds(gained, ["task", "metric", "over"])
-    verdicts = [fine_tuning.verdict(row.low, row.high) for row in table.itertuples()]
-    points = table.apply(fine_tuning.per_cent, axis=1)
+    verdicts = [verdict(row.low, row.high) for row in table.itertuples()]
+    points = table.apply(estimates.format_estimate, axis=1)
     sides = [
         _by_task(table.assign(over=table["over"].map(title.format), cell=cells), "over").set_index(["task", "metric"])
         for title, cells in (("over {}", points), ("ahead of {}?", verdicts))

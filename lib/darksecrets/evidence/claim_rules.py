@@ -24,15 +24,15 @@ from darksecrets.evidence import (
     reported,
 )
 from darksecrets.evidence.disabling import DisablingTables
-from darksecrets.evidence.disabling_claims import of_uniform, points, signed
+from darksecrets.evidence.disabling_claims import of_uniform
 from darksecrets.evidence.disabling_report import ALLOWED_LOSS
-from darksecrets.evidence.fine_tuning import VERDICTS, per_cent, verdict
+from darksecrets.evidence.estimates import format_change, format_estimate, signed
 from darksecrets.evidence.fine_tuning_tables import FineTuningTables
 from darksecrets.evidence.heads import HEAD, head_label
 from darksecrets.evidence.link_heads import SURE
-from darksecrets.evidence.permutation import NEGLIGIBLE, all_positive, joined
 from darksecrets.evidence.repeated_words import RepeatedTables
-from darksecrets.evidence.statistics import over_seeds
+from darksecrets.evidence.verdicts import NEGLIGIBLE, VERDICTS, all_positive, joined, verdict
+from darksecrets.statistics import over_seeds
 
 HOLDS, FAILS, OPEN = VERDICTS
 SAME_MAIN = "Heads keep their main pattern over tasks (most heads)"
@@ -197,16 +197,15 @@ def repeats_and_disabling(repeated: RepeatedTables, run: DisablingTables) -> Jud
 
 
 def _points(row: pd.Series) -> str:
-    return f"{points(row, 1)} points"
+    return f"{format_change(row, 1)} points"
 
 
 def _similarity(row: pd.Series) -> str:
-    interval = "" if pd.isna(row["low"]) else f" [{row['low']:+.3f}, {row['high']:+.3f}]"
-    return f"{row['mean']:+.3f}{interval} in similarity"
+    return f"{format_change(row, 3, scale=1)} in similarity"
 
 
 # Claims of Section 4.6 on one task, and how their number is told.
-ALONE = {disabling_claims.ONE_LAYER: _points, disabling_claims.BELOW_CHANCE: lambda row: f"{per_cent(row)} %"}
+ALONE = {disabling_claims.ONE_LAYER: _points, disabling_claims.BELOW_CHANCE: lambda row: f"{format_estimate(row)} %"}
 # The tables that each family takes, by their names in `claims.RunTables`.
 FAMILIES: tuple[tuple[tuple[str, ...], Callable[..., Judgements]], ...] = (
     (("patterns",), patterns),

@@ -26,11 +26,11 @@ from darksecrets.evidence import (
 )
 from darksecrets.evidence.claim_rules import FAMILIES, Judgements
 from darksecrets.evidence.disabling import DisablingTables
-from darksecrets.evidence.fine_tuning import VERDICTS
 from darksecrets.evidence.fine_tuning_tables import FineTuningTables
 from darksecrets.evidence.repeated_words import RepeatedTables
 from darksecrets.evidence.sections import SECTIONS
 from darksecrets.evidence.side_by_side import REFERENCE_RUN, THIS_RUN
+from darksecrets.evidence.verdicts import VERDICTS
 from darksecrets.runs import Run
 
 KINDS = {  # what the tables of a run are read as

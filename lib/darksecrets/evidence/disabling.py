@@ -13,15 +13,17 @@ import pandas as pd
 
 from darksecrets.analyses.disabling import Removed, Swept
 from darksecrets.evidence.held_out import chosen_heads, same_heads
-from darksecrets.evidence.paired import (
+from darksecrets.evidence.saved import SavedTables
+from darksecrets.statistics import (
+    benjamini_hochberg,
     contributions_to_change,
     drawn_scores,
+    holm,
+    interval_of_mean,
     p_of_change,
     paired_changes,
     score_interval,
 )
-from darksecrets.evidence.saved import SavedTables
-from darksecrets.evidence.statistics import benjamini_hochberg, holm, interval_of_mean
 
 CHANGE = ["mean", "low", "high"]
 

@@ -12,11 +12,11 @@ from scipy import stats
 from darksecrets.corpora.tasks import TASKS
 from darksecrets.evidence import reported
 from darksecrets.evidence.disabling import CHANGE, DisablingTables
-from darksecrets.evidence.fine_tuning import VERDICTS, counted, per_cent, verdict
+from darksecrets.evidence.estimates import format_change, format_estimate, signed
 from darksecrets.evidence.heads import HEAD
-from darksecrets.evidence.permutation import SIGNIFICANT, joined
-from darksecrets.evidence.statistics import over_seeds, unseen
+from darksecrets.evidence.verdicts import VERDICTS, counted, joined, verdict
 from darksecrets.models.ablation import UNIFORM
+from darksecrets.statistics import SIGNIFICANT, over_seeds, zero_event_upper_bound
 
 SMALLEST_GAIN = min(reported.HEAD_GAINS.values())  # that the paper reports: what is less is no improvement
 (_LAYER_TASK, (_LAYER, _LAYER_GAIN)), *_ = reported.LAYER_GAINS.items()
@@ -95,7 +95,7 @@ def claims(this_run: DisablingTables, reference: DisablingTables | None = None) 
 def remains(run: DisablingTables) -> str:
     """Say in two sentences what remains of gains by disabling heads: where the best was chosen, held out, by chance."""
     chosen, held_out = best_heads(run)
-    here, there = signed(over_tasks(chosen)["mean"], 1), points(over_tasks(held_out), 1)
+    here, there = signed(over_tasks(chosen)["mean"], 1), format_change(over_tasks(held_out), 1)
     n_some, n_choice = (int((rows["verdict"] == VERDICTS[0]).sum()) for rows in (chosen, held_out))
     tasks, n_tasks = chosen["task"], len(chosen)
     where, average = (f"On {n_tasks} tasks", " on average") if n_tasks > 1 else (f"On {tasks.iloc[0]}", "")
@@ -153,21 +153,9 @@ def over_tasks(table: pd.DataFrame) -> pd.Series:
     return pd.Series({"mean": mean, "low": mean - half / len(table), "high": mean + half / len(table)})
 
 
-def points(row: pd.Series, digits: int = 2) -> str:
-    """Write a change with its interval in points: `+0.40 [-0.10, +0.90]`."""
-    interval = "" if pd.isna(row["low"]) else f" [{signed(row['low'], digits)}, {signed(row['high'], digits)}]"
-    return signed(row["mean"], digits) + interval
-
-
-def signed(change: float, digits: int = 2) -> str:
-    """Write a change in points, with its sign unless it is rounded to 0."""
-    rounded = round(100 * change, digits)
-    return f"{rounded:+.{digits}f}" if rounded else f"{0:.{digits}f}"
-
-
 def _sure(table: pd.DataFrame, n_examples: pd.Series) -> pd.DataFrame:
     """Give intervals without width one: that no example changed says only that few of all examples do (`unseen`)."""
-    reach = pd.Series(unseen(table["task"].map(n_examples), LEVEL), table.index)
+    reach = pd.Series(zero_event_upper_bound(table["task"].map(n_examples), LEVEL), table.index)
     reach = reach.where(table["low"] == table["high"], 0)
     return table.assign(low=table["low"] - reach, high=table["high"] + reach)
 
@@ -240,9 +228,9 @@ def _cells(run: DisablingTables) -> dict[str, str]:
         if not len(rows):
             cells[claim] = f"not asked without {lacking}"
         elif claim == ONE_LAYER:
-            cells[claim] = f"{rows['verdict'].iloc[0]} (by {points(rows.iloc[0])} points)"
+            cells[claim] = f"{rows['verdict'].iloc[0]} (by {format_change(rows.iloc[0])} points)"
         elif claim == BELOW_CHANCE:
-            cells[claim] = f"{rows['verdict'].iloc[0]} (lowest score {per_cent(rows.iloc[0])} %)"
+            cells[claim] = f"{rows['verdict'].iloc[0]} (lowest score {format_estimate(rows.iloc[0])} %)"
         else:
             cells[claim] = counted(rows["verdict"]) + (f" (without {lacking})" if lacking else "")
     return cells

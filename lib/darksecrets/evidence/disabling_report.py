@@ -10,13 +10,13 @@ import pandas as pd
 
 from darksecrets.evidence import reported
 from darksecrets.evidence.disabling import CHANGE, DisablingTables
-from darksecrets.evidence.disabling_claims import best_heads, beyond_chance, of_uniform, over_tasks, points, signed
-from darksecrets.evidence.fine_tuning import VERDICTS, verdict
-from darksecrets.evidence.heads import HEAD, head_label, rank_correlation
-from darksecrets.evidence.permutation import ROUNDING, SIGNIFICANT
+from darksecrets.evidence.disabling_claims import best_heads, beyond_chance, of_uniform, over_tasks
+from darksecrets.evidence.estimates import format_change, format_correlation, signed
+from darksecrets.evidence.heads import HEAD, head_label
 from darksecrets.evidence.side_by_side import side_by_side
-from darksecrets.evidence.statistics import over_seeds
+from darksecrets.evidence.verdicts import VERDICTS, verdict
 from darksecrets.models.ablation import UNIFORM
+from darksecrets.statistics import ROUNDING, SIGNIFICANT, over_seeds, rank_correlation
 
 ALLOWED_LOSS = 0.01  # of the score: up to it, heads count as removable
 ORDERS = {"sweep": "by a sweep", "gradient": "by gradient", "random": "at random"}
@@ -158,8 +158,8 @@ def _gains(run: DisablingTables) -> pd.DataFrame:
     can_be_named = where_chosen["verdict"] == VERDICTS[0]
     return pd.DataFrame(
         {
-            "gain": where_chosen.apply(points, axis=1),
-            "held out": held_out.apply(points, axis=1),
+            "gain": where_chosen.apply(format_change, axis=1),
+            "held out": held_out.apply(format_change, axis=1),
             "best head": best["label"].agg(lambda labels: ", ".join(labels.unique())),
             "p corrected": best["holm"].max().map(_p),
             "any head beyond chance?": can_be_named.map({True: "yes", False: "no"}),
@@ -170,7 +170,7 @@ def _gains(run: DisablingTables) -> pd.DataFrame:
 def _averages(run: DisablingTables) -> pd.DataFrame:
     table = over_seeds(of_uniform(run.average), ["task"]).set_index("task")
     verdicts = [verdict(*bounds) for bounds in table[["low", "high"]].to_numpy()]
-    return pd.DataFrame({"change": table.apply(points, axis=1), "verdict": verdicts}, index=table.index)
+    return pd.DataFrame({"change": table.apply(format_change, axis=1), "verdict": verdicts}, index=table.index)
 
 
 def _layers(run: DisablingTables) -> pd.DataFrame:
@@ -179,7 +179,7 @@ def _layers(run: DisablingTables) -> pd.DataFrame:
     means, rows = table.groupby("task", sort=False)["mean"], {}
     for end, places in {"best": means.idxmax(), "worst": means.idxmin()}.items():
         found = table.loc[places].set_index("task")
-        rows[end] = (found["layer"] + 1).astype(str) + ": " + found.apply(points, axis=1)
+        rows[end] = (found["layer"] + 1).astype(str) + ": " + found.apply(format_change, axis=1)
         rows[f"p of {end}"] = found["holm"].map(_p)
     return pd.DataFrame(rows)
 
@@ -212,7 +212,7 @@ def _removable(run: DisablingTables) -> pd.DataFrame:
         for order, same in group.groupby("order", sort=False):
             count = f"{round(same['n_disabled'].mean(), 1):g} ({100 * same['share'].mean():.0f} %)"
             is_single = len(same) == 1 and same["n_disabled"].all()  # else there is no change, or no one change
-            cells[ORDERS[order]] = f"{count}: {points(same.iloc[0])}" if is_single else count
+            cells[ORDERS[order]] = f"{count}: {format_change(same.iloc[0])}" if is_single else count
         n_heads = run.curves.loc[run.curves["task"] == task, "n_disabled"].max()
         rows.append({"task": task, "heads": n_heads} | {name: cells.get(name) for name in ORDERS.values()})
     return pd.DataFrame(rows)
@@ -224,8 +224,11 @@ def _ways(run: DisablingTables) -> pd.DataFrame:
         costs = (heads["holm"] < SIGNIFICANT) & (heads["mean"] < 0)
         means = over_seeds(heads, ["task", *HEAD])
         worst = means.loc[[means["mean"].idxmin()]]
-        worst = f"{worst['task'].iloc[0]} {head_label(worst).iloc[0]}: {points(worst.iloc[0])}"
-        change, alike = points(_on_average(averages[way])), _like_uniform(of_uniform(run.heads), heads)
+        worst = f"{worst['task'].iloc[0]} {head_label(worst).iloc[0]}: {format_change(worst.iloc[0])}"
+        change, alike = (
+            format_change(_on_average(averages[way])),
+            _like_uniform(of_uniform(run.heads), heads),
+        )
         rows.append((way, change, f"{costs.sum()} of {len(heads)}", worst, alike if way != UNIFORM else None))
     columns = ["instead", "change on average", "heads that cost", "worst head", "rank correlation with uniform"]
     return pd.DataFrame(rows, columns=columns).astype(object)
@@ -243,7 +246,7 @@ def _correlation(rows: pd.DataFrame) -> str | None:
     """Write one correlation with its interval, and several as their mean with the lowest and the highest."""
     rows = rows.dropna(subset="mean")
     if len(rows) == 1:
-        return "{:.2f} [{:.2f}, {:.2f}]".format(*rows[CHANGE].iloc[0])
+        return format_correlation(*rows[CHANGE].iloc[0])
     means = rows["mean"]
     return f"{means.mean():.2f} ({means.min():.2f} to {means.max():.2f})" if len(rows) else None
 

@@ -14,12 +14,11 @@ from darksecrets.corpora.annotated_maps import AFTER, PATTERNS
 from darksecrets.evidence.disabling import CHANGE, DisablingTables
 from darksecrets.evidence.disabling_claims import of_uniform
 from darksecrets.evidence.disabling_report import ALLOWED_LOSS
-from darksecrets.evidence.fine_tuning import VERDICTS, verdict
-from darksecrets.evidence.heads import HEAD, rank_correlation
+from darksecrets.evidence.heads import HEAD
 from darksecrets.evidence.pattern_claims import HETEROGENEOUS, VERTICAL
-from darksecrets.evidence.permutation import SIGNIFICANT, joined
 from darksecrets.evidence.repeated_words import RepeatedTables
-from darksecrets.evidence.statistics import holm, interval_of_mean, over_seeds
+from darksecrets.evidence.verdicts import VERDICTS, joined, verdict
+from darksecrets.statistics import SIGNIFICANT, holm, interval_of_mean, over_seeds, rank_correlation
 
 N_RELIED_ON = 2  # heads that the paper names for both tasks
 N_DRAWS = 4000

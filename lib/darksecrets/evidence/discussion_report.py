@@ -11,12 +11,11 @@ import pandas as pd
 from darksecrets.evidence import discussion, relation_heads
 from darksecrets.evidence.claims import RunTables
 from darksecrets.evidence.disabling import CHANGE
-from darksecrets.evidence.disabling_claims import points, signed
-from darksecrets.evidence.fine_tuning import VERDICTS
+from darksecrets.evidence.estimates import format_change, format_correlation, format_difference, signed
 from darksecrets.evidence.heads import HEAD, head_label
-from darksecrets.evidence.permutation import joined
 from darksecrets.evidence.side_by_side import REFERENCE_RUN, THIS_RUN
-from darksecrets.evidence.statistics import over_seeds
+from darksecrets.evidence.verdicts import VERDICTS, joined
+from darksecrets.statistics import over_seeds
 
 NO_RUN = "there is no such run"
 MATTERS = dict(zip(VERDICTS, ("yes", "no", "cannot tell"), strict=True))
@@ -50,10 +49,10 @@ def same_finding(run: RunTables) -> str:
     """Say how alike the two tasks' heads are: how often the same two cost most, and the correlation over all heads."""
     if run.disabling is None:
         return NO_RUN
-    share, (mean, low, high) = discussion.share_same(run.disabling), discussion.same_ranking(run.disabling)
+    share, correlation = discussion.share_same(run.disabling), discussion.same_ranking(run.disabling)
     if pd.isna(share):
         return "the run lacks one of the two tasks"
-    return f"the same two in {share:.0%} of draws; rank correlation over heads {mean:.2f} [{low:.2f}, {high:.2f}]"
+    return f"the same two in {share:.0%} of draws; rank correlation over heads {format_correlation(*correlation)}"
 
 
 def repeats_finding(run: RunTables) -> str:
@@ -61,7 +60,7 @@ def repeats_finding(run: RunTables) -> str:
     if run.disabling is None or run.repeated is None:
         return NO_RUN
     table = discussion.repeats_and_costs(discussion.to_repeats(run.disabling, run.repeated))
-    return "; ".join(f"{row.task} {row.mean:.2f} [{row.low:.2f}, {row.high:.2f}]" for row in table.itertuples())
+    return "; ".join(f"{row.task} {format_correlation(row.mean, row.low, row.high)}" for row in table.itertuples())
 
 
 def pattern_costs(this_run: RunTables, reference: RunTables) -> pd.DataFrame:
@@ -100,7 +99,7 @@ def _frame_costs(run: RunTables) -> pd.DataFrame | None:
         {
             "task": means["task"],
             "head": head_label(means),
-            "change of the score": means.apply(points, axis=1),
+            "change of the score": means.apply(format_change, axis=1),
             "matters?": means["matters"],
         }
     )
@@ -120,18 +119,13 @@ def _relied_on(run: RunTables) -> pd.DataFrame | None:
             "cost in points": table["cost"].map(signed),
             "to the same word": table["repeated"].map(_weight),
             "from other words": table["others"].map(_weight),
-            "difference": [_difference(*bounds) for bounds in table[CHANGE].to_numpy()],
+            "difference": [format_difference(*bounds) for bounds in table[CHANGE].to_numpy()],
         }
     )
 
 
 def _weight(value: float) -> str | None:
     return None if pd.isna(value) else f"{value:.3f}"
-
-
-def _difference(mean: float, low: float, high: float) -> str | None:
-    interval = "" if pd.isna(low) else f" [{low:+.3f}, {high:+.3f}]"
-    return None if pd.isna(mean) else f"{mean:+.3f}{interval}"
 
 
 def _stacked(

@@ -13,12 +13,12 @@ import pandas as pd
 from darksecrets.corpora.annotated_maps import AFTER
 from darksecrets.corpora.annotation import FEATURES
 from darksecrets.evidence import feature_gaps, feature_summaries
+from darksecrets.evidence.estimates import format_estimate
 from darksecrets.evidence.feature_gaps import ALL, INCREASES, SURE
 from darksecrets.evidence.feature_summaries import PAPER, Block
-from darksecrets.evidence.fine_tuning import counted, per_cent, verdict
-from darksecrets.evidence.permutation import SIGNIFICANT
 from darksecrets.evidence.saved import SavedTables
-from darksecrets.evidence.statistics import holm, over_seeds, p_of_interval
+from darksecrets.evidence.verdicts import counted, verdict
+from darksecrets.statistics import SIGNIFICANT, holm, over_seeds, p_of_interval
 
 MORE_WORDS = "Fine-tuning increases the attention to nouns and objects on MRPC, RTE and QQP"
 MORE_NEGATION = "Fine-tuning increases the attention to negation on QNLI"
@@ -191,7 +191,7 @@ def _of_sentences(run: Measured, kept: str) -> pd.DataFrame:
     table = judged(run, kept=kept)
     table = table[table["claim"].isin(OF_SENTENCES)]
     feature = table["first"].where(table["claim"].isin(OF_FEATURES), "")
-    text = table["verdict"] + " (" + table.apply(per_cent, axis=1) + ")"
+    text = table["verdict"] + " (" + table.apply(format_estimate, axis=1) + ")"
     return table.assign(feature=feature, text=text)[["claim", "task", "feature", "verdict", "text"]]
 
 
@@ -199,7 +199,7 @@ def _cells(run: Measured) -> dict[str, str]:
     cells = {}
     for claim, rows in judged(run).groupby("claim", sort=False):
         row = rows.iloc[0]
-        alone = f"{row['verdict']} (by {per_cent(row)} points)"
+        alone = f"{row['verdict']} (by {format_estimate(row)} points)"
         cells[claim] = alone if claim in OF_ONE_TASK else counted(rows["verdict"])
     return cells
 

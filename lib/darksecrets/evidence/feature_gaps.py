@@ -15,7 +15,7 @@ from darksecrets.analyses.feature_attention import CLS, FROM_CLS, NORM, SEP, SEP
 from darksecrets.corpora.annotated_maps import AFTER, BEFORE
 from darksecrets.errors import InputError
 from darksecrets.evidence.feature_summaries import LAYERS, PAPER, PUNCTUATION, SPECIAL, WORDS, Block
-from darksecrets.evidence.statistics import interval_of_present
+from darksecrets.statistics import interval_of_present
 
 CLS_EARLY = "[CLS] is attended to in the early layers"
 SEP_LATE = "[SEP] is attended to in the later layers"

@@ -11,12 +11,12 @@ from darksecrets.analyses.attended import RELEASED_LENGTH
 from darksecrets.analyses.feature_attention import CLS, FROM_CLS, NORM, SEP, WEIGHT
 from darksecrets.corpora.annotated_maps import AFTER
 from darksecrets.evidence import feature_claims, feature_gaps
+from darksecrets.evidence.estimates import format_change, format_estimate
 from darksecrets.evidence.feature_claims import MORE_NEGATION, MORE_WORDS, Measured, all_changes, judged
 from darksecrets.evidence.feature_gaps import FEWEST_EXAMPLES, INCREASES, TARGETS, expected_target
 from darksecrets.evidence.feature_summaries import WORDS
-from darksecrets.evidence.fine_tuning import per_cent
-from darksecrets.evidence.statistics import over_seeds
 from darksecrets.models.attention import MAX_LENGTH
+from darksecrets.statistics import over_seeds
 
 # Claims whose numbers stand in no other table.
 ON_TASKS = (
@@ -41,7 +41,7 @@ def by_task(run: Measured, checkpoint: str = AFTER, claims: Sequence[str] = ON_T
             "claim": table["claim"].where(~table["claim"].duplicated(), ""),
             "task": table["task"],
             "compared": table["first"] + " with " + table["second"],
-            "difference": table.apply(per_cent, axis=1),
+            "difference": table.apply(format_estimate, axis=1),
             "verdict": table["verdict"],
         }
     ).reset_index(drop=True)
@@ -74,7 +74,7 @@ def target_table(this_run: Measured, reference: Measured | None = None) -> pd.Da
     for task, found in mine.groupby("task", sort=False):
         others = found[found["feature"].isin(TARGETS)]
         texts = [_target(others.iloc[place]) if place < len(others) else None for place in (0, 1)]
-        itself = found[found["feature"] == CLS].apply(per_cent, axis=1).iloc[0]
+        itself = found[found["feature"] == CLS].apply(format_estimate, axis=1).iloc[0]
         theirs = middle[(middle["task"] == task) & middle["feature"].isin(TARGETS)] if middle is not None else []
         rows.append((task, expected_target(task), _target(theirs.iloc[0]) if len(theirs) else None, *texts, itself))
     columns = ["task", "paper", "reference run", "this run", "runner-up", "[CLS] to itself"]
@@ -106,7 +106,7 @@ def readings_table(this_run: Measured, checkpoint: str = AFTER) -> pd.DataFrame:
         {
             **{name: table[name] for name in key},
             **{name: (100 * table[name]).map("{:.1f}".format) for name in ("paper", "released")},
-            "difference": table.apply(per_cent, axis=1),
+            "difference": table.apply(format_estimate, axis=1),
             "rank correlation": table["correlation"].map("{:.2f}".format, na_action="ignore"),
         }
     )
@@ -189,16 +189,11 @@ def sure_summary(run: Measured) -> pd.DataFrame:
 
 def _increases(run: Measured) -> dict[tuple[str, str], str]:
     found = all_changes(run)
-    return {(row["feature"], row["task"]): _signed(row) for _, row in found.iterrows()}
-
-
-def _signed(row: pd.Series) -> str:
-    interval = "" if pd.isna(row["low"]) else f" [{100 * row['low']:+.2f}, {100 * row['high']:+.2f}]"
-    return f"{100 * row['mean']:+.2f}{interval}"
+    return {(row["feature"], row["task"]): format_change(row) for _, row in found.iterrows()}
 
 
 def _target(row: pd.Series) -> str:
-    return f"{row['feature']} {per_cent(row)}"
+    return f"{row['feature']} {format_estimate(row)}"
 
 
 def _held(run: Measured, *claims: str) -> str:

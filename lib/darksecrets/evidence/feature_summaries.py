@@ -15,8 +15,7 @@ import pandas as pd
 from darksecrets.analyses.feature_attention import CLS, FEATURE_COLUMNS, NORM, SEP_SUM, WEIGHT
 from darksecrets.corpora.annotated_maps import AFTER, BEFORE
 from darksecrets.corpora.annotation import FEATURES
-from darksecrets.evidence.heads import rank_correlation
-from darksecrets.evidence.statistics import holm, interval_of_mean, interval_of_present, p_of_interval
+from darksecrets.statistics import holm, interval_of_mean, interval_of_present, p_of_interval, rank_correlation
 
 PUNCTUATION = "punctuation"
 WORDS = tuple(feature for feature in FEATURES if feature != PUNCTUATION)

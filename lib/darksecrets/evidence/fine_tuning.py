@@ -3,7 +3,7 @@
 Explained in the chapter *What fine-tuning changes*.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,9 @@ from darksecrets.corpora import glue
 from darksecrets.corpora.scores import METRICS, evaluate
 from darksecrets.errors import InputError
 from darksecrets.evidence import reported
-from darksecrets.evidence.statistics import bootstrap_interval, interval_of_mean, over_seeds
+from darksecrets.evidence.estimates import format_difference, format_estimate
+from darksecrets.evidence.verdicts import verdict
+from darksecrets.statistics import bootstrap_interval, interval_of_mean, over_seeds
 
 PAPER, RELEASED = READINGS
 NAMES = ("pre-trained, not fine-tuned", "random weights, fine-tuned", "pre-trained, fine-tuned")
@@ -22,7 +24,6 @@ SETTING_NAMES = dict(zip(SETTINGS, NAMES, strict=True))
 SETTING = ["initialization", "finetuned"]
 SCORED = ["task", "metric", *SETTING]  # what has a number in Table 1
 EXCEPTED = "QQP"  # the task on which, the paper says, the last two layers do not change most
-VERDICTS = ("holds", "does not hold", "cannot tell")
 
 
 def scores(predictions: pd.DataFrame) -> pd.DataFrame:
@@ -101,12 +102,6 @@ def seeds_note(this_run: pd.DataFrame, reference: pd.DataFrame | None = None) ->
     return " ".join(f"{name} has {_seeds(scores)}." for name, scores in runs.items())
 
 
-def per_cent(row: pd.Series) -> str:
-    """Write a row's mean with its interval in per cent: `84.1 [82.0, 86.3]`."""
-    interval = "" if pd.isna(row["low"]) else f" [{100 * row['low']:.1f}, {100 * row['high']:.1f}]"
-    return f"{100 * row['mean']:.1f}{interval}"
-
-
 def change_by(similarities: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     """Average cosine similarity over examples: one row per task, reading and `by` (layer, or layer and head).
 
@@ -145,18 +140,6 @@ def _closest_pair(similarities: pd.DataFrame, n_layers: int, level: float) -> pd
     table = _means(difference.assign(pair=f"{late + 1} and {early + 1}"), ["pair", "seed"], "difference", level)
     lowest = sorted(means.nsmallest(2).index + 1)
     return over_seeds(table, ["pair"], level=level).assign(most_changed=f"{lowest[0]} and {lowest[1]}")
-
-
-def verdict(low: float, high: float) -> str:
-    """Say whether a claimed positive difference holds, given its interval."""
-    holds, fails, undecided = VERDICTS
-    return holds if low > 0 else fails if high < 0 else undecided
-
-
-def counted(verdicts: Iterable[str]) -> str:
-    """Count verdicts: `holds: 5, does not hold: 1, cannot tell: 1`."""
-    found = list(verdicts)
-    return ", ".join(f"{name}: {found.count(name)}" for name in VERDICTS)
 
 
 def n_holding(differences: pd.DataFrame) -> int:
@@ -225,7 +208,7 @@ def halves(by_layer: pd.DataFrame) -> str:
 def _by_setting(scores: pd.DataFrame, name: str) -> pd.DataFrame:
     """Average each setting over its own seeds, and write the cells in a column of that name."""
     parts = [over_seeds(group, SCORED) for _, group in scores.groupby(SETTING, sort=False)]
-    return pd.concat(parts, ignore_index=True).assign(**{name: lambda rows: rows.apply(per_cent, axis=1)})
+    return pd.concat(parts, ignore_index=True).assign(**{name: lambda rows: rows.apply(format_estimate, axis=1)})
 
 
 def _seeds(scores: pd.DataFrame) -> str:
@@ -235,7 +218,7 @@ def _seeds(scores: pd.DataFrame) -> str:
 
 
 def _cells(by_task: pd.DataFrame) -> dict[str, str]:
-    return dict(zip(by_task["task"], by_task.apply(per_cent, axis=1), strict=True))
+    return dict(zip(by_task["task"], by_task.apply(format_estimate, axis=1), strict=True))
 
 
 def _last_two(last_two: pd.DataFrame) -> dict[str, tuple[str, str]]:
@@ -243,7 +226,7 @@ def _last_two(last_two: pd.DataFrame) -> dict[str, tuple[str, str]]:
     return {
         row.task: (
             f"{row.most_changed} ({verdict(row.low, row.high)})",
-            f"{row.pair}: {row.mean:+.3f} [{row.low:+.3f}, {row.high:+.3f}]",
+            f"{row.pair}: {format_difference(row.mean, row.low, row.high)}",
         )
         for row in last_two.itertuples()
     }

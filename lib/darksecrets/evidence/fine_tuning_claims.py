@@ -8,9 +8,11 @@ import pandas as pd
 from darksecrets.corpora.tasks import TASKS
 from darksecrets.evidence import reported
 from darksecrets.evidence.disabling_claims import over_tasks
-from darksecrets.evidence.fine_tuning import EXCEPTED, VERDICTS, counted, n_holding, per_cent, verdict
+from darksecrets.evidence.estimates import format_estimate
+from darksecrets.evidence.fine_tuning import EXCEPTED, n_holding
 from darksecrets.evidence.fine_tuning_tables import FineTuningTables
-from darksecrets.evidence.statistics import over_seeds
+from darksecrets.evidence.verdicts import VERDICTS, counted, verdict
+from darksecrets.statistics import over_seeds
 
 ADDED = f"{100 * reported.AVERAGE_GAIN:.1f}"
 BEATS_RANDOM = "Pre-trained weights beat random ones after fine-tuning (every task)"
@@ -58,7 +60,7 @@ def average_gain(run: FineTuningTables) -> pd.DataFrame:
 
 def average_points(run: FineTuningTables) -> str:
     """Write `average_gain` in points, with its interval."""
-    return per_cent(average_gain(run).iloc[0])
+    return format_estimate(average_gain(run).iloc[0])
 
 
 def claims(this_run: FineTuningTables, reference: FineTuningTables | None = None) -> pd.DataFrame:

@@ -5,9 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import sparse, stats
-
-from darksecrets.evidence.pattern_agreement import bounds
 
 HEAD = ["layer", "head"]
 STANDS_OUT = 0.99  # the quantile of all heads beyond which one stands out, as in the paper
@@ -61,69 +58,6 @@ def each(table: pd.DataFrame, key: Sequence[str], unit: Sequence[str], columns: 
     """Yield each value of `key` in a table, as a dictionary, with its rows laid out by `wide`."""
     for values, group in table.groupby(list(key), sort=False, observed=True):
         yield dict(zip(key, values, strict=True)), wide(group, unit, columns)
-
-
-def averaged(values: np.ndarray, codes: np.ndarray) -> np.ndarray:
-    """Average rows (unit, head) that have the same code, 0 to the number of codes less 1: (code, head)."""
-    sizes = np.bincount(codes)
-    members = sparse.csr_array((1 / sizes[codes], (codes, np.arange(len(codes)))), shape=(len(sizes), len(codes)))
-    return members @ values
-
-
-def contributions(
-    values: np.ndarray, clusters: np.ndarray, strata: np.ndarray | None = None, n_clusters: int | None = None
-) -> np.ndarray:
-    """Return what each cluster adds to the mean of `values` (unit, head): (cluster, head), whose sum is the mean.
-
-    `clusters` are codes from 0 to `n_clusters` less 1 (by default the highest that occurs). With `strata`, whole
-    numbers, the mean is that of the strata's own means, each with equal weight.
-    """
-    strata = np.zeros(len(values), dtype=int) if strata is None else strata
-    n_clusters = clusters.max() + 1 if n_clusters is None else n_clusters
-    sizes = np.bincount(strata)
-    weights = 1 / (np.count_nonzero(sizes) * sizes[strata])
-    places = (clusters, np.arange(len(values)))
-    return sparse.csr_array((weights, places), shape=(n_clusters, len(values))) @ values
-
-
-def clustered_interval(
-    values: np.ndarray, clusters: np.ndarray, strata: np.ndarray | None = None, level: float = 0.95
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Mean of `values` (unit, head) over units with its t-interval over clusters: (mean, low, high), each (head,).
-
-    Units of a cluster may depend on one another. `clusters` and `strata` are those of `contributions`. With no more
-    clusters than strata there is no interval: bounds are NaN.
-    """
-    strata = np.zeros(len(values), dtype=int) if strata is None else np.unique(strata, return_inverse=True)[1]
-    mean = contributions(values, clusters, strata).sum(0)
-    rest = contributions(values - averaged(values, strata)[strata], clusters, strata)
-    n_clusters, n_strata = len(np.unique(clusters)), strata.max() + 1
-    if n_clusters <= n_strata:
-        return mean, np.full_like(mean, np.nan), np.full_like(mean, np.nan)
-    freedom = n_clusters - n_strata
-    error = np.sqrt(n_clusters / freedom * (rest**2).sum(0))
-    half = stats.t.ppf((1 + level) / 2, freedom) * error
-    return mean, mean - half, mean + half
-
-
-def rank_correlation(
-    one: np.ndarray, other: np.ndarray, n_resamples: int = 1000, seed: int = 0
-) -> tuple[float, float, float]:
-    """Spearman's rank correlation of two values per head, with its bootstrap interval over heads: (mean, low, high).
-
-    All three are NaN where one of the two is the same for all heads.
-    """
-    one, other = np.asarray(one, dtype=float), np.asarray(other, dtype=float)
-    chosen = np.random.default_rng(seed).integers(len(one), size=(n_resamples, len(one)))
-    low, high = bounds(_correlated(one[chosen], other[chosen]))
-    return float(_correlated(one[None], other[None])[0]), float(low), float(high)
-
-
-def _correlated(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    ranks = [stats.rankdata(values, axis=1) for values in (one, other)]
-    one, other = (rank - rank.mean(1, keepdims=True) for rank in ranks)
-    scale = np.sqrt((one**2).sum(1) * (other**2).sum(1))
-    return np.divide((one * other).sum(1), scale, out=np.full(len(one), np.nan), where=scale > 0)
 
 
 def standing_out(by_head: pd.DataFrame, by: Sequence[str] = ()) -> pd.DataFrame:

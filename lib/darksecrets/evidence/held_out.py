@@ -8,9 +8,7 @@ import pandas as pd
 from scipy import stats
 
 from darksecrets.analyses.disabling import Swept
-from darksecrets.evidence.heads import rank_correlation
-from darksecrets.evidence.paired import contributions_to_change, drawn_changes, paired_changes
-from darksecrets.evidence.permutation import ROUNDING
+from darksecrets.statistics import ROUNDING, contributions_to_change, drawn_changes, paired_changes, rank_correlation
 
 N_SPLITS = 200
 CHOSEN = ["layer", "head", "best", "best_low", "best_high", "same_half", "mean", "low", "high", "share", "n_splits"]

@@ -9,13 +9,12 @@ import pandas as pd
 
 from darksecrets.corpora.annotated_maps import AFTER
 from darksecrets.evidence import link_distance, link_heads
-from darksecrets.evidence.fine_tuning import counted, verdict
 from darksecrets.evidence.heads import HEAD, named
 from darksecrets.evidence.link_distance import FAR, excess, smaller
 from darksecrets.evidence.link_heads import RUN, SURE
-from darksecrets.evidence.permutation import all_positive, any_positive, joined
 from darksecrets.evidence.saved import SavedTables
-from darksecrets.evidence.statistics import over_seeds
+from darksecrets.evidence.verdicts import all_positive, any_positive, counted, joined, verdict
+from darksecrets.statistics import over_seeds
 
 CASE = ["task", "relation", "direction"]
 CASES = "each task, relation and direction"

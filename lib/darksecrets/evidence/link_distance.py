@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 
 from darksecrets.analyses.link_attention import DIRECTIONS
-from darksecrets.evidence.heads import HEAD, Wide, clustered_interval, contributions, each, wide
+from darksecrets.evidence.heads import HEAD, Wide, each, wide
 from darksecrets.evidence.link_heads import CASE, LINK, RUN, correlated
-from darksecrets.evidence.permutation import SIGNIFICANT, flipped
+from darksecrets.statistics import SIGNIFICANT, cluster_sums, clustered_interval, sign_flip_test
 
 Spans = Mapping[str, tuple[float, float]]  # name: distances from, to
 NEAR, FAR = "1", "2 or more"
@@ -46,7 +46,7 @@ def matched(links: pd.DataFrame, spans: Spans = SPANS) -> pd.DataFrame:
     `span` names distances (`SPANS`, `CLASSES`). `mean`, the link's weight, `null` and `others` are averages over links
     that have both nulls, `n` of them. `difference` is that from `null`, `low` to `high` its t-interval over examples;
     `others_difference`, `others_low` and `others_high` are those from `others`. `p_corrected` is the larger of the two
-    differences' p of `permutation.flipped`, which turns examples around, each corrected over the heads, directions and
+    differences' p of `sign_flip_test`, which turns examples around, each corrected over the heads, directions and
     nulls of a relation: that any of its heads is wrongly said to beat both has a chance of .05 at most. `specific`,
     whether it is below .05. A span without links has no rows.
     """
@@ -158,15 +158,15 @@ def _tested(weights: Wide, by_distance: bool) -> pd.DataFrame:
     tables, parts = [], []
     for direction in DIRECTIONS:
         link = weights.values[direction]
-        columns = {"mean": contributions(link, clusters, strata).sum(0)}
+        columns = {"mean": cluster_sums(link, clusters, strata).sum(0)}
         for null, before in NULLS.items():
             other = weights.values[f"{direction}_{null}"]
-            columns[null] = contributions(other, clusters, strata).sum(0)
+            columns[null] = cluster_sums(other, clusters, strata).sum(0)
             interval = clustered_interval(link - other, clusters, strata)
             columns |= {before + end: bound for end, bound in zip(INTERVAL, interval, strict=True)}
-            parts.append(contributions(link - other, clusters, strata))
+            parts.append(cluster_sums(link - other, clusters, strata))
         tables.append(weights.table(direction=direction, **columns, n=len(weights.units)))
-    _, p_corrected = flipped(np.hstack(parts))
+    _, p_corrected = sign_flip_test(np.hstack(parts))
     # A head that beats both nulls beats the one that is harder to beat.
     p_corrected = p_corrected.reshape(len(DIRECTIONS), len(NULLS), -1).max(axis=1).ravel()
     return pd.concat(tables, ignore_index=True).assign(p_corrected=p_corrected, specific=p_corrected < SIGNIFICANT)
@@ -184,12 +184,12 @@ def _against_neighbour(weights: Wide) -> pd.DataFrame:
         neighbour = weights.values[column][known]
         differences = neighbour - weights.values[direction][known]
         interval = clustered_interval(differences, *given[:2])
-        columns = (contributions(neighbour, *given).sum(0), side, *interval)
+        columns = (cluster_sums(neighbour, *given).sum(0), side, *interval)
         tables.append(weights.table(direction=direction, **dict(zip(NEIGHBOUR[:-1], columns, strict=True))))
-        parts.append(contributions(differences, *given))
+        parts.append(cluster_sums(differences, *given))
     if not tables:
         return pd.DataFrame(columns=[*PLACE, *NEIGHBOUR])
-    _, p_corrected = flipped(np.hstack(parts))
+    _, p_corrected = sign_flip_test(np.hstack(parts))
     table = pd.concat(tables, ignore_index=True).assign(neighbour_p_corrected=p_corrected)
     table = table.loc[table.groupby(["direction", *HEAD], sort=False)["neighbour"].idxmax()]
     return table.assign(relation=weights.units["relation"].iloc[0])

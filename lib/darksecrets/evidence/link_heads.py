@@ -10,9 +10,8 @@ import pandas as pd
 from scipy import stats
 
 from darksecrets.analyses.link_attention import DIRECTIONS
-from darksecrets.evidence.heads import HEAD, averaged, each, rank_correlation, standing_out
-from darksecrets.evidence.pattern_agreement import resampled
-from darksecrets.evidence.statistics import interval_of_mean
+from darksecrets.evidence.heads import HEAD, each, standing_out
+from darksecrets.statistics import averaged, interval_of_mean, rank_correlation, resampled
 
 RUN = ["task", "checkpoint", "seed"]
 CASE = [*RUN, "relation", "direction"]

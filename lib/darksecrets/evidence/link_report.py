@@ -4,10 +4,10 @@ In tables a link is named by who attends to whom, and a head as "layer-head", co
 in the chapter *Token-to-token attention*.
 """
 
-import numpy as np
 import pandas as pd
 
 from darksecrets.evidence import link_distance
+from darksecrets.evidence.estimates import format_correlation, format_difference
 from darksecrets.evidence.heads import head_label
 from darksecrets.evidence.link_claims import CASE, Measured, candidate_tests, tuned
 from darksecrets.evidence.link_distance import BOTH, FAR, FOLLOWS_LINK, FOLLOWS_NEIGHBOUR, NEAR, NEITHER, excess
@@ -94,7 +94,7 @@ def released_table(released: pd.DataFrame) -> pd.DataFrame:
     """
     numbers = ["paper", "released", "mean", "low", "high"]
     means = named_links(tuned(released)).groupby(["task", "link"], sort=False, observed=True)[numbers].mean()
-    correlation = [f"{row.mean:.2f} [{row.low:.2f}, {row.high:.2f}]" for row in means.itertuples()]
+    correlation = [format_correlation(row.mean, row.low, row.high) for row in means.itertuples()]
     return means[["paper", "released"]].assign(**{"rank correlation": correlation}).reset_index()
 
 
@@ -163,4 +163,4 @@ def _above(tests: pd.DataFrame) -> dict[str, list[str | None]]:
 
 def _intervals(tests: pd.DataFrame, *columns: str) -> list[str | None]:
     rows = tests[list(columns)].to_numpy()
-    return [None if np.isnan(mean) else f"{mean:+.3f} [{low:.3f}, {high:.3f}]" for mean, low, high in rows]
+    return [format_difference(*bounds) for bounds in rows]

@@ -6,9 +6,10 @@ Explained in the chapter *The explorer*.
 import pandas as pd
 
 from darksecrets.evidence.disabling import DisablingTables
-from darksecrets.evidence.disabling_claims import of_uniform, points
+from darksecrets.evidence.disabling_claims import of_uniform
+from darksecrets.evidence.estimates import format_change
 from darksecrets.evidence.heads import HEAD, head_label
-from darksecrets.evidence.statistics import over_seeds
+from darksecrets.statistics import over_seeds
 
 BESIDE = "change of the score"
 
@@ -26,4 +27,4 @@ def beside_the_score(effects: pd.DataFrame, task: str, tables: DisablingTables |
         return found.assign(**{BESIDE: None})
     by_head = over_seeds(rows, HEAD).set_index(HEAD)
     keys = effects[HEAD].itertuples(index=False, name=None)
-    return found.assign(**{BESIDE: [points(by_head.loc[key]) if key in by_head.index else None for key in keys]})
+    return found.assign(**{BESIDE: [format_change(by_head.loc[key]) if key in by_head.index else None for key in keys]})

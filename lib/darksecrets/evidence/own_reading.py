@@ -10,8 +10,8 @@ import pandas as pd
 
 from darksecrets.analyses.feature_attention import CLS, SEP, SEP_SUM
 from darksecrets.analyses.own_model import Subject
-from darksecrets.evidence.disabling_claims import beyond_chance, points, signed
-from darksecrets.evidence.fine_tuning import per_cent
+from darksecrets.evidence.disabling_claims import beyond_chance
+from darksecrets.evidence.estimates import format_change, format_estimate, signed
 from darksecrets.evidence.heads import HEAD, head_label
 from darksecrets.evidence.own_report import (
     FIRST_STEP,
@@ -22,9 +22,10 @@ from darksecrets.evidence.own_report import (
     OwnTables,
     shown_name,
 )
-from darksecrets.evidence.permutation import ROUNDING
+from darksecrets.statistics import ROUNDING
 
 N_SHOWN = 12  # heads in the table
+MORE = "More examples, or a larger tolerance, may change that."
 MOST_NAMED = 10  # classes whose order is written out
 FEW = 100  # held-out examples, below which an interval is wide
 METRICS = {"accuracy": "accuracy", "pearson": "correlation (Pearson)"}
@@ -38,7 +39,7 @@ with disabled(model, recommended("heads.json")):
 def overview(report: OwnReport) -> pd.DataFrame:
     """Lay out what was read, and how the model scores on it: two columns, what and value."""
     rows = read(report.subject) | {
-        METRICS[report.subject.metric]: per_cent(report.tables.baseline.iloc[0]),
+        METRICS[report.subject.metric]: format_estimate(report.tables.baseline.iloc[0]),
         "best constant answer": f"{100 * report.constant:.1f}",
     }
     return pd.DataFrame({"what": list(rows), "value": list(rows.values())})
@@ -117,7 +118,7 @@ def best_head(tables: OwnTables) -> str:
     label = head_label(tables.chosen).iloc[0]
     return (
         f"The head that gains most when it is disabled is {label} (layer-head): {signed(row['best'])} points on the "
-        f"examples that chose it. A head chosen on one half gains {points(row)} on the other."
+        f"examples that chose it. A head chosen on one half gains {format_change(row)} on the other."
     )
 
 
@@ -136,30 +137,28 @@ def removal_finding(report: OwnReport) -> str:
 def recommendation(report: OwnReport) -> str:
     """Say in full which choice was made, and what it cost where; or why no heads are recommended."""
     found, n_heads = report.recommended, len(report.tables.heads)
-    score, without = (per_cent(_named(numbers)) for numbers in (found.score, found.score_without))
+    score, without = (format_estimate(_named(numbers)) for numbers in (found.score, found.score_without))
     if found.reason == NOT_LEARNED:
         return (
             f"No heads are recommended, since the model is not clearly better than a constant answer: "
-            f"{METRICS[report.subject.metric]} {per_cent(report.tables.baseline.iloc[0])}, where the best constant "
-            f"answer has {100 * report.constant:.1f}.{_reversed(report)}"
+            f"{METRICS[report.subject.metric]} {format_estimate(report.tables.baseline.iloc[0])}, where the best "
+            f"constant answer has {100 * report.constant:.1f}.{_reversed(report)}"
         )
     if found.reason == FIRST_STEP:
         return (
             f"On the {found.n_choosing} examples that choose, already the first step costs more than "
-            f"{_tolerated(report)}, so no head is recommended. More examples, or a larger tolerance, may "
-            "change that."
+            f"{_tolerated(report)}, so no head is recommended. {MORE}"
         )
     if found.reason == HELD_OUT:
         return (
             f"No heads are recommended. Disabling {len(found.chosen)} of {n_heads} costs at most {_tolerated(report)} "
             f"on the {found.n_choosing} examples that chose them, but more on the {found.n_held_out} others: there the "
-            f"score changes by {points(_named(found.cost))} points, from {score} to {without}. More examples, or a "
-            "larger tolerance, may change that."
+            f"score changes by {format_change(_named(found.cost))} points, from {score} to {without}. {MORE}"
         )
     return (
         f"{len(found.heads)} of {n_heads} heads, taken {ORDERS[found.order]}, were chosen on {found.n_choosing} "
         f"examples to cost at most {_tolerated(report)} there. On the {found.n_held_out} other examples "
-        f"the score changes by {points(_named(found.cost))} points: from {score} to {without}."
+        f"the score changes by {format_change(_named(found.cost))} points: from {score} to {without}."
     )
 
 
@@ -201,7 +200,7 @@ def heads_table(tables: OwnTables, n_shown: int = N_SHOWN) -> pd.DataFrame:
         rows.append(
             {
                 "head": label,
-                "change": points(pd.Series(row)),
+                "change": format_change(pd.Series(row)),
                 "p": f"{row['p']:.4f}",
                 "p corrected": f"{row['holm']:.4f}",
                 "main pattern": f"{pattern['main']} ({pattern['purity']:.0%})",

@@ -23,12 +23,10 @@ from darksecrets.corpora import annotated_maps, glue, own_language
 from darksecrets.errors import InputError
 from darksecrets.evidence import disabling, feature_summaries, pattern_shares
 from darksecrets.evidence.heads import HEAD
-from darksecrets.evidence.paired import paired_changes, score_interval
-from darksecrets.evidence.permutation import ROUNDING
 from darksecrets.evidence.saved import SavedTables
-from darksecrets.evidence.statistics import unseen
 from darksecrets.models.ablation import SCHEMA, Head
 from darksecrets.runs import Store
+from darksecrets.statistics import ROUNDING, paired_changes, score_interval, zero_event_upper_bound
 
 CHOOSES = (SWEEP, GRADIENT)  # orders that may be recommended
 # Why no heads are recommended.
@@ -234,7 +232,7 @@ def _change(one: Removed, step: int) -> tuple[float, float, float]:
     """Return the change of the score at a step; an interval without width gets that of what no example shows."""
     found = paired_changes(one.metric, one.label, one.answers[:, 0], one.answers[:, [step]])
     mean, low, high = (float(values[0]) for values in found)
-    reach = float(unseen(len(one.label))) if step and low == high else 0.0
+    reach = float(zero_event_upper_bound(len(one.label))) if step and low == high else 0.0
     return mean, low - reach, high + reach
 
 

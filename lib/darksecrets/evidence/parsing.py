@@ -13,8 +13,8 @@ import pandas as pd
 
 from darksecrets.corpora import linguistics, universal_dependencies
 from darksecrets.corpora.annotation import FEATURES, RELATIONS, Sentence
-from darksecrets.evidence import fine_tuning
-from darksecrets.evidence.statistics import bootstrap_interval
+from darksecrets.evidence import estimates
+from darksecrets.statistics import bootstrap_interval
 
 KEPT = ("all", "sure")  # sentences
 WORDS = "words"
@@ -88,7 +88,7 @@ def agreement_table(table: pd.DataFrame) -> pd.DataFrame:
     columns = {"in gold": table["gold"], "by parser": table["found"]}
     shares = {"precision": "precision", "recall": "recall", "sentences": "sentences alike"}
     columns |= {title: (100 * table[name]).map("{:.1f}".format) for name, title in shares.items()}
-    columns["agreement (F1)"] = table.apply(fine_tuning.per_cent, axis=1)
+    columns["agreement (F1)"] = table.apply(estimates.format_estimate, axis=1)
     shown = pd.DataFrame(columns).astype(object).where(table["mean"].notna(), other=None)
     return pd.concat([table["feature"], shown], axis=1)
 

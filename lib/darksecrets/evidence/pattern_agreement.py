@@ -12,11 +12,11 @@ import numpy as np
 import pandas as pd
 
 from darksecrets.corpora.annotated_maps import ANNOTATORS, PATTERNS, check_labels
+from darksecrets.statistics import bounds, resampled
 
 ALL = "all patterns"
 METHODS = ("network", "baseline")
 BETWEEN = "between the annotators"
-N_RESAMPLES = 1000
 Statistic = Callable[[np.ndarray], np.ndarray]  # of counts (..., label, other label)
 
 
@@ -164,27 +164,6 @@ def with_interval(statistic: Statistic, tables: np.ndarray) -> tuple[float, floa
     drawn = (resampled(n_heads) @ flat).reshape(-1, repeats, *tables.shape[2:])
     low, high = bounds(statistic(drawn).mean(1))
     return float(statistic(tables.sum(1)).mean()), float(low), float(high)
-
-
-def resampled(n: int, seed: int | Sequence[int] = 0, n_resamples: int = N_RESAMPLES) -> np.ndarray:
-    """Draw n units with replacement, many times: how often each was drawn, (resample, unit).
-
-    A single unit says nothing of others: its draws are NaN, and so is the interval of whatever is computed from them.
-    """
-    if n == 1:
-        return np.full((n_resamples, 1), np.nan)
-    chosen = np.random.default_rng(seed).integers(n, size=(n_resamples, n))
-    places = chosen + n * np.arange(n_resamples)[:, None]
-    return np.bincount(places.ravel(), minlength=n * n_resamples).reshape(n_resamples, n).astype(float)
-
-
-def bounds(draws: np.ndarray, level: float = 0.95) -> np.ndarray:
-    """Return the percentile interval of draws along the first axis, (low and high, ...); undefined draws are left out.
-
-    Undefined is a statistic of a draw without what it is about, as of a pattern that none of its heads has.
-    """
-    columns = pd.DataFrame(draws.reshape(len(draws), -1))
-    return columns.quantile([(1 - level) / 2, (1 + level) / 2]).to_numpy().reshape(2, *draws.shape[1:])
 
 
 def kappa(counts: np.ndarray) -> np.ndarray:

@@ -11,10 +11,11 @@ import pandas as pd
 
 from darksecrets.corpora.annotated_maps import PATTERNS
 from darksecrets.evidence import pattern_shares, reported
-from darksecrets.evidence.fine_tuning import counted, per_cent, verdict
+from darksecrets.evidence.estimates import format_estimate
 from darksecrets.evidence.pattern_shares import AFTER, MEDIAN_PURITY, Estimate, over_fine_tunings
 from darksecrets.evidence.saved import SavedTables
-from darksecrets.evidence.statistics import over_seeds
+from darksecrets.evidence.verdicts import counted, verdict
+from darksecrets.statistics import over_seeds
 
 VERTICAL, HETEROGENEOUS = "Vertical", "Heterogeneous"
 NAMED = tuple(pattern for pattern in PATTERNS if pattern != HETEROGENEOUS)  # the patterns that could be repeated
@@ -123,14 +124,14 @@ def by_task(run: Measured) -> pd.DataFrame:
         rows.append(
             {
                 "task": task,
-                "median purity": per_cent(purity.loc[task]),
+                "median purity": format_estimate(purity.loc[task]),
                 "shared patterns": shared[task],
                 "limited": keeps if shared[task] >= SHARED_PATTERNS else "does not hold",
-                "Heterogeneous": per_cent(heterogeneous.loc[task]),
+                "Heterogeneous": format_estimate(heterogeneous.loc[task]),
                 "between": inside(heterogeneous.loc[task], *sorted(reported.HETEROGENEOUS.values())),
-                "Vertical ahead": per_cent(common),
+                "Vertical ahead": format_estimate(common),
                 "common": verdict(common["low"], common["high"]),
-                "Vertical ahead of named": per_cent(common_named),
+                "Vertical ahead of named": format_estimate(common_named),
                 "common_named": verdict(common_named["low"], common_named["high"]),
             }
         )
@@ -159,7 +160,7 @@ def judged(run: Measured) -> pd.DataFrame:
     for claim in (FEWEST, MOST):
         if claim in ahead.index:
             row = ahead.loc[claim]
-            rows.append((claim, row["task"], verdict(row["low"], row["high"]), f"by {per_cent(row)} points"))
+            rows.append((claim, row["task"], verdict(row["low"], row["high"]), f"by {format_estimate(row)} points"))
     return pd.DataFrame(rows, columns=["claim", "task", "verdict", "evidence"])
 
 
@@ -197,11 +198,11 @@ def judged_maps(scores: pd.DataFrame, annotated: pd.DataFrame) -> pd.DataFrame:
     """Judge the statements on the annotated maps, which no run changes (`claims`): claim, verdict, evidence."""
     vertical = annotated.set_index(["checkpoint", "pattern"]).loc[(AFTER, VERTICAL)]
     near = inside(vertical, reported.VERTICAL_SHARE - TOLERANCE, reported.VERTICAL_SHARE + TOLERANCE)
-    rows = [(ANNOTATED, near, f"{per_cent(vertical)} %")]
+    rows = [(ANNOTATED, near, f"{format_estimate(vertical)} %")]
     of_network = scores.set_index(["method", "metric"]).loc["network"]
     for metric, claim in F1.items():
         row, printed = of_network.loc[metric], reported.CLASSIFIER_F1
-        found = f"{row['mean']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
+        found = format_estimate(row, 2, scale=1)
         rows.append((claim, verdict(row["low"] - printed, row["high"] - printed), found))
     return pd.DataFrame(rows, columns=["claim", "verdict", "evidence"])
 
@@ -213,11 +214,11 @@ def figure_2(this_run: pd.DataFrame, reference: pd.DataFrame | None = None) -> p
     `pattern_shares.shares`.
     """
     key = ["task", "pattern"]
-    table = _tuned_shares(this_run).assign(**{"this run": lambda rows: rows.apply(per_cent, axis=1)})
+    table = _tuned_shares(this_run).assign(**{"this run": lambda rows: rows.apply(format_estimate, axis=1)})
     printed = [(task, HETEROGENEOUS, f"{100 * share:.0f}") for task, share in reported.HETEROGENEOUS.items()]
     table = table.merge(pd.DataFrame(printed, columns=[*key, "paper"]), on=key, how="left")
     if reference is not None:
-        middle = _tuned_shares(reference).assign(**{"reference run": lambda rows: rows.apply(per_cent, axis=1)})
+        middle = _tuned_shares(reference).assign(**{"reference run": lambda rows: rows.apply(format_estimate, axis=1)})
         table = table.merge(middle[[*key, "reference run"]], on=key, how="left")
     else:
         table["reference run"] = None

@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 
 from darksecrets.corpora.annotated_maps import AFTER, BEFORE, PATTERNS
-from darksecrets.evidence.pattern_agreement import N_RESAMPLES, bounds, head_tables, prediction_tables, resampled
-from darksecrets.evidence.statistics import bootstrap_interval, interval_of_mean, over_seeds
+from darksecrets.evidence.pattern_agreement import head_tables, prediction_tables
+from darksecrets.statistics import N_RESAMPLES, bootstrap_interval, bounds, interval_of_mean, over_seeds, resampled
 
 KEY = ["task", "seed", "checkpoint"]
 PURE = 0.9  # share of its inputs in one pattern from which a head counts as pure

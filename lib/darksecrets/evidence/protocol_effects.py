@@ -17,14 +17,16 @@ from darksecrets.corpora.tasks import TASKS
 from darksecrets.evidence import disabling_claims, feature_claims, feature_gaps, reported
 from darksecrets.evidence import protocol_tables as tables
 from darksecrets.evidence.disabling import DisablingTables
-from darksecrets.evidence.disabling_claims import of_uniform, over_tasks, points
+from darksecrets.evidence.disabling_claims import of_uniform, over_tasks
+from darksecrets.evidence.estimates import format_change, format_difference, format_estimate
 from darksecrets.evidence.feature_summaries import PAPER, RELEASED, WORDS
-from darksecrets.evidence.fine_tuning import counted, headline, of_setting, per_cent, verdict
+from darksecrets.evidence.fine_tuning import headline, of_setting
 from darksecrets.evidence.heads import named
 from darksecrets.evidence.link_claims import tuned
 from darksecrets.evidence.relation_heads import BETWEEN_TOKENS, BETWEEN_WORDS
-from darksecrets.evidence.statistics import interval_of_mean, over_seeds
+from darksecrets.evidence.verdicts import counted, verdict
 from darksecrets.models.attention import MAX_LENGTH
+from darksecrets.statistics import interval_of_mean, over_seeds
 
 INTERVAL, SAMPLING = ("low", "high"), ("sampling_low", "sampling_high")
 
@@ -60,8 +62,8 @@ def lowest_score(run: DisablingTables) -> str | None:
     row = found.iloc[0]
     before = run.baseline.loc[run.baseline["task"] == row["task"], "mean"].mean()
     return (
-        f"{row['task']} scores {100 * before:.1f} % with nothing disabled and {per_cent(row)} % with the worst head "
-        f"disabled; a drop below chance: {row['verdict']}"
+        f"{row['task']} scores {100 * before:.1f} % with nothing disabled and {format_estimate(row)} % with the worst "
+        f"head disabled; a drop below chance: {row['verdict']}"
     )
 
 
@@ -101,8 +103,9 @@ def padding(by_layer: pd.DataFrame) -> str | None:
     same = sum((group["mean"].rank() == group["mean_paper"].rank()).all() for group in orders)
     first = sum(group["mean"].idxmin() == group["mean_paper"].idxmin() for group in orders)
     place = f"layer {both['layer'][most] + 1} on {both['task'][most]}"
+    largest = format_difference(difference[most], difference[most] - half[most], difference[most] + half[most])
     return (
-        f"the similarity moves by up to {_signed(difference[most], half[most])} ({place}); all layers keep their order "
+        f"the similarity moves by up to {largest} ({place}); all layers keep their order "
         f"on {same} of {len(orders)} tasks, the one that changed most its place on {first}"
     )
 
@@ -129,7 +132,7 @@ def separators(run: feature_claims.Measured) -> str | None:
         return None
     rows = {way: table.loc[claim] for way, claim in ways.items()}
     return "SST-2 less the closest other task: " + ", ".join(
-        f"{way} {points(row, 1)} points (most on SST-2: {row['verdict']})" for way, row in rows.items()
+        f"{way} {format_change(row, 1)} points (most on SST-2: {row['verdict']})" for way, row in rows.items()
     )
 
 
@@ -149,8 +152,9 @@ def frame_sentences(readings: pd.DataFrame) -> str | None:
     if readings.empty:
         return None
     row = readings.iloc[0]
+    correlation = format_estimate(row, 2, scale=1)
     return (
-        f"heads' weights correlate by {_plain(row, 2)} in rank; of {row['n_heads']} heads {row['n_first']} beat both "
+        f"heads' weights correlate by {correlation} in rank; of {row['n_heads']} heads {row['n_first']} beat both "
         f"nulls on the sentences of {row['first']}, {row['n_other']} on those of {row['other']}"
     )
 
@@ -182,7 +186,7 @@ def input_lengths(lengths: pd.DataFrame) -> str:
 def ways_of_disabling(run: DisablingTables) -> str:
     """Say what disabling a head changes on average, for each thing that can stand in for its attention."""
     average = run.average.groupby("instead", sort=False)
-    ways = [f"{way} {points(over_tasks(over_seeds(rows, ['task'])))}" for way, rows in average]
+    ways = [f"{way} {format_change(over_tasks(over_seeds(rows, ['task'])))}" for way, rows in average]
     layers = 100 * of_uniform(run.layers)["mean"].mean()
     return f"points by the average head: {', '.join(ways)}; by the average layer, uniform, {layers:+.1f}"
 
@@ -211,7 +215,9 @@ def correlations(scores: pd.DataFrame) -> str | None:
     found = over_seeds(best[best["task"] == "STS-B"], ["metric"]).set_index("metric")
     if found.empty:
         return None
-    return "per cent: " + ", ".join(f"{metric.capitalize()}'s {per_cent(found.loc[metric])}" for metric in metrics)
+    return "per cent: " + ", ".join(
+        f"{metric.capitalize()}'s {format_estimate(found.loc[metric])}" for metric in metrics
+    )
 
 
 def _moves(
@@ -239,12 +245,12 @@ def _beside_words(measures: pd.DataFrame, measure: str) -> str:
     for name in (BETWEEN_WORDS, measure):
         of_measure = measures[measures["measure"] == name]
         row = of_measure.loc[of_measure["mean"].idxmax()]
-        tops[name] = f"{named(row['layer'], row['head'])} with {_plain(row)}"
+        tops[name] = f"{named(row['layer'], row['head'])} with {format_estimate(row, 3, scale=1)}"
     change, ranked = tables.of_frames(measures, measure)["mean"].iloc[0], tables.frames_ranked(measures, measure)
     return (
         f"the average head's weight changes by {_share(change)}; most has {tops[BETWEEN_WORDS]} {BETWEEN_WORDS}, "
         f"{tops[measure]} {'as released' if measure == RELEASED else measure}; rank correlation over heads "
-        f"{_plain(ranked.iloc[0], 2)}"
+        f"{format_estimate(ranked.iloc[0], 2, scale=1)}"
     )
 
 
@@ -262,7 +268,7 @@ def _lowest(ranked: pd.DataFrame) -> str:
     if ranked.empty:
         return "No rank correlation can be computed"
     row = ranked.loc[ranked["mean"].idxmin()]
-    return f"Rank correlation over heads at least {_plain(row, 2)} ({row['what']}, {row['task']})"
+    return f"Rank correlation over heads at least {format_estimate(row, 2, scale=1)} ({row['what']}, {row['task']})"
 
 
 def _of(table: pd.DataFrame, reading: str) -> pd.DataFrame:
@@ -275,12 +281,3 @@ def _share(change: float) -> str:
 
 def _rounded(change: float) -> str:
     return f"{round(100 * change):+d}"  # whole numbers have no -0
-
-
-def _plain(row: pd.Series, digits: int = 3) -> str:
-    interval = "" if pd.isna(row["low"]) else f" [{row['low']:.{digits}f}, {row['high']:.{digits}f}]"
-    return f"{row['mean']:.{digits}f}{interval}"
-
-
-def _signed(mean: float, half: float) -> str:
-    return f"{mean:+.3f} [{mean - half:+.3f}, {mean + half:+.3f}]"

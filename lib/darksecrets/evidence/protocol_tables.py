@@ -12,12 +12,12 @@ import pandas as pd
 from darksecrets.corpora.annotated_maps import BEFORE
 from darksecrets.evidence import fine_tuning
 from darksecrets.evidence.feature_summaries import PAPER, RELEASED, WORDS
-from darksecrets.evidence.heads import HEAD, rank_correlation
+from darksecrets.evidence.heads import HEAD
 from darksecrets.evidence.link_claims import tuned
 from darksecrets.evidence.link_report import named_links
 from darksecrets.evidence.relation_heads import BETWEEN_WORDS, EITHER, Measured, of_heads
-from darksecrets.evidence.statistics import over_seeds
 from darksecrets.runs import Run
+from darksecrets.statistics import over_seeds, rank_correlation
 
 BY_LAYER, FEATURES, LINKS, FRAMES = "tuning_by_layer", "feature_readings", "link_released", "frame_measures"
 COSINE, RELATION = "similarity, last layer", "target and element"

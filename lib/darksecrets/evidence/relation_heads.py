@@ -19,11 +19,11 @@ from darksecrets.analyses.frame_attention import RELEASED, TOKEN_PAIRS
 from darksecrets.analyses.link_attention import LINK, MOVED, OTHER_DEPENDENT, OTHER_HEAD
 from darksecrets.errors import InputError
 from darksecrets.evidence import reported
-from darksecrets.evidence.heads import HEAD, Wide, averaged, named, standing_out, wide
+from darksecrets.evidence.heads import HEAD, Wide, named, standing_out, wide
 from darksecrets.evidence.link_distance import INTERVAL, NULLS, excess, smaller
-from darksecrets.evidence.permutation import SIGNIFICANT, Places, all_positive, any_positive, moved
 from darksecrets.evidence.saved import SavedTables
-from darksecrets.evidence.statistics import interval_of_mean
+from darksecrets.evidence.verdicts import all_positive, any_positive
+from darksecrets.statistics import SIGNIFICANT, NullPositions, averaged, interval_of_mean, permutation_test
 
 EITHER = "either"
 BETWEEN_WORDS, BETWEEN_TOKENS = "between words", "between tokens"
@@ -84,7 +84,7 @@ def specific(frames: pd.DataFrame, n_permutations: int = 10_000, seed: int = 0) 
     One row per direction (to_element, to_target), layer and head: `mean`, the links' weight; `null`, that of the same
     shape at other places; `others`, what the attended word gets when other words attend; `difference` from `null` with
     `low` and `high`, its t-interval over sentences, and `others_difference`, `others_low`, `others_high` from `others`.
-    `p_corrected` is the larger of the two nulls' p of `permutation.moved`, each corrected over heads, directions and
+    `p_corrected` is the larger of the two nulls' p of `permutation_test`, each corrected over heads, directions and
     nulls: that any head is wrongly said to beat both has a chance of .05 at most. `specific`, whether it is below .05;
     `beats_null`, whether that of `null` alone is; `n_tested`. The links of a sentence move together, so its places are
     those that all of them can take. Only sentences that have such a place for every null are tested; raises InputError
@@ -104,8 +104,8 @@ def specific(frames: pd.DataFrame, n_permutations: int = 10_000, seed: int = 0) 
         is_link = (found.units["kind"] == LINK).to_numpy()
         for direction in directions:
             columns[direction] |= _compared(found.values[direction], codes, is_link, null)
-        sets.append(Places(np.hstack([found.values[direction] for direction in directions]), codes, is_link))
-    _, p_corrected = moved(*sets, n_permutations=n_permutations, seed=seed)
+        sets.append(NullPositions(np.hstack([found.values[direction] for direction in directions]), codes, is_link))
+    _, p_corrected = permutation_test(*sets, n_permutations=n_permutations, seed=seed)
     p_null, p_others = p_corrected.reshape(len(NULLS), -1)
     # A head that beats both nulls beats the one that is harder to beat.
     p_both = np.maximum(p_null, p_others)
@@ -182,7 +182,7 @@ def _of_run(run: Measured) -> dict[str, str]:
 def _places(shapes: Wide, kind: str) -> Wide:
     """Return the places that all links of a sentence can take together, their weights averaged, a row per place.
 
-    Places are the link's own and those of one `kind`. Sentences with a single place are left out.
+    NullPositions are the link's own and those of one `kind`. Sentences with a single place are left out.
     """
     shapes = shapes.kept(shapes.units["kind"].isin([LINK, kind]))
     place = ["sentence", "kind", "shift"]

@@ -10,9 +10,11 @@ import pandas as pd
 
 from darksecrets.analyses.link_attention import LINK
 from darksecrets.evidence import reported
-from darksecrets.evidence.heads import HEAD, head_label, named, rank_correlation
+from darksecrets.evidence.estimates import format_correlation, format_difference
+from darksecrets.evidence.heads import HEAD, head_label, named
 from darksecrets.evidence.link_distance import INTERVAL, NULLS, excess
 from darksecrets.evidence.relation_heads import EITHER, Measured, heads_standing_out, of_heads
+from darksecrets.statistics import rank_correlation
 
 
 def readings_table(runs: Mapping[str, Measured]) -> pd.DataFrame:
@@ -25,7 +27,7 @@ def readings_table(runs: Mapping[str, Measured]) -> pd.DataFrame:
     for reading, run in runs.items():
         heads = run.heads[run.heads["direction"] == EITHER].sort_values(HEAD)
         first = heads if first is None else first
-        correlation = "{:.2f} [{:.2f}, {:.2f}]".format(*rank_correlation(first["mean"], heads["mean"]))
+        correlation = format_correlation(*rank_correlation(first["mean"], heads["mean"]))
         n_specific = int(of_heads(run.specific)["specific"].sum())
         rows.append((reading, int(heads["n"].iloc[0]), n_specific, _most(heads), correlation))
     columns = ["reading", "sentences", "heads that beat both nulls", "most weight", "rank correlation"]
@@ -43,7 +45,7 @@ def measures_table(measures: pd.DataFrame) -> pd.DataFrame:
         first = of_run[of_run["measure"] == of_run["measure"].iloc[0]].sort_values(HEAD)
         for measure, group in of_run.groupby("measure", sort=False):
             heads = group.sort_values(HEAD)
-            correlation = "{:.2f} [{:.2f}, {:.2f}]".format(*rank_correlation(first["mean"], heads["mean"]))
+            correlation = format_correlation(*rank_correlation(first["mean"], heads["mean"]))
             average = f"{heads['mean'].mean():.3f}"
             rows.append((run, measure, int(heads["n"].iloc[0]), average, _most(heads), correlation))
     columns = ["run", "measure", "sentences", "average head", "most weight", "rank correlation"]
@@ -125,7 +127,7 @@ def _most(heads: pd.DataFrame) -> str:
 
 def _intervals(tests: pd.DataFrame, before: str) -> list[str]:
     rows = tests[[before + end for end in INTERVAL]].to_numpy()
-    return [f"{mean:+.3f} [{low:.3f}, {high:.3f}]" for mean, low, high in rows]
+    return [format_difference(*bounds) for bounds in rows]
 
 
 def _and(weights: Sequence[float]) -> str:

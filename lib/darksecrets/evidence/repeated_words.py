@@ -10,7 +10,7 @@ import pandas as pd
 
 from darksecrets.evidence.heads import HEAD, wide
 from darksecrets.evidence.saved import SavedTables
-from darksecrets.evidence.statistics import interval_of_mean
+from darksecrets.statistics import interval_of_mean
 
 CASE = ["task", "checkpoint", "seed"]
 COLUMNS = [*CASE, *HEAD, "repeated", "others", "mean", "low", "high", "n"]

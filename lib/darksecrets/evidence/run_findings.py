@@ -7,7 +7,7 @@ import pandas as pd
 from darksecrets.evidence import claims
 from darksecrets.evidence.claim_rules import Judgements
 from darksecrets.evidence.claims import CHAPTERS, NOT_ASKED, RunTables
-from darksecrets.evidence.fine_tuning import VERDICTS
+from darksecrets.evidence.verdicts import VERDICTS
 from darksecrets.runs import Run
 
 # The tables of a run that the claims of a section rest on, by their names in `RunTables`.

@@ -9,10 +9,11 @@ import pandas as pd
 
 from darksecrets.analyses.scores import TUNED
 from darksecrets.corpora.scores import evaluate
-from darksecrets.evidence.fine_tuning import gained, of_setting, per_cent
+from darksecrets.evidence.estimates import format_estimate
+from darksecrets.evidence.fine_tuning import gained, of_setting
 from darksecrets.evidence.paper_costs import NOT_RECORDED
-from darksecrets.evidence.statistics import over_seeds
 from darksecrets.runs import Run
+from darksecrets.statistics import over_seeds
 
 FILE = "shortcuts.csv"  # beside the reference run's tables
 # What is done instead of what the run does.
@@ -52,7 +53,7 @@ def laid_out(found: pd.DataFrame, scores: pd.DataFrame | None) -> pd.DataFrame:
         within = "cannot tell" if low is None else "yes" if low <= group["other"].mean() <= high else "no"
         spread = None if low is None else f"{100 * low:.1f} to {100 * high:.1f}"
         each = ", ".join(f"{100 * score:.1f}" for score in group["other"])
-        difference = per_cent(differences.loc[(instead, task, metric)])
+        difference = format_estimate(differences.loc[(instead, task, metric)])
         rows.append((instead, task, metric, spread, each, within, difference))
     columns = ["instead", "task", "metric", "the run's spread", "scores then", "within the spread?", "difference"]
     return pd.DataFrame(rows, columns=columns, dtype=object)

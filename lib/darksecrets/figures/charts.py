@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from darksecrets.corpora.annotated_maps import AFTER, BEFORE, PATTERNS
-from darksecrets.evidence.statistics import over_seeds
 from darksecrets.figures.views import ATTENTION_SCALE
+from darksecrets.statistics import over_seeds
 
 # The features of Section 4.4, each with its colour: words in cool or dull colours, special tokens in strong ones.
 FEATURE_COLOURS = {

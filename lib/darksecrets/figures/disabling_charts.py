@@ -9,9 +9,8 @@ from collections.abc import Mapping, Sequence
 import altair as alt
 import pandas as pd
 
-from darksecrets.evidence.fine_tuning import per_cent
+from darksecrets.evidence.estimates import format_estimate
 from darksecrets.evidence.heads import head_label
-from darksecrets.evidence.permutation import SIGNIFICANT
 from darksecrets.figures.charts import (
     SCALES,
     WIDTH,
@@ -28,6 +27,7 @@ from darksecrets.figures.charts import (
 )
 from darksecrets.figures.head_charts import TEXT, opened, outlines, packed
 from darksecrets.models.ablation import UNIFORM
+from darksecrets.statistics import SIGNIFICANT
 
 CASE = ["run", "task", "instead"]  # what a table may tell apart
 CHANGE = "change of the score (points)"
@@ -194,7 +194,7 @@ def _told(several: bool) -> list[alt.Tooltip]:
 def _above(baseline: pd.DataFrame, menus: Mapping[str, alt.Parameter], title: str) -> alt.Chart:
     """Write the score with nothing disabled, as the menus choose, in a line below the title."""
     table = averaged(baseline, ["run", "task", "metric"])
-    text = f"{NOTHING}: " + table.apply(per_cent, axis=1) + " % " + table["metric"].replace(METRICS)
+    text = f"{NOTHING}: " + table.apply(format_estimate, axis=1) + " % " + table["metric"].replace(METRICS)
     table = table[present(table, "run", "task")].assign(text=text)
     base = alt.Chart(table, width=WIDTH, height=14, title=wrapped(title), view=alt.ViewBackground(stroke=None))
     line = filtered(base, _shared(menus, table)).mark_text(align="left", baseline="top", color=TEXT)

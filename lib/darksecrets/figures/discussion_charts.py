@@ -4,7 +4,6 @@ import altair as alt
 import pandas as pd
 
 from darksecrets.corpora.annotated_maps import PATTERNS
-from darksecrets.evidence.statistics import over_present_seeds
 from darksecrets.figures.charts import (
     SCALES,
     WIDTH,
@@ -17,6 +16,7 @@ from darksecrets.figures.charts import (
     present,
     wrapped,
 )
+from darksecrets.statistics import over_present_seeds
 
 
 def verdicts(counts: pd.DataFrame, title: str) -> alt.Chart:

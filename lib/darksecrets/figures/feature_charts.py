@@ -10,7 +10,6 @@ import pandas as pd
 
 from darksecrets.analyses.feature_attention import CLS, NORM, SEP, SEP_SUM
 from darksecrets.analyses.feature_attention import WEIGHT as PLAIN
-from darksecrets.evidence.permutation import SIGNIFICANT
 from darksecrets.figures import head_charts
 from darksecrets.figures.charts import (
     FEATURE_COLOURS,
@@ -29,6 +28,7 @@ from darksecrets.figures.charts import (
     wrapped,
 )
 from darksecrets.figures.views import WEIGHT
+from darksecrets.statistics import SIGNIFICANT
 
 SPECIAL = (CLS, SEP, SEP_SUM)
 MEASURES = dict(zip((PLAIN, NORM), SCALES["measure"].domain, strict=True))
