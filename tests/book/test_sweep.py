@@ -92,7 +92,7 @@ WRONG = {
     "a list": ("[1, 2]", "grid.yml holds a list; write one `name: value` a line"),
     "no YAML": ("a: [", "grid.yml is not YAML that can be read"),
     "twice": ("parameters: {layers: [1, 2, 1]}", "grid.yml: layers has 1 more than once; give each once"),
-    "type": ("parameters: {layers: [many]}", 'grid.yml: layers: layers is "many", but it takes a whole number'),
+    "type": ("parameters: {layers: [many]}", 'grid.yml: layers is "many", but it takes a whole number'),
     "unknown parameter": ("parameters: {layer: [1]}", "grid.yml: parameters: unknown name 'layer'; did you mean "),
     "the store": ("parameters: {store: [a]}", "grid.yml: parameters: unknown name 'store';"),
     "axis of no notebook": ("seeds: [1]", "grid.yml: seeds is given, but no notebook has a parameter seeds"),
