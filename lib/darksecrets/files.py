@@ -30,6 +30,7 @@ FORGOTTEN = 3600.0  # seconds after which a half-written file is taken for that 
 ABANDONED = 14 * 24 * 3600.0  # seconds after which what an interrupted computation left is given up
 FULL = (errno.ENOSPC, errno.EDQUOT)
 FULL_TEXTS = ("the disk is full", "no space left on device", "disk quota exceeded", f"os error {errno.ENOSPC}")
+LFS_POINTER = b"version https://git-lfs"  # begins a file that git-LFS has left in another's place
 ALMOST_NOTHING = 2**20  # bytes left on a disk on which a write failed without saying why
 
 

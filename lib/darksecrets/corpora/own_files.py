@@ -14,6 +14,7 @@ from darksecrets.corpora import own_json, own_separated, own_text
 from darksecrets.corpora.own_format import GUESS, Format, parse
 from darksecrets.corpora.own_table import Table, present
 from darksecrets.errors import InputError
+from darksecrets.files import LFS_POINTER
 
 if TYPE_CHECKING:
     import datasets
@@ -211,7 +212,7 @@ def _check_pointers(directory: Path) -> None:
     for path in sorted((*directory.glob("*"), *directory.glob("data/*"))):
         if path.is_file() and path.stat().st_size < LONGEST_POINTER and path.suffix not in (".py", ".md"):
             data = path.read_bytes()
-            if data.startswith(own_text.POINTER):
+            if data.startswith(LFS_POINTER):
                 own_text.check_signature(path.name, data)
 
 

@@ -59,8 +59,8 @@ class Reading:
 
     @property
     def typed(self) -> str:
-        """What a person types to choose this reading, a name that has a comma in quotation marks."""
-        return ",".join(f'"{name}"' if "," in name else name for name in self.classes)
+        """What a person types to choose this reading."""
+        return typed(self.classes)
 
     def called(self, labels: Sequence[str]) -> tuple[str, ...]:
         """Return what the data calls each of a model's classes; its own name where no label stands for it."""
@@ -104,6 +104,11 @@ def check_classes(classes: Sequence[str], labels: Sequence[str] | None) -> None:
             "the data's labels of each are called, in this order"
         )
     check_once("classes", [one.strip() for one in classes])
+
+
+def typed(classes: Iterable[str]) -> str:
+    """Return names of classes as a person types them, one that has a comma in quotation marks."""
+    return ",".join(f'"{name}"' if "," in name else name for name in classes)
 
 
 def written(value: Any) -> str:

@@ -13,6 +13,7 @@ import charset_normalizer
 from charset_normalizer import CharsetMatch
 
 from darksecrets.errors import InputError
+from darksecrets.files import LFS_POINTER
 
 MARKS = {  # UTF-32 before UTF-16, whose mark begins alike
     codecs.BOM_UTF8: "utf-8-sig",
@@ -28,9 +29,8 @@ GUESSED = (
     *("cp932", "euc_jp", "gb18030", "big5", "cp949"),
 )
 MOST_SEEN = 100_000  # bytes, from which an encoding is guessed
-POINTER = b"version https://git-lfs"
 SIGNATURES = {
-    POINTER: "a git-LFS pointer and not the file itself; fetch it with `git lfs pull`",
+    LFS_POINTER: "a git-LFS pointer and not the file itself; fetch it with `git lfs pull`",
     b"PK\x03\x04": "a ZIP archive, or a workbook of a spreadsheet; unpack it, or save the sheet as CSV",
     b"\xd0\xcf\x11\xe0": "a workbook of an old spreadsheet; save the sheet as CSV",
     b"PAR1": "a Parquet file; give its name the ending .parquet",

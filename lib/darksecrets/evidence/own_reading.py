@@ -10,6 +10,7 @@ import pandas as pd
 
 from darksecrets.analyses.feature_attention import CLS, SEP, SEP_SUM
 from darksecrets.analyses.own_model import Subject
+from darksecrets.corpora.own_labels import typed
 from darksecrets.evidence.disabling_claims import beyond_chance
 from darksecrets.evidence.estimates import format_change, format_estimate, signed
 from darksecrets.evidence.heads import HEAD, head_label
@@ -128,7 +129,7 @@ def removal_finding(report: OwnReport) -> str:
     if found.heads:
         return f"{len(found.heads)} of {n_heads} heads can go: {signed(found.cost[0])} points on held-out examples"
     if found.reason == NOT_LEARNED:
-        return "No heads are recommended: the model is not clearly better than a constant answer"
+        return f"No heads are recommended: {NOT_LEARNED}"
     if found.reason == HELD_OUT:
         return f"No heads are recommended: held out, the choice costs more than {_tolerated(report)}"
     return f"No heads can go for at most {_tolerated(report)}"
@@ -140,7 +141,7 @@ def recommendation(report: OwnReport) -> str:
     score, without = (format_estimate(_named(numbers)) for numbers in (found.score, found.score_without))
     if found.reason == NOT_LEARNED:
         return (
-            f"No heads are recommended, since the model is not clearly better than a constant answer: "
+            f"No heads are recommended, since {NOT_LEARNED}: "
             f"{METRICS[report.subject.metric]} {format_estimate(report.tables.baseline.iloc[0])}, where the best "
             f"constant answer has {100 * report.constant:.1f}.{_reversed(report)}"
         )
@@ -178,8 +179,7 @@ def _reversed(report: OwnReport) -> str:
 
 def _classes(subject: Subject, order: Sequence[int]) -> str:
     """Write what the data call the model's classes, in an order, as the command line takes it."""
-    names = [subject.data.classes[place] for place in order]
-    return shlex.quote(",".join(f'"{name}"' if "," in name else name for name in names))
+    return shlex.quote(typed(subject.data.classes[place] for place in order))
 
 
 def heads_table(tables: OwnTables, n_shown: int = N_SHOWN) -> pd.DataFrame:

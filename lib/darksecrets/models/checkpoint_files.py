@@ -15,6 +15,7 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 
 from darksecrets.errors import InputError, one_line
+from darksecrets.files import LFS_POINTER
 
 ACCEPTED = "accepted are 'minilm' (works offline), a Hub id such as 'google-bert/bert-base-uncased', or a directory"
 CONFIG = "config.json"
@@ -29,7 +30,6 @@ MERGE = (
 FOREIGN = ("*.gguf", "*.onnx", "onnx/*.onnx", "*.h5", "*.msgpack", "*.tflite", "*.mlmodel")  # no weights of PyTorch's
 UNREAD = (*FOREIGN, "*.safetensors", "*.bin", "*.pt", "*.pth", "*.ckpt")
 ARCHIVES = (".zip", ".gz", ".tgz", ".tar", ".bz2", ".xz", ".7z", ".rar")
-LFS_POINTER = b"version https://git-lfs"
 SAVED = re.compile(r"checkpoint-(\d+)")  # directories that transformers' Trainer leaves, by the number of steps
 
 
