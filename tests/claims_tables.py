@@ -5,11 +5,11 @@ import dataclasses
 import numpy as np
 import pandas as pd
 
-from darksecrets.analyses.scores import SETTINGS
 from darksecrets.corpora.annotated_maps import AFTER
 from darksecrets.corpora.tasks import TASKS
-from darksecrets.evidence import (
-    claim_rules,
+from darksecrets.overview import claim_rules
+from darksecrets.reported import SETTINGS
+from darksecrets.sections import (
     disabling_claims,
     feature_claims,
     feature_gaps,
@@ -18,9 +18,9 @@ from darksecrets.evidence import (
     pattern_claims,
     relation_heads,
 )
-from darksecrets.evidence.fine_tuning_tables import FineTuningTables
-from darksecrets.evidence.repeated_words import RepeatedTables
-from darksecrets.evidence.verdicts import VERDICTS
+from darksecrets.sections.fine_tuning_tables import FineTuningTables
+from darksecrets.sections.repeated_tables import RepeatedTables
+from darksecrets.verdicts import VERDICTS
 
 HOLDS, FAILS, OPEN = VERDICTS
 TUNED = ["task", "seed", "mean", "low", "high"]

@@ -5,9 +5,9 @@ import zlib
 
 import numpy as np
 
-from darksecrets.analyses.disabling import Removed, Swept
 from darksecrets.corpora.tasks import TASKS
-from darksecrets.evidence.disabling import DisablingTables
+from darksecrets.models.disabling import Removed, Swept
+from darksecrets.sections.disabling import DisablingTables
 
 SOME = ("RTE", "STS-B")
 SCORE = 0.75  # of the classifier with nothing disabled, near enough

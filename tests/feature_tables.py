@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pandas as pd
 
-from darksecrets.analyses.feature_attention import CLS, FEATURE_COLUMNS, FROM_CLS, NORM, SEP, SEP_SUM, WEIGHT
+from darksecrets.models.feature_attention import CLS, FEATURE_COLUMNS, FROM_CLS, NORM, SEP, SEP_SUM, WEIGHT
 
 BEFORE, AFTER = "pre-trained", "fine-tuned"
 TASKS = ("SST-2", "QNLI", "MRPC")

@@ -1,8 +1,8 @@
 """Small tables of the chapters that the protocol notes read."""
 
-from darksecrets.evidence import feature_claims, link_heads
-from darksecrets.evidence.feature_summaries import by_example
-from darksecrets.evidence.relation_heads import by_measure, measured
+from darksecrets.sections import feature_claims, link_heads
+from darksecrets.sections.feature_summaries import by_example
+from darksecrets.sections.relation_heads import by_measure, measured
 from tests.disabling_tables import tables as disabling_tables
 from tests.feature_tables import features_of
 from tests.link_tables import frames_of, links_of, released_of, tokens_of

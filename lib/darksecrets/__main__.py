@@ -181,7 +181,7 @@ def check_reference(places: tuple[str, ...]) -> None:
     """
     from darksecrets.book import check_reference as checks
     from darksecrets.book import contents
-    from darksecrets.evidence import comparison
+    from darksecrets.overview import comparison
 
     found = checks.check(contents.book_root(), checks.given_places(places))
     click.echo(comparison.report(found))

@@ -153,11 +153,10 @@ def patterns(repeats: int) -> None:
     """
     import torch
 
-    from darksecrets.analyses import pattern_validation
     from darksecrets.corpora import annotated_maps
-    from darksecrets.evidence import pattern_agreement
     from darksecrets.models import pattern_training
     from darksecrets.runs import write_table
+    from darksecrets.sections import pattern_agreement, pattern_validation
 
     if repeats < 1:
         raise InputError(f"repeats is {repeats}; it must be at least 1")
@@ -179,10 +178,10 @@ def draw_maps(corpus: str, store: str, output: Path) -> None:
 
     Fine-tunes the seven models first, in bfloat16 on 2500 examples each, as was done for the maps of the book.
     """
-    from darksecrets.analyses import map_draw
     from darksecrets.models import side_by_side
     from darksecrets.models.setup import Setup
     from darksecrets.models.side_by_side import Job
+    from darksecrets.overview import map_draw
     from darksecrets.runs import write_table
 
     setup = Setup(corpus=corpus, max_train=2500, precision="bfloat16", store=store)
@@ -268,9 +267,8 @@ def report(checkpoint: str, data: str, output: str, **options: Any) -> None:
 
     The time grows with the model, the examples and their length. An interrupted report continues.
     """
-    from darksecrets.analyses import own_model
+    from darksecrets.apps import own_model, own_reading, own_report
     from darksecrets.book import report as page
-    from darksecrets.evidence import own_reading, own_report
 
     page.check(Path(output))
     later = {name: options.pop(name) for name in ("store", "tolerated", "words")}

@@ -11,12 +11,11 @@ from collections.abc import Callable
 
 import torch
 
-from darksecrets.analyses import attended
-from darksecrets.analyses.attended import Text
-from darksecrets.analyses.feature_attention import FEATURE_COLUMNS, FeatureAttention, Measurement
 from darksecrets.corpora import glue, linguistics
-from darksecrets.models import attention, checkpoints
+from darksecrets.models import attended, attention, checkpoints
+from darksecrets.models.attended import Text
 from darksecrets.models.checkpoints import Checkpoint
+from darksecrets.models.feature_attention import FEATURE_COLUMNS, FeatureAttention, Measurement
 from darksecrets.models.value_norms import ValueNorms
 from darksecrets.runs import Store
 

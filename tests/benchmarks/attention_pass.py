@@ -16,12 +16,12 @@ from functools import partial
 import pandas as pd
 import torch
 
-from darksecrets.analyses.patterns import PatternsOfMaps
-from darksecrets.analyses.similarity import CosineSimilarity
 from darksecrets.corpora.glue import Example
 from darksecrets.models import attention, checkpoints, pattern_classifier
 from darksecrets.models.attention import Batch
 from darksecrets.models.checkpoints import Checkpoint
+from darksecrets.models.patterns import PatternsOfMaps
+from darksecrets.models.similarity import CosineSimilarity
 
 SIZES = (200, 2000)
 CLASSIFIED_ROUNDS = 3  # a round of 1000 examples takes most of a minute on two cores

@@ -13,8 +13,8 @@ from itertools import cycle
 
 import torch
 
-from darksecrets.analyses.exploration import AFTER, BEFORE, Exploration
-from darksecrets.figures.explorer import SHOWN, Explorer
+from darksecrets.apps.exploration import AFTER, BEFORE, Exploration
+from darksecrets.apps.explorer import SHOWN, Explorer
 from darksecrets.models.setup import Setup
 
 FIRST = "The judge by the door did not believe that the painter had sold the house {}."

@@ -9,8 +9,8 @@ from click.testing import CliRunner
 
 from darksecrets.__main__ import main
 from darksecrets.book import loads
-from darksecrets.evidence import claims
-from darksecrets.evidence.claims import CLAIMS, NOT_ASKED
+from darksecrets.overview import claims
+from darksecrets.overview.claims import CLAIMS, NOT_ASKED
 from tests.conftest import ROOT
 
 REFERENCE = ROOT / "notebooks/reference"

@@ -9,16 +9,17 @@ import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
 
-from darksecrets.analyses import disabling
 from darksecrets.book import profiles
 from darksecrets.book.build import HTML
 from darksecrets.corpora import framenet, glue
-from darksecrets.evidence import claims, feature_claims
-from darksecrets.evidence.claims import RunTables
-from darksecrets.evidence.side_by_side import REFERENCE_RUN, THIS_RUN
 from darksecrets.figures.publish import MISSING
+from darksecrets.models import disabling
 from darksecrets.models.ablation import WAYS
+from darksecrets.overview import claims
+from darksecrets.overview.claims import RunTables
 from darksecrets.runs import Run
+from darksecrets.sections import feature_claims
+from darksecrets.side_by_side import REFERENCE_RUN, THIS_RUN
 from tests.conftest import ROOT
 
 REFERENCE = Run(ROOT / "notebooks" / "reference")

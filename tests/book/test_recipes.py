@@ -17,7 +17,7 @@ from tests.conftest import ROOT, save_encoder
 BLOCK = re.compile(r"^```\{code-block\} (\w+)\n:caption: (\S+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 RECIPES = BLOCK.findall((ROOT / "notebooks/contributing.md").read_text(encoding="utf-8"))
 CHANGED = {"lib/darksecrets/corpora/tasks.py", "lib/darksecrets/models/finetuning.py", "_toc.yml"}
-NEW = {"lib/darksecrets/analyses/distances.py", "tests/unit/test_distances.py", "new_chapter.py"}
+NEW = {"lib/darksecrets/sections/distances.py", "tests/unit/test_distances.py", "new_chapter.py"}
 
 FIRST_THREE = """
 import sys

@@ -5,8 +5,8 @@ import shutil
 
 import pandas as pd
 
+from darksecrets.apps import own_report
 from darksecrets.book import report as page
-from darksecrets.evidence import own_report
 from tests import own_models
 from tests.browser.reader import reading, served
 from tests.hostile import HOSTILE, MARK

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from darksecrets.figures import explorer_drawings, views
+from darksecrets.apps import explorer_drawings
+from darksecrets.figures import views
 from tests.browser.reader import WIDTHS, reading, served
 
 TOKENS = ["[CLS]", "no", "film", "<b>", "&", "[SEP]", "it", "was", "seen", "[SEP]"]

@@ -7,11 +7,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from darksecrets.analyses import attended, frame_attention
-from darksecrets.analyses.attended import Attended
 from darksecrets.book.kernels import ENVIRONMENT
+from darksecrets.models import attended
+from darksecrets.models.attended import Attended
 from darksecrets.models.setup import Setup
 from darksecrets.runs import Run
+from darksecrets.sections import frame_attention
 from tests.conftest import LEARNABLE, NOT_SOURCE, ROOT, write_task
 from tests.notebooks.executed import Executed, execute
 

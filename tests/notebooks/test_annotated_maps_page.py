@@ -14,9 +14,9 @@ from sklearn.metrics import cohen_kappa_score
 
 from darksecrets.corpora import annotated_maps
 from darksecrets.corpora.annotated_maps import PATTERNS
-from darksecrets.evidence import pattern_agreement
 from darksecrets.figures import map_pictures
 from darksecrets.figures.publish import MISSING
+from darksecrets.sections import pattern_agreement
 from tests.notebooks.executed import WIDGET, Executed, check_ran_clean, check_shown_and_referred_to, execute
 
 STORE = "../_annotated"

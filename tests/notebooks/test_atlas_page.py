@@ -2,10 +2,11 @@
 
 import pytest
 
-from darksecrets.evidence import atlas, claims, head_sentences
-from darksecrets.evidence.atlas import Atlas
-from darksecrets.evidence.claims import RunTables
-from darksecrets.figures.atlas_panels import HEAD, LAYER, RUN
+from darksecrets.apps import atlas, head_sentences
+from darksecrets.apps.atlas import Atlas
+from darksecrets.apps.atlas_panels import HEAD, LAYER, RUN
+from darksecrets.overview import claims
+from darksecrets.overview.claims import RunTables
 from darksecrets.runs import Run
 from tests.notebooks.conftest import SIZES, TASKS, TINY_SETUP
 from tests.notebooks.executed import CHART, check_ran_clean, check_shown_and_referred_to, execute, per_head, shown

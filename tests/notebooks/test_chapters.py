@@ -8,13 +8,14 @@ import pandas as pd
 import pytest
 from papermill.exceptions import PapermillExecutionError
 
-from darksecrets.analyses.scores import RANDOM
+from darksecrets import reported
 from darksecrets.corpora import glue as tasks_of_glue
-from darksecrets.evidence import fine_tuning, fine_tuning_claims, reported
-from darksecrets.evidence.fine_tuning_tables import FineTuningTables
-from darksecrets.evidence.side_by_side import REFERENCE_RUN, THIS_RUN
 from darksecrets.figures.publish import MISSING
+from darksecrets.reported import RANDOM
 from darksecrets.runs import Run
+from darksecrets.sections import fine_tuning, fine_tuning_claims
+from darksecrets.sections.fine_tuning_tables import FineTuningTables
+from darksecrets.side_by_side import REFERENCE_RUN, THIS_RUN
 from tests.conftest import NOT_SOURCE
 from tests.notebooks.conftest import REAL, SIZES, TASKS, TINY
 from tests.notebooks.executed import CHART, WIDGET, execute, per_head, shown

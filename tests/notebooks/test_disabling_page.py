@@ -7,16 +7,15 @@ import pandas as pd
 import pytest
 from papermill.exceptions import PapermillExecutionError
 
-from darksecrets.analyses import disabling
 from darksecrets.corpora.tasks import TASKS as ALL_TASKS
-from darksecrets.evidence import disabling_claims, disabling_report
-from darksecrets.evidence.disabling import CHANGE, DisablingTables
-from darksecrets.evidence.heads import head_label
-from darksecrets.evidence.side_by_side import REFERENCE_RUN, THIS_RUN
-from darksecrets.figures import disabling_charts
 from darksecrets.figures.publish import MISSING
+from darksecrets.heads import head_label
+from darksecrets.models import disabling
 from darksecrets.models.ablation import UNIFORM, WAYS
 from darksecrets.runs import Run
+from darksecrets.sections import disabling_charts, disabling_claims, disabling_report
+from darksecrets.sections.disabling import CHANGE, DisablingTables
+from darksecrets.side_by_side import REFERENCE_RUN, THIS_RUN
 from darksecrets.statistics import over_seeds
 from tests.notebooks.conftest import MAX_COMPARED, SIZES, TASKS, TINY_SETUP
 from tests.notebooks.executed import check_ran_clean, execute, per_head, results, shown, without

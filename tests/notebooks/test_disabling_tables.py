@@ -6,14 +6,13 @@ import numpy as np
 import pytest
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from darksecrets.analyses import disabling
 from darksecrets.corpora.glue import Split
 from darksecrets.corpora.tasks import TASKS as ALL_TASKS
 from darksecrets.errors import InputError
-from darksecrets.evidence.disabling import DisablingTables
-from darksecrets.models import attention, finetuning
+from darksecrets.models import attention, disabling, finetuning
 from darksecrets.models.ablation import MEAN, UNIFORM, WAYS, ZERO, all_heads, disabled, layer, mean_outputs
 from darksecrets.models.setup import Setup
+from darksecrets.sections.disabling import DisablingTables
 from tests.notebooks.conftest import MAX_COMPARED, SIZES, TASKS
 
 SWEEP = ["task", "instead"]

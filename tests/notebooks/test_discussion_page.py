@@ -4,11 +4,11 @@ import re
 
 import pytest
 
-from darksecrets.evidence import claims, discussion_report
-from darksecrets.evidence.claims import CLAIMS, RunTables
-from darksecrets.evidence.verdicts import VERDICTS
 from darksecrets.figures.publish import MISSING
+from darksecrets.overview import claims, discussion_report
+from darksecrets.overview.claims import CLAIMS, RunTables
 from darksecrets.runs import Run
+from darksecrets.verdicts import VERDICTS
 from tests.notebooks.executed import shown
 
 SECTIONS = {

@@ -6,12 +6,12 @@ from xml.etree import ElementTree
 
 import pytest
 
-from darksecrets.analyses import exploration
-from darksecrets.evidence import one_input
-from darksecrets.evidence.disabling import DisablingTables
-from darksecrets.evidence.heads import named
+from darksecrets.apps import exploration
 from darksecrets.figures.publish import MISSING
+from darksecrets.heads import named
 from darksecrets.models.setup import Setup
+from darksecrets.sections import one_input
+from darksecrets.sections.disabling import DisablingTables
 from tests.notebooks.conftest import TASKS, TINY_SETUP
 from tests.notebooks.executed import CHART, WIDGET, check_ran_clean, check_shown_and_referred_to, execute
 

@@ -7,16 +7,16 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from darksecrets.analyses.feature_attention import NORM, WEIGHT
 from darksecrets.corpora.annotated_maps import AFTER, BEFORE
-from darksecrets.evidence import feature_claims, feature_gaps, parsing
-from darksecrets.evidence.estimates import format_estimate
-from darksecrets.evidence.feature_claims import OF_CLS, Measured
-from darksecrets.evidence.feature_gaps import ALL
-from darksecrets.evidence.side_by_side import REFERENCE_RUN, THIS_RUN
-from darksecrets.figures import feature_charts
+from darksecrets.estimates import format_estimate
 from darksecrets.figures.publish import MISSING
+from darksecrets.models.feature_attention import NORM, WEIGHT
+from darksecrets.overview import parsing
 from darksecrets.runs import Run
+from darksecrets.sections import feature_charts, feature_claims, feature_gaps
+from darksecrets.sections.feature_claims import OF_CLS, Measured
+from darksecrets.sections.feature_gaps import ALL
+from darksecrets.side_by_side import REFERENCE_RUN, THIS_RUN
 from tests.notebooks.conftest import TASKS, TINY_SETUP
 from tests.notebooks.executed import check_ran_clean, execute, per_head, results, shown, without
 

@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from darksecrets.analyses.feature_attention import CLS, FEATURE_COLUMNS, NORM, SEP, SEP_SUM, WEIGHT
 from darksecrets.corpora.annotated_maps import AFTER, BEFORE
-from darksecrets.evidence import feature_claims, feature_summaries
-from darksecrets.evidence.feature_claims import Measured
-from darksecrets.evidence.feature_gaps import ALL
+from darksecrets.models.feature_attention import CLS, FEATURE_COLUMNS, NORM, SEP, SEP_SUM, WEIGHT
+from darksecrets.sections import feature_claims, feature_summaries
+from darksecrets.sections.feature_claims import Measured
+from darksecrets.sections.feature_gaps import ALL
 from tests.notebooks.conftest import SIZES, TASKS
 
 SAVED = sorted(["feature_lengths", *(f"feature_{field.name}" for field in fields(Measured))])

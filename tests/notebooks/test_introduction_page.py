@@ -8,7 +8,7 @@ import pytest
 
 from darksecrets.book import executed as books
 from darksecrets.book.contents import names
-from darksecrets.evidence import claims, tour
+from darksecrets.overview import claims, tour
 from darksecrets.runs import Run
 from tests.conftest import NOT_SOURCE, ROOT
 from tests.notebooks.executed import CHART, Executed, check_ran_clean, execute

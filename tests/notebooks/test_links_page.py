@@ -7,17 +7,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from darksecrets.analyses.feature_attention import FROM_CLS
 from darksecrets.corpora.annotated_maps import AFTER
-from darksecrets.evidence import feature_claims, feature_report, link_claims, link_heads
-from darksecrets.evidence.feature_claims import OF_CLS
-from darksecrets.evidence.heads import head_label
-from darksecrets.evidence.link_claims import Measured
-from darksecrets.evidence.link_distance import FAR, NEAR
-from darksecrets.evidence.side_by_side import REFERENCE_RUN, THIS_RUN
 from darksecrets.figures.charts import COMPARED
 from darksecrets.figures.publish import MISSING
+from darksecrets.heads import head_label
+from darksecrets.models.feature_attention import FROM_CLS
 from darksecrets.runs import Run
+from darksecrets.sections import feature_claims, feature_report, link_claims, link_heads
+from darksecrets.sections.feature_claims import OF_CLS
+from darksecrets.sections.link_claims import Measured
+from darksecrets.sections.link_distance import FAR, NEAR
+from darksecrets.side_by_side import REFERENCE_RUN, THIS_RUN
 from tests.notebooks.conftest import N_LINKED, SIZES, TASKS, TINY_SETUP
 from tests.notebooks.executed import check_ran_clean, execute, per_head, results, shown, without
 

@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from darksecrets.analyses import attended
-from darksecrets.analyses.attended import RELATIONS
-from darksecrets.evidence import link_claims
-from darksecrets.evidence.link_claims import Measured
-from darksecrets.evidence.link_distance import POCKET_FAR
+from darksecrets.models import attended
+from darksecrets.models.attended import RELATIONS
+from darksecrets.sections import link_claims
+from darksecrets.sections.link_claims import Measured
+from darksecrets.sections.link_distance import POCKET_FAR
 from tests.notebooks.conftest import N_LINKED, SIZES, TASKS
 from tests.notebooks.executed import results
 

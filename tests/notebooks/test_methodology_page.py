@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from darksecrets.evidence import protocol
+from darksecrets.overview import protocol
 from darksecrets.runs import Run
 from tests.notebooks.conftest import SIZES, TASKS
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from papermill.exceptions import PapermillExecutionError
 
-from darksecrets.evidence.own_report import OwnTables
+from darksecrets.apps.own_report import OwnTables
 from darksecrets.models.ablation import SCHEMA
 from darksecrets.runs import Run
 from tests import own_models

@@ -9,16 +9,15 @@ import pytest
 from papermill.exceptions import PapermillExecutionError
 from sklearn.metrics import cohen_kappa_score, f1_score
 
-from darksecrets.analyses import pattern_validation, patterns
 from darksecrets.corpora import annotated_maps
 from darksecrets.corpora.annotated_maps import PATTERNS
-from darksecrets.evidence import pattern_agreement, pattern_claims, pattern_shares
-from darksecrets.evidence.estimates import format_estimate
-from darksecrets.evidence.pattern_claims import Measured
-from darksecrets.evidence.pattern_shares import AFTER, BEFORE
-from darksecrets.figures import pattern_charts
+from darksecrets.estimates import format_estimate
 from darksecrets.figures.publish import MISSING
+from darksecrets.models import patterns
 from darksecrets.runs import Run
+from darksecrets.sections import pattern_agreement, pattern_charts, pattern_claims, pattern_shares, pattern_validation
+from darksecrets.sections.pattern_claims import Measured
+from darksecrets.sections.pattern_shares import AFTER, BEFORE
 from tests.notebooks.conftest import SIZES, TASKS, TINY_SETUP
 from tests.notebooks.executed import CHART, classified_maps, execute, shown, without
 

@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from darksecrets.analyses import patterns
 from darksecrets.corpora.annotated_maps import PATTERNS
-from darksecrets.evidence import pattern_claims
-from darksecrets.evidence.pattern_shares import AFTER, BEFORE
+from darksecrets.models import patterns
+from darksecrets.sections import pattern_claims
+from darksecrets.sections.pattern_shares import AFTER, BEFORE
 from tests.notebooks.conftest import SIZES, TASKS
 from tests.notebooks.executed import classified_maps
 

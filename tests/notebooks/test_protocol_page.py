@@ -4,9 +4,10 @@ import re
 
 import pytest
 
-from darksecrets.evidence import feature_claims, protocol_notes
-from darksecrets.evidence.feature_summaries import by_example
+from darksecrets.overview import protocol_notes
 from darksecrets.runs import Run, Store
+from darksecrets.sections import feature_claims
+from darksecrets.sections.feature_summaries import by_example
 from tests.feature_tables import features_of
 from tests.notebooks.executed import Executed, check_ran_clean, check_shown_and_referred_to, execute, shown
 

@@ -6,10 +6,11 @@ import shutil
 import pandas as pd
 import pytest
 
-from darksecrets.analyses.scores import SETTINGS
+from darksecrets import reported
 from darksecrets.corpora.tasks import TASKS
-from darksecrets.evidence import comparison, reference_run, reported
 from darksecrets.figures.publish import MISSING
+from darksecrets.overview import comparison, reference_run
+from darksecrets.reported import SETTINGS
 from darksecrets.runs import Run, write_json
 from tests.conftest import NOT_SOURCE, ROOT
 from tests.notebooks.executed import Executed, execute

@@ -8,18 +8,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from darksecrets.analyses import frame_attention
-from darksecrets.analyses.link_attention import LINK
 from darksecrets.corpora import framenet
-from darksecrets.evidence import relation_heads, relation_report
-from darksecrets.evidence.heads import head_label, named
-from darksecrets.evidence.relation_heads import EITHER, FEWEST, Measured
-from darksecrets.evidence.side_by_side import REFERENCE_RUN, THIS_RUN, side_by_side
-from darksecrets.figures import relation_charts
 from darksecrets.figures.charts import COMPARED
 from darksecrets.figures.publish import MISSING
+from darksecrets.heads import head_label, named
+from darksecrets.models.link_attention import LINK
 from darksecrets.models.setup import Setup
 from darksecrets.runs import Run, Store
+from darksecrets.sections import frame_attention, relation_charts, relation_heads, relation_report
+from darksecrets.sections.relation_heads import EITHER, FEWEST, Measured
+from darksecrets.side_by_side import REFERENCE_RUN, THIS_RUN, side_by_side
 from tests import tiny_framenet
 from tests.notebooks.conftest import SIZES
 from tests.notebooks.executed import CHART, check_ran_clean, check_shown_and_referred_to, execute, per_head, shown

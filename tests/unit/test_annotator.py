@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from darksecrets.apps import annotator
 from darksecrets.corpora.annotated_maps import PATTERNS
 from darksecrets.errors import InputError
-from darksecrets.figures import annotator
 from darksecrets.figures.map_pictures import picture
 
 

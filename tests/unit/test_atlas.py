@@ -6,13 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from darksecrets.analyses.opened_heads import DISTANCES, Opened
+from darksecrets.apps import atlas, head_sentences
+from darksecrets.apps.atlas import COLUMNS, FRAME_LINKS, Atlas
+from darksecrets.apps.opened_heads import DISTANCES, Opened
 from darksecrets.corpora.annotated_maps import AFTER, BEFORE, PATTERNS
-from darksecrets.evidence import atlas, head_sentences
-from darksecrets.evidence.atlas import COLUMNS, FRAME_LINKS, Atlas
-from darksecrets.evidence.claims import RunTables
-from darksecrets.evidence.repeated_words import RepeatedTables
+from darksecrets.overview.claims import RunTables
 from darksecrets.runs import Run
+from darksecrets.sections.repeated_tables import RepeatedTables
 from darksecrets.statistics import holm, interval_of_mean, p_of_interval
 from tests.conftest import ROOT
 from tests.disabling_tables import tables as disabling_tables

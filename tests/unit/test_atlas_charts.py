@@ -9,12 +9,12 @@ import pandas as pd
 import pytest
 import vl_convert
 
+from darksecrets.apps import atlas, atlas_charts, atlas_maps, head_sentences
+from darksecrets.apps.atlas import Atlas
+from darksecrets.apps.atlas_panels import HEAD, LAYER, NOTHING, RUN, TASK, Choices
 from darksecrets.corpora.annotated_maps import AFTER, BEFORE, PATTERNS
-from darksecrets.evidence import atlas, head_sentences
-from darksecrets.evidence.atlas import Atlas
-from darksecrets.evidence.claims import RunTables
-from darksecrets.figures import atlas_charts, atlas_maps, publish
-from darksecrets.figures.atlas_panels import HEAD, LAYER, NOTHING, RUN, TASK, Choices
+from darksecrets.figures import publish
+from darksecrets.overview.claims import RunTables
 from darksecrets.runs import Run
 from tests.conftest import ROOT
 from tests.unit.test_charts import PHONE

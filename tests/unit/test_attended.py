@@ -4,12 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from darksecrets.analyses import attended, before_after
-from darksecrets.analyses.attended import TABLES, Text
-from darksecrets.analyses.feature_attention import FEATURE_COLUMNS
 from darksecrets.corpora import pocket
 from darksecrets.corpora.annotated_maps import AFTER, BEFORE
-from darksecrets.models import attention
+from darksecrets.models import attended, attention, per_model
+from darksecrets.models.attended import TABLES, Text
+from darksecrets.models.feature_attention import FEATURE_COLUMNS
 from darksecrets.models.setup import Setup
 from tests.conftest import write_task
 
@@ -43,7 +42,7 @@ def passes(monkeypatch):
 
 def test_cases_are_the_pre_trained_model_once_and_each_fine_tuned_one(setup, found):
     expected = [(task, BEFORE, 0) for task in TASKS] + [(task, AFTER, seed) for task in TASKS for seed in SEEDS]
-    assert [tuple(case) for case in before_after.cases(setup)] == expected
+    assert [tuple(case) for case in per_model.cases(setup)] == expected
     for name in TABLES:
         table = getattr(found, name)
         cases = table[KEY].astype({"task": str, "checkpoint": str}).drop_duplicates()

@@ -8,13 +8,12 @@ import pytest
 import vl_convert
 from scipy import stats
 
-from darksecrets.analyses import baselines
 from darksecrets.corpora.glue import TASKS, Example, Split, majority, score
 from darksecrets.errors import InputError
-from darksecrets.evidence import baseline_scores as evidence
-from darksecrets.evidence import fine_tuning
 from darksecrets.figures import charts
 from darksecrets.models.setup import Setup
+from darksecrets.sections import baseline_scores as evidence
+from darksecrets.sections import baselines, fine_tuning
 from tests.conftest import write_task
 
 WORDS = ("red", "blue", "green", "old", "new", "long", "short", "warm", "cold", "dark")

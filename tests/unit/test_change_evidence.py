@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from darksecrets import verdicts
 from darksecrets.errors import InputError
-from darksecrets.evidence import fine_tuning, verdicts
+from darksecrets.sections import fine_tuning
 from darksecrets.statistics import interval_of_mean
 
 

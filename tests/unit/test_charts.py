@@ -10,8 +10,9 @@ import pytest
 import vl_convert
 
 from darksecrets.corpora import glue
-from darksecrets.evidence.side_by_side import side_by_side
-from darksecrets.figures import change_charts, charts
+from darksecrets.figures import charts
+from darksecrets.sections import change_charts
+from darksecrets.side_by_side import side_by_side
 from tests.notebooks.executed import per_head
 
 PHONE = 400  # pixels

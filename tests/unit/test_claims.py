@@ -7,19 +7,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from darksecrets.analyses.scores import RANDOM
 from darksecrets.corpora.annotated_maps import AFTER
-from darksecrets.evidence import (
-    claim_rules,
-    claims,
-    pattern_claims,
-    relation_heads,
-)
-from darksecrets.evidence.claim_rules import every, most
-from darksecrets.evidence.claims import CLAIMS, QUESTIONS, RunTables
-from darksecrets.evidence.run_findings import SECTIONS
-from darksecrets.evidence.verdicts import VERDICTS
+from darksecrets.overview import claim_rules, claims
+from darksecrets.overview.claim_rules import every, most
+from darksecrets.overview.claims import CLAIMS, QUESTIONS, RunTables
+from darksecrets.overview.run_findings import SECTIONS
+from darksecrets.reported import RANDOM
 from darksecrets.runs import Run
+from darksecrets.sections import pattern_claims, relation_heads
+from darksecrets.verdicts import VERDICTS
 from tests.claims_tables import SPEAKING, repeated_tables, tuning_tables
 from tests.conftest import ROOT
 

@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 
 from darksecrets.corpora import glue
-from darksecrets.evidence.side_by_side import side_by_side
 from darksecrets.figures import charts
-from darksecrets.figures import disabling_charts as disabling
 from darksecrets.figures.head_charts import OUTLINE
+from darksecrets.sections import disabling_charts as disabling
+from darksecrets.side_by_side import side_by_side
 from tests.disabling_tables import INSTEAD, ORDERS, SOME, tables
 from tests.unit.test_charts import PHONE, parts, svg_of
 from tests.unit.test_head_charts import chosen, labels

@@ -9,9 +9,10 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from darksecrets import estimates, reported
 from darksecrets.corpora.tasks import TASKS
-from darksecrets.evidence import disabling_claims, estimates, reported
-from darksecrets.evidence.disabling_claims import (
+from darksecrets.sections import disabling_claims
+from darksecrets.sections.disabling_claims import (
     BELOW_CHANCE,
     CHEAP_LAYERS,
     HELD_OUT,

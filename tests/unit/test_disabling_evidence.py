@@ -8,10 +8,10 @@ import pytest
 from scipy import stats
 
 from darksecrets.corpora.scores import evaluate
-from darksecrets.evidence import disabling
-from darksecrets.evidence.disabling import DisablingTables
-from darksecrets.evidence.fine_tuning import headline
 from darksecrets.runs import Run
+from darksecrets.sections import disabling
+from darksecrets.sections.disabling import DisablingTables
+from darksecrets.sections.fine_tuning import headline
 from darksecrets.statistics import benjamini_hochberg, holm, interval_of_mean
 from tests.disabling_tables import INSTEAD, ORDERS, removed, results, swept
 

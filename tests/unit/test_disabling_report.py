@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 
 from darksecrets.corpora.tasks import TASKS
-from darksecrets.evidence import disabling_report
-from darksecrets.evidence.disabling_claims import over_tasks
-from darksecrets.evidence.estimates import format_change, signed
-from darksecrets.evidence.heads import head_label
+from darksecrets.estimates import format_change, signed
+from darksecrets.heads import head_label
+from darksecrets.sections import disabling_report
+from darksecrets.sections.disabling_claims import over_tasks
 from darksecrets.statistics import over_seeds, rank_correlation
 from tests.disabling_tables import SOME, tables
 

@@ -6,12 +6,11 @@ import pytest
 from scipy import stats
 
 from darksecrets.corpora.annotated_maps import AFTER, BEFORE
-from darksecrets.evidence import discussion, discussion_report
-from darksecrets.evidence.claims import RunTables, counts
-from darksecrets.evidence.disabling import DisablingTables
-from darksecrets.evidence.repeated_words import RepeatedTables
-from darksecrets.evidence.verdicts import VERDICTS
-from darksecrets.figures import discussion_charts
+from darksecrets.overview import discussion, discussion_charts, discussion_report
+from darksecrets.overview.claims import RunTables, counts
+from darksecrets.sections.disabling import DisablingTables
+from darksecrets.sections.repeated_tables import RepeatedTables
+from darksecrets.verdicts import VERDICTS
 from tests.unit.test_charts import PHONE, svg_of
 
 HOLDS, FAILS, OPEN = VERDICTS

@@ -8,7 +8,7 @@ import pytest
 
 from darksecrets.book import dry_run, published
 from darksecrets.corpora.tasks import TASKS
-from darksecrets.evidence import paper_costs
+from darksecrets.overview import paper_costs
 from tests.conftest import ROOT
 
 

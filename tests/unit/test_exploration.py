@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from darksecrets.analyses import exploration
-from darksecrets.analyses.exploration import Exploration
+from darksecrets.apps import exploration
+from darksecrets.apps.exploration import Exploration
 from darksecrets.corpora import linguistics
 from darksecrets.corpora.annotated_maps import AFTER, BEFORE, PATTERNS
 from darksecrets.corpora.glue import Example

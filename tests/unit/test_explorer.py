@@ -12,9 +12,10 @@ import pytest
 import torch
 from PIL import Image
 
-from darksecrets.analyses.exploration import Exploration
+from darksecrets.apps import explorer
+from darksecrets.apps.exploration import Exploration
 from darksecrets.corpora.annotated_maps import AFTER, BEFORE
-from darksecrets.figures import drawing_sizes, explorer
+from darksecrets.figures import drawing_sizes
 from darksecrets.models.ablation import all_heads, disabled
 from darksecrets.models.sweep import sweep
 from tests.explored import FIRST, SECOND, explored_setup  # noqa: F401 (a fixture)

@@ -7,8 +7,10 @@ import pytest
 import torch
 from transformers import AutoTokenizer
 
-from darksecrets.analyses import feature_attention
-from darksecrets.analyses.feature_attention import (
+from darksecrets.corpora.annotation import FEATURES
+from darksecrets.corpora.glue import Example
+from darksecrets.models import attention, checkpoints, feature_attention
+from darksecrets.models.feature_attention import (
     CLS,
     FEATURE_COLUMNS,
     FROM_CLS,
@@ -19,9 +21,6 @@ from darksecrets.analyses.feature_attention import (
     FeatureAttention,
     Measurement,
 )
-from darksecrets.corpora.annotation import FEATURES
-from darksecrets.corpora.glue import Example
-from darksecrets.models import attention, checkpoints
 from darksecrets.models.value_norms import ValueNorms
 from tests.word_maps import PAIRS, SINGLES, batch_of, encoded, random_maps
 

@@ -7,12 +7,12 @@ from functools import cache
 import pandas as pd
 import pytest
 
-from darksecrets.analyses.feature_attention import CLS, FEATURE_COLUMNS, SEP, WEIGHT
 from darksecrets.corpora import glue
-from darksecrets.evidence import feature_claims, feature_report, feature_summaries
-from darksecrets.evidence.side_by_side import side_by_side
 from darksecrets.figures import charts
-from darksecrets.figures import feature_charts as features
+from darksecrets.models.feature_attention import CLS, FEATURE_COLUMNS, SEP, WEIGHT
+from darksecrets.sections import feature_charts as features
+from darksecrets.sections import feature_claims, feature_report, feature_summaries
+from darksecrets.side_by_side import side_by_side
 from tests.feature_tables import TASKS, features_of
 from tests.unit.test_charts import PHONE, parts, svg_of
 from tests.unit.test_head_charts import TOLD, chosen, labels

@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from darksecrets.analyses.feature_attention import CLS, SEP
-from darksecrets.evidence import feature_claims, feature_gaps, feature_report
-from darksecrets.evidence.feature_claims import MORE_NEGATION, MORE_WORDS, RARE_LOWER, SAME_PICTURE, Measured
-from darksecrets.evidence.feature_summaries import by_example
-from darksecrets.evidence.side_by_side import side_by_side
+from darksecrets.models.feature_attention import CLS, SEP
 from darksecrets.runs import Store
+from darksecrets.sections import feature_claims, feature_gaps, feature_report
+from darksecrets.sections.feature_claims import MORE_NEGATION, MORE_WORDS, RARE_LOWER, SAME_PICTURE, Measured
+from darksecrets.sections.feature_summaries import by_example
+from darksecrets.side_by_side import side_by_side
 from darksecrets.statistics import holm
 from tests.feature_tables import AFTER, BEFORE, features_of
 

@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from darksecrets.analyses.feature_attention import CLS, SEP, SEP_SUM
 from darksecrets.errors import InputError
-from darksecrets.evidence import feature_gaps
-from darksecrets.evidence.feature_gaps import (
+from darksecrets.models.feature_attention import CLS, SEP, SEP_SUM
+from darksecrets.sections import feature_gaps
+from darksecrets.sections.feature_gaps import (
     ALL,
     CLS_EARLY,
     CLS_FIRST,
@@ -24,7 +24,7 @@ from darksecrets.evidence.feature_gaps import (
     STRIPES_PUNCTUATION,
     SURE,
 )
-from darksecrets.evidence.feature_summaries import WORDS, by_example
+from darksecrets.sections.feature_summaries import WORDS, by_example
 from darksecrets.statistics import interval_of_mean
 from tests.feature_tables import AFTER, BEFORE, NORM_FACTORS, TASKS, WORD_WEIGHTS, features_of
 

@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from darksecrets.analyses.feature_attention import CLS, FEATURE_COLUMNS, SEP_SUM
 from darksecrets.corpora.annotation import FEATURES
-from darksecrets.evidence import feature_summaries
-from darksecrets.evidence.feature_summaries import HEADS, LAYERS, WORDS, by_example
+from darksecrets.models.feature_attention import CLS, FEATURE_COLUMNS, SEP_SUM
+from darksecrets.sections import feature_summaries
+from darksecrets.sections.feature_summaries import HEADS, LAYERS, WORDS, by_example
 from darksecrets.statistics import holm, interval_of_mean
 from tests.feature_tables import AFTER, BEFORE, TASKS, features_of
 

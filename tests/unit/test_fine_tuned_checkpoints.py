@@ -11,7 +11,7 @@ import pytest
 import torch
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
-from darksecrets.analyses import own_model
+from darksecrets.apps import own_model
 from darksecrets.corpora import glue
 from darksecrets.errors import InputError
 from darksecrets.models import ablation, attention, checkpoints, importance, training

@@ -8,10 +8,10 @@ import pytest
 from scipy import stats
 
 from darksecrets.corpora.tasks import TASKS
-from darksecrets.evidence import fine_tuning, fine_tuning_claims
-from darksecrets.evidence.fine_tuning_claims import AVERAGE_GAIN, BEATS_RANDOM, EXCEPTION, LAST_TWO
-from darksecrets.evidence.fine_tuning_tables import FineTuningTables
 from darksecrets.runs import Run
+from darksecrets.sections import fine_tuning, fine_tuning_claims
+from darksecrets.sections.fine_tuning_claims import AVERAGE_GAIN, BEATS_RANDOM, EXCEPTION, LAST_TWO
+from darksecrets.sections.fine_tuning_tables import FineTuningTables
 
 UNTUNED, RANDOM, TUNED = ("pretrained", False), ("random", True), ("pretrained", True)
 ALL = tuple(TASKS)

@@ -6,7 +6,8 @@ import pytest
 from scipy import stats
 from sklearn.metrics import f1_score
 
-from darksecrets.evidence import estimates, fine_tuning, reported, verdicts
+from darksecrets import estimates, reported, verdicts
+from darksecrets.sections import fine_tuning
 from darksecrets.statistics import interval_of_mean
 
 UNTUNED, RANDOM, TUNED = ("pretrained", False), ("random", True), ("pretrained", True)

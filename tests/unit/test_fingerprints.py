@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 from tokenizers import ByteLevelBPETokenizer, Tokenizer, models, pre_tokenizers, processors
 
-from darksecrets.analyses import own_model
+from darksecrets.apps import own_model
 from darksecrets.models import checkpoints
 from darksecrets.runs import Store
 from tests import own_models

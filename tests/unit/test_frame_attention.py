@@ -5,11 +5,11 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from darksecrets.analyses import frame_attention
 from darksecrets.corpora import pocket
 from darksecrets.corpora.annotation import Frame
 from darksecrets.models import attention
 from darksecrets.models.setup import Setup
+from darksecrets.sections import frame_attention
 
 N = 3  # sentences for each relation and distance
 

@@ -9,8 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from darksecrets import statistics
-from darksecrets.evidence import heads
+from darksecrets import heads, statistics
 from darksecrets.statistics import interval_of_mean
 
 

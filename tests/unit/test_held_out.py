@@ -9,9 +9,9 @@ import pytest
 from scipy import stats
 
 from darksecrets.corpora.scores import evaluate
-from darksecrets.evidence.disabling import by_heads
-from darksecrets.evidence.fine_tuning import headline
-from darksecrets.evidence.held_out import chosen_heads, same_heads, split_halves
+from darksecrets.sections.disabling import by_heads
+from darksecrets.sections.fine_tuning import headline
+from darksecrets.sections.held_out import chosen_heads, same_heads, split_halves
 from darksecrets.statistics import contributions_to_change, rank_correlation
 from tests.disabling_tables import swept
 

@@ -14,10 +14,11 @@ from markdown_it.renderer import RendererHTML
 from myst_parser.config.main import MdParserConfig
 from myst_parser.parsers.mdit import create_md_parser
 
+from darksecrets.apps import explorer_drawings, explorer_panels
 from darksecrets.book import contents, grids, profiles, units
 from darksecrets.corpora.annotation import FEATURES
 from darksecrets.errors import InputError, one_line, visible
-from darksecrets.figures import explorer_drawings, explorer_panels, publish, views
+from darksecrets.figures import publish, views
 from darksecrets.files import write_text
 from darksecrets.runs import Run, Store
 from tests.book import toy

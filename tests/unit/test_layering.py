@@ -9,7 +9,8 @@ from tests.conftest import ROOT
 
 LIBRARY = ROOT / "lib" / "darksecrets"
 # Who may import whom: each part may import those before it; a package is one part, and so is a module beside them.
-ORDER = ("errors", "files", "runs", "corpora", "models", "statistics", "analyses", "evidence", "figures", "book")
+BELOW = ("errors", "files", "runs", "corpora", "models", "statistics", "estimates", "verdicts", "heads", "reported")
+ORDER = (*BELOW, "saved", "side_by_side", "chapters", "figures", "sections", "overview", "apps", "book")
 COMMANDS = ("__main__.py", "research.py", "sweeping.py")  # they may import everything, and nothing imports them
 MODULES = sorted(path.relative_to(LIBRARY).as_posix() for path in LIBRARY.rglob("*.py"))
 

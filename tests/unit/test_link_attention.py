@@ -8,16 +8,10 @@ import pytest
 import torch
 from transformers import AutoTokenizer
 
-from darksecrets.analyses.attended import Text, described_links
-from darksecrets.analyses.link_attention import (
-    DiagonalScore,
-    LinkAttention,
-    ReleasedLinks,
-    released_pairs,
-    shapes,
-)
 from darksecrets.corpora.annotation import Sentence, Word
 from darksecrets.models.alignment import between_words
+from darksecrets.models.attended import Text, described_links
+from darksecrets.models.link_attention import DiagonalScore, LinkAttention, ReleasedLinks, released_pairs, shapes
 from tests.word_maps import N_HEADS, N_LAYERS, PAIRS, batch_of, encoded, random_maps
 
 

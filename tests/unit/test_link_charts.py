@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 
 from darksecrets.corpora import glue
-from darksecrets.evidence import link_distance, link_heads
-from darksecrets.evidence.side_by_side import side_by_side
 from darksecrets.figures import charts
-from darksecrets.figures import link_charts as links
+from darksecrets.sections import link_charts as links
+from darksecrets.sections import link_distance, link_heads
+from darksecrets.side_by_side import side_by_side
 from tests.link_tables import BOTH_HEAD, LINK_HEAD, NEIGHBOUR_HEAD, diagonal_of, links_of, pocket_links_of
 from tests.unit.test_charts import PHONE, svg_of
 from tests.unit.test_head_charts import TOLD, chosen, labels

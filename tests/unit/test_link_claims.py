@@ -3,9 +3,9 @@
 import pandas as pd
 import pytest
 
-from darksecrets.evidence import link_claims
-from darksecrets.evidence.link_claims import AMONG, ANY_HEAD, COINCIDE, MATCHED, Measured
 from darksecrets.runs import Run
+from darksecrets.sections import link_claims
+from darksecrets.sections.link_claims import AMONG, ANY_HEAD, COINCIDE, MATCHED, Measured
 from tests.link_tables import BOTH_HEAD, LINK_HEAD, NEIGHBOUR_HEAD, WORD_HEAD, diagonal_of, links_of, pocket_links_of
 
 TASKS = ("RTE", "SST-2", "QNLI")

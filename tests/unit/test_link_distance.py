@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from darksecrets.corpora.annotated_maps import AFTER
-from darksecrets.evidence import link_distance
-from darksecrets.evidence.link_distance import BOTH, FOLLOWS_LINK, FOLLOWS_NEIGHBOUR, NEITHER
+from darksecrets.sections import link_distance
+from darksecrets.sections.link_distance import BOTH, FOLLOWS_LINK, FOLLOWS_NEIGHBOUR, NEITHER
 from darksecrets.statistics import interval_of_mean, sign_flip_test
 from tests.link_tables import (
     BOTH_HEAD,

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from darksecrets.evidence import link_heads
+from darksecrets.sections import link_heads
 from darksecrets.statistics import interval_of_mean
 from tests.link_tables import BOTH_HEAD, LINK_HEAD, NEIGHBOUR_HEAD, diagonal_of, links_of, released_of
 

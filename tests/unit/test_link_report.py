@@ -3,8 +3,8 @@
 import pandas as pd
 import pytest
 
-from darksecrets.evidence import link_claims, link_distance, link_heads, link_report
-from darksecrets.evidence.heads import head_label
+from darksecrets.heads import head_label
+from darksecrets.sections import link_claims, link_distance, link_heads, link_report
 from tests.link_tables import BOTH_HEAD, LINK_HEAD, WORD_HEAD, diagonal_of, links_of, pocket_links_of, released_of
 
 TASKS = ("RTE", "SST-2")

@@ -9,12 +9,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from darksecrets.analyses import map_draw
 from darksecrets.corpora import annotated_maps
 from darksecrets.corpora.glue import TASKS
 from darksecrets.errors import InputError
 from darksecrets.models import attention
 from darksecrets.models.setup import Setup
+from darksecrets.overview import map_draw
 from tests.conftest import save_encoder
 
 N_LAYERS, N_HEADS = 6, 12  # MiniLM's, whose heads the plans name

@@ -7,7 +7,7 @@ import pytest
 from sklearn.metrics import cohen_kappa_score
 
 from darksecrets.corpora.annotated_maps import PATTERNS
-from darksecrets.evidence import map_labels
+from darksecrets.sections import map_labels
 from tests.pattern_tables import labels_of
 
 LABELS = labels_of().assign(

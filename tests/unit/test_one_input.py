@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from darksecrets.evidence import one_input
+from darksecrets.sections import one_input
 from tests import disabling_tables
 
 EFFECTS = pd.DataFrame(

@@ -4,10 +4,10 @@ import pandas as pd
 import pytest
 
 from darksecrets.corpora import glue, overview
-from darksecrets.evidence import protocol
 from darksecrets.models import checkpoints
 from darksecrets.models.finetuning import Recipe
 from darksecrets.models.setup import Setup
+from darksecrets.overview import protocol
 from darksecrets.runs import Run
 from tests.conftest import LEARNABLE, write_task
 

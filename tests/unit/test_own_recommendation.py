@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from darksecrets.analyses.disabling import Removed
-from darksecrets.evidence import own_report
-from darksecrets.evidence.own_report import FIRST_STEP, HELD_OUT, NOT_LEARNED
+from darksecrets.apps import own_report
+from darksecrets.apps.own_report import FIRST_STEP, HELD_OUT, NOT_LEARNED
+from darksecrets.models.disabling import Removed
 from darksecrets.statistics import ROUNDING
 
 

@@ -4,8 +4,8 @@ import pandas as pd
 import pytest
 
 from darksecrets.corpora.tasks import TASKS
-from darksecrets.evidence import paper_costs
 from darksecrets.models import checkpoints, throughput
+from darksecrets.overview import paper_costs
 
 
 def test_costs_are_tokens_times_what_a_token_takes():

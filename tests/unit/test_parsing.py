@@ -7,7 +7,7 @@ import pytest
 
 from darksecrets.corpora.annotation import FEATURES, Link, Sentence, Word
 from darksecrets.errors import InputError
-from darksecrets.evidence import parsing
+from darksecrets.overview import parsing
 
 LEFT = Sentence(
     "Anna said she left.",

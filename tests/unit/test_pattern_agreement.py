@@ -15,8 +15,8 @@ from sklearn.metrics import (
 
 from darksecrets.corpora.annotated_maps import PATTERNS
 from darksecrets.errors import InputError
-from darksecrets.evidence import pattern_agreement
-from darksecrets.evidence.pattern_agreement import ALL, BETWEEN
+from darksecrets.sections import pattern_agreement
+from darksecrets.sections.pattern_agreement import ALL, BETWEEN
 from darksecrets.statistics import resampled
 from tests.pattern_tables import labels_of, predictions_of
 

@@ -11,7 +11,7 @@ from darksecrets.corpora import glue
 from darksecrets.corpora.annotated_maps import PATTERNS
 from darksecrets.errors import InputError
 from darksecrets.figures import charts
-from darksecrets.figures import pattern_charts as patterns
+from darksecrets.sections import pattern_charts as patterns
 from tests.unit.test_charts import PHONE, parts, svg_of
 
 TASKS = ["RTE", "SST-2"]

@@ -4,9 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from darksecrets import reported
 from darksecrets.corpora.annotated_maps import PATTERNS
-from darksecrets.evidence import pattern_agreement, pattern_claims, pattern_shares, reported
-from darksecrets.evidence.pattern_claims import COMMON, COMMON_NAMED, FEWEST, MOST
+from darksecrets.sections import pattern_agreement, pattern_claims, pattern_shares
+from darksecrets.sections.pattern_claims import COMMON, COMMON_NAMED, FEWEST, MOST
 from tests.pattern_tables import AFTER, BEFORE, classified_of, labels_of, predictions_of
 
 LABELS = labels_of()

@@ -5,13 +5,12 @@ import pandas as pd
 import pytest
 from sklearn.metrics import cohen_kappa_score
 
-from darksecrets.analyses import pattern_validation
 from darksecrets.corpora import annotated_maps
 from darksecrets.corpora.annotated_maps import PATTERNS
-from darksecrets.evidence import map_labels, pattern_agreement, pattern_claims, pattern_shares
-from darksecrets.evidence.pattern_claims import Measured
-from darksecrets.evidence.side_by_side import side_by_side
 from darksecrets.runs import Run
+from darksecrets.sections import map_labels, pattern_agreement, pattern_claims, pattern_shares, pattern_validation
+from darksecrets.sections.pattern_claims import Measured
+from darksecrets.side_by_side import side_by_side
 from tests.pattern_tables import AFTER, BEFORE, classified_of, labels_of, predictions_of
 
 LABELS = labels_of()

@@ -11,9 +11,9 @@ from hypothesis.extra import numpy as arrays
 from scipy import optimize
 
 from darksecrets.corpora.annotated_maps import PATTERNS
-from darksecrets.evidence import pattern_shares
-from darksecrets.evidence.pattern_agreement import confusion
-from darksecrets.evidence.pattern_shares import corrected
+from darksecrets.sections import pattern_shares
+from darksecrets.sections.pattern_agreement import confusion
+from darksecrets.sections.pattern_shares import corrected
 from darksecrets.statistics import interval_of_mean, over_seeds
 from tests.pattern_tables import AFTER, BEFORE, classified_of, labels_of, predictions_of
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from darksecrets.analyses import pattern_validation
-from darksecrets.analyses.pattern_validation import METHODS, N_FOLDS, RESCALED_TO, interpretable
 from darksecrets.corpora import annotated_maps
 from darksecrets.corpora.annotated_maps import PATTERNS, AttentionMap
+from darksecrets.sections import pattern_validation
+from darksecrets.sections.pattern_validation import METHODS, N_FOLDS, RESCALED_TO, interpretable
 from tests.pattern_maps import SEEDS, layouts, random_map
 from tests.pattern_tables import labels_of
 

@@ -6,11 +6,10 @@ import pytest
 import torch
 from torch.multiprocessing.reductions import StorageWeakRef
 
-from darksecrets.analyses import patterns
-from darksecrets.analyses.patterns import PatternsOfMaps
 from darksecrets.corpora.annotated_maps import PATTERNS, AttentionMap
 from darksecrets.corpora.glue import Example
-from darksecrets.models import attention, checkpoints, finetuning, pattern_classifier
+from darksecrets.models import attention, checkpoints, finetuning, pattern_classifier, patterns
+from darksecrets.models.patterns import PatternsOfMaps
 from darksecrets.models.setup import Setup
 from tests.conftest import write_task
 from tests.pattern_maps import normalized_classifier

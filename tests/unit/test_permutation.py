@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from darksecrets.evidence import verdicts
+from darksecrets import verdicts
 from darksecrets.statistics import NullPositions, permutation_test, sign_flip_test
 
 SENTENCES = np.repeat([0, 1, 2, 3], [3, 4, 2, 3])

@@ -18,7 +18,7 @@ from darksecrets.corpora import linguistics, pocket
 from darksecrets.corpora.annotation import RELATIONS, ROLES
 from darksecrets.corpora.pocket.lexicon import lexicon
 from darksecrets.errors import InputError
-from darksecrets.evidence import pocket_corpus
+from darksecrets.overview import pocket_corpus
 
 TASKS = tuple(pocket.WRITERS)
 SIZES = {0: pocket.SIZES, 1: {"train": 150, "dev": 60}, 2: {"train": 150, "dev": 60}}  # by seed

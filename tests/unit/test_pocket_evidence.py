@@ -10,8 +10,8 @@ from darksecrets.corpora import glue as tasks_of_glue
 from darksecrets.corpora import linguistics
 from darksecrets.corpora.annotation import FEATURES, Frame, Link, Sentence, Word
 from darksecrets.corpora.pocket import Item
-from darksecrets.evidence import parsing, pocket_corpus, pocket_samples
 from darksecrets.figures import charts
+from darksecrets.overview import parsing, pocket_corpus, pocket_samples
 
 
 def sentence(marked, links=(), frames=(), **roles):

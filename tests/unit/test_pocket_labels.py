@@ -18,7 +18,7 @@ from darksecrets.corpora.pocket import pairs
 from darksecrets.corpora.pocket.edits import CONTRARY, EDITS, WEAKENING
 from darksecrets.corpora.pocket.events import Event, Thing, Writer
 from darksecrets.corpora.pocket.lexicon import lexicon, regular_past, third
-from darksecrets.evidence import pocket_corpus
+from darksecrets.overview import pocket_corpus
 
 
 @cache

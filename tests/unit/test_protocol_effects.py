@@ -9,10 +9,12 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from darksecrets.evidence import feature_claims, protocol_effects, protocol_tables, reported
-from darksecrets.evidence.feature_summaries import by_example
-from darksecrets.evidence.fine_tuning import last_two_against_rest
-from darksecrets.evidence.relation_heads import measured
+from darksecrets import reported
+from darksecrets.overview import protocol_effects, protocol_tables
+from darksecrets.sections import feature_claims
+from darksecrets.sections.feature_summaries import by_example
+from darksecrets.sections.fine_tuning import last_two_against_rest
+from darksecrets.sections.relation_heads import measured
 from tests.disabling_tables import tables as disabling_tables
 from tests.feature_tables import AFTER, BEFORE, features_of
 from tests.link_tables import LINK_HEAD, frames_of

@@ -7,10 +7,9 @@ import pandas as pd
 import pytest
 
 from darksecrets.corpora.annotated_maps import BEFORE
-from darksecrets.evidence import protocol_effects, protocol_notes, protocol_tables
-from darksecrets.evidence.side_by_side import side_by_side
-from darksecrets.figures import protocol_charts
+from darksecrets.overview import protocol_charts, protocol_effects, protocol_notes, protocol_tables
 from darksecrets.runs import Run
+from darksecrets.side_by_side import side_by_side
 from tests.book.contract import published
 from tests.protocol_tables import DISABLING, FEATURES, FRAMES, MEASURES, RELEASED
 

@@ -6,16 +6,24 @@ import shutil
 import pandas as pd
 import pytest
 
-from darksecrets.analyses import attended, pattern_validation, patterns, scores, similarity
 from darksecrets.book import check_reference, contents, published, reference
 from darksecrets.book.profiles import Profile
 from darksecrets.corpora import annotated_maps
 from darksecrets.errors import InputError
-from darksecrets.evidence import comparison, feature_claims, feature_summaries, pattern_claims, pattern_shares
-from darksecrets.evidence.comparison import FAILED, OK, SKIPPED
-from darksecrets.evidence.fine_tuning_tables import FineTuningTables
+from darksecrets.models import attended, patterns, similarity
 from darksecrets.models.setup import Setup
+from darksecrets.overview import comparison
+from darksecrets.overview.comparison import FAILED, OK, SKIPPED
 from darksecrets.runs import Run, file_fingerprint, write_json
+from darksecrets.sections import (
+    feature_claims,
+    feature_summaries,
+    pattern_claims,
+    pattern_shares,
+    pattern_validation,
+    scores,
+)
+from darksecrets.sections.fine_tuning_tables import FineTuningTables
 from tests.conftest import ROOT, write_task
 
 TASKS = ["RTE", "SST-2"]

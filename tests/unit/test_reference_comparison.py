@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from darksecrets.evidence import comparison
-from darksecrets.evidence.comparison import FAILED, OK, SKIPPED, Comparison, compared, skipped
+from darksecrets.overview import comparison
+from darksecrets.overview.comparison import FAILED, OK, SKIPPED, Comparison, compared, skipped
 from darksecrets.statistics import interval_of_mean
 
 KEY = ["task", "layer"]

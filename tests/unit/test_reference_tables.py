@@ -5,8 +5,8 @@ import json
 import pandas as pd
 import pytest
 
-from darksecrets.evidence import reference_run
-from darksecrets.evidence.reference_run import NOT_RECORDED
+from darksecrets.overview import reference_run
+from darksecrets.overview.reference_run import NOT_RECORDED
 from darksecrets.runs import Run
 
 SETUP = {

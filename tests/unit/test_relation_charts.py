@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from darksecrets.evidence import heads, relation_heads
+from darksecrets import heads
 from darksecrets.figures import charts
-from darksecrets.figures import relation_charts as relations
+from darksecrets.sections import relation_charts as relations
+from darksecrets.sections import relation_heads
 from tests.link_tables import LINK_HEAD, frames_of
 from tests.unit.test_charts import PHONE, parts, svg_of
 from tests.unit.test_head_charts import TOLD, chosen, labels

@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 
 from darksecrets.errors import InputError
-from darksecrets.evidence import relation_heads, relation_report
-from darksecrets.evidence.relation_heads import ANY_HEAD, DIRECTIONS, STAND_OUT, Measured
-from darksecrets.evidence.side_by_side import side_by_side
 from darksecrets.runs import Run
+from darksecrets.sections import relation_heads, relation_report
+from darksecrets.sections.relation_heads import ANY_HEAD, DIRECTIONS, STAND_OUT, Measured
+from darksecrets.side_by_side import side_by_side
 from darksecrets.statistics import interval_of_mean
 from tests.link_tables import DISTANCE_HEAD, LINK_HEAD, LINK_WEIGHT, NULL_WEIGHT, WORD_HEAD, frames_of, tokens_of
 

@@ -5,14 +5,14 @@ import math
 import numpy as np
 import pytest
 
-from darksecrets.analyses import attended, frame_attention, similarity
-from darksecrets.analyses.attended import Text
 from darksecrets.corpora import framenet_filter, glue, linguistics
 from darksecrets.corpora.annotation import Frame, Sentence
 from darksecrets.corpora.glue import Example
-from darksecrets.models import attention, checkpoints
+from darksecrets.models import attended, attention, checkpoints, similarity
+from darksecrets.models.attended import Text
 from darksecrets.models.setup import Setup
 from darksecrets.models.value_norms import ValueNorms
+from darksecrets.sections import frame_attention
 from tests import notebook_definitions as notebook
 
 SAME = 1e-5

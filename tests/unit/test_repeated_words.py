@@ -4,12 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from darksecrets.analyses import repeated_words
-from darksecrets.analyses.repeated_words import RepeatedWords, repeats_and_null
-from darksecrets.evidence.repeated_words import COLUMNS, RepeatedTables
 from darksecrets.models import checkpoints
 from darksecrets.models.alignment import between_words, word_pieces
 from darksecrets.models.setup import Setup
+from darksecrets.sections import repeated_words
+from darksecrets.sections.repeated_tables import COLUMNS, RepeatedTables
+from darksecrets.sections.repeated_words import RepeatedWords, repeats_and_null
 from tests import word_maps
 
 PAIRS = (

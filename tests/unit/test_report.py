@@ -11,12 +11,11 @@ import pytest
 import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from darksecrets.analyses import own_model
+from darksecrets.apps import own_model, own_reading, own_report
+from darksecrets.apps.own_report import OwnTables
 from darksecrets.book import report as page
 from darksecrets.corpora.scores import evaluate
 from darksecrets.errors import InputError
-from darksecrets.evidence import own_reading, own_report
-from darksecrets.evidence.own_report import OwnTables
 from darksecrets.models import ablation, attention, checkpoints
 from darksecrets.models.ablation import disabled, recommended
 from darksecrets.models.sweep import sweep

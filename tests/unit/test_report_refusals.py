@@ -2,9 +2,8 @@
 
 import pytest
 
-from darksecrets.analyses import own_example
+from darksecrets.apps import own_example, own_report
 from darksecrets.errors import InputError
-from darksecrets.evidence import own_report
 from darksecrets.models import checkpoints
 from tests import own_models
 from tests.conftest import save_encoder

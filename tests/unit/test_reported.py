@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from darksecrets.analyses.scores import SETTINGS
 from darksecrets.corpora.glue import TASKS
-from darksecrets.evidence.reported import HETEROGENEOUS, patterns, table_1
+from darksecrets.reported import HETEROGENEOUS, SETTINGS, patterns, table_1
 
 PAPER = Path(__file__).parents[2].parent / "shared" / "paper.md"
 

@@ -10,13 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from darksecrets.analyses import scores
 from darksecrets.book import profiles
 from darksecrets.corpora.scores import evaluate
 from darksecrets.errors import InputError
-from darksecrets.evidence import fine_tuning
 from darksecrets.models import finetuning
 from darksecrets.models.setup import Setup
+from darksecrets.sections import fine_tuning, scores
 from tests.conftest import write_task
 
 PAIRS = st.integers(1, 40).flatmap(lambda n: st.tuples(*[st.lists(st.integers(0, 2), min_size=n, max_size=n)] * 2))

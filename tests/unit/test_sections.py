@@ -3,8 +3,8 @@
 import nbformat
 import pytest
 
-from darksecrets.evidence import claims
-from darksecrets.evidence.sections import GROUPS, SECTIONS, prefix_of
+from darksecrets.chapters import GROUPS, SECTIONS, prefix_of
+from darksecrets.overview import claims
 from darksecrets.runs import Run
 from tests.conftest import ROOT
 

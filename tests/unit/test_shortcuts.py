@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 from darksecrets.book import shortcuts as book
-from darksecrets.evidence import shortcuts
-from darksecrets.evidence.paper_costs import NOT_RECORDED
 from darksecrets.models.setup import Setup
+from darksecrets.overview import shortcuts
+from darksecrets.overview.paper_costs import NOT_RECORDED
 from darksecrets.runs import Run
 
 N = 40

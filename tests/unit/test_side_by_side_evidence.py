@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from darksecrets.evidence.side_by_side import REFERENCE_RUN, THIS_RUN, side_by_side
+from darksecrets.side_by_side import REFERENCE_RUN, THIS_RUN, side_by_side
 
 MINE = pd.DataFrame({"task": ["RTE", "QQP"], "layer": [0, 1], "mean": [0.1, 0.2], "mine": ["a", "b"]}, index=[5, 9])
 THEIRS = pd.DataFrame({"mean": [0.3], "theirs": [True], "task": ["MNLI"], "layer": [7]})

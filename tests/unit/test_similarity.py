@@ -7,9 +7,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from darksecrets.analyses import similarity
 from darksecrets.corpora.glue import Example
-from darksecrets.models import attention, checkpoints
+from darksecrets.models import attention, checkpoints, similarity
 
 EXAMPLES = [Example(str(n), "word " * (1 + 3 * n), "other " * 4, 0) for n in range(6)]
 

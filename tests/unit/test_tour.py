@@ -6,15 +6,15 @@ import re
 import pandas as pd
 import pytest
 
-from darksecrets.analyses.feature_attention import NORM, WEIGHT
 from darksecrets.corpora.annotated_maps import AFTER, PATTERNS
 from darksecrets.errors import InputError
-from darksecrets.evidence import claims, feature_report, tour
-from darksecrets.evidence.claims import RunTables
-from darksecrets.evidence.tour import EFFECTS, FINDINGS
-from darksecrets.figures import tour_charts
-from darksecrets.figures.feature_charts import MEASURES
+from darksecrets.models.feature_attention import NORM, WEIGHT
+from darksecrets.overview import claims, tour, tour_charts
+from darksecrets.overview.claims import RunTables
+from darksecrets.overview.tour import EFFECTS, FINDINGS
 from darksecrets.runs import Run
+from darksecrets.sections import feature_report
+from darksecrets.sections.feature_charts import MEASURES
 from tests.conftest import ROOT
 from tests.unit.test_charts import PHONE, svg_of
 

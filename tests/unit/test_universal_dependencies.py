@@ -5,7 +5,7 @@ import pytest
 from darksecrets.corpora import linguistics, universal_dependencies
 from darksecrets.corpora.annotation import FEATURES
 from darksecrets.errors import InputError
-from darksecrets.evidence import parsing
+from darksecrets.overview import parsing
 from tests.conftest import ROOT
 
 TREEBANK = ROOT.parent / "shared" / "ud" / "en_ewt-ud-dev.conllu"

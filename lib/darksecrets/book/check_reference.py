@@ -16,7 +16,8 @@ from darksecrets.book.recomputed import Tables
 from darksecrets.corpora import framenet
 from darksecrets.corpora.annotated_maps import AFTER, BEFORE
 from darksecrets.errors import InputError
-from darksecrets.evidence.comparison import (
+from darksecrets.models.setup import Setup
+from darksecrets.overview.comparison import (
     CHECKS,
     FAILED,
     OK,
@@ -27,7 +28,6 @@ from darksecrets.evidence.comparison import (
     compared_with_interval,
     skipped,
 )
-from darksecrets.models.setup import Setup
 from darksecrets.runs import Run
 
 BESIDE = Path("../shared")  # where data is looked for, from the repository, as the tests do

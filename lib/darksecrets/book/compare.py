@@ -8,10 +8,10 @@ import pandas as pd
 
 from darksecrets.book import contents, lone_page, published, report
 from darksecrets.errors import InputError, nearest
-from darksecrets.evidence import claims, run_findings
-from darksecrets.evidence.claims import CHAPTERS, RunTables
-from darksecrets.figures import claims_matrix, publish
+from darksecrets.figures import publish
 from darksecrets.files import saying_full, write_csv, write_table, write_text
+from darksecrets.overview import claims, claims_matrix, run_findings
+from darksecrets.overview.claims import CHAPTERS, RunTables
 from darksecrets.runs import Run, Store
 
 REFERENCE = "reference"

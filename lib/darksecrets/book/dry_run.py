@@ -14,9 +14,9 @@ from darksecrets.book import build, contents, durations, profiles, published
 from darksecrets.book.profiles import Profile
 from darksecrets.book.progress import alone
 from darksecrets.corpora import glue
-from darksecrets.evidence import paper_costs
 from darksecrets.models import attention, throughput, untrained
 from darksecrets.models.setup import Setup
+from darksecrets.overview import paper_costs
 from darksecrets.runs import write_csv
 
 PROFILE = "paper"

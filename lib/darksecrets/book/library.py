@@ -10,7 +10,7 @@ from pathlib import Path
 
 import darksecrets
 
-PACKAGES = ("corpora", "models", "analyses", "evidence", "figures", "book")  # in the order of their imports
+PACKAGES = ("corpora", "models", "figures", "sections", "overview", "apps", "book")  # in the order of their imports
 OTHERS = "others"  # the modules beside the packages
 LIBRARY = Path(darksecrets.__file__).parent
 ITALIC = re.compile(r"(?<![*\w])\*(?=[^\s*])([^*]+)\*(?![*\w])")

@@ -57,14 +57,14 @@ CHECKS = (
     ("corpus tasks", "darksecrets.corpora.glue", "check_corpus"),
     ("checkpoint", "darksecrets.models.checkpoints", "check"),
     (SETUP, "darksecrets.models.setup", "Setup"),
-    ("max_compared", "darksecrets.analyses.disabling", "check_compared"),
+    ("max_compared", "darksecrets.models.disabling", "check_compared"),
     ("frames reading", "darksecrets.corpora.framenet", "check"),
     ("max_own", "darksecrets.corpora.own", "check_size"),
     ("words", "darksecrets.corpora.own_language", "check"),
     ("own_format", "darksecrets.corpora.own_format", "parse"),
-    ("own_labels", "darksecrets.figures.annotator", "check"),
-    ("n_random seeds", "darksecrets.analyses.scores", "check_random"),
-    ("own_model own_data", "darksecrets.analyses.own_example", "check"),
+    ("own_labels", "darksecrets.apps.annotator", "check"),
+    ("n_random seeds", "darksecrets.sections.scores", "check_random"),
+    ("own_model own_data", "darksecrets.apps.own_example", "check"),
 )
 
 

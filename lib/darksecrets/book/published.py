@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from darksecrets.evidence.sections import PROTOCOL, SECTIONS, prefix_of
+from darksecrets.chapters import PROTOCOL, SECTIONS, prefix_of
 from darksecrets.runs import Run, file_fingerprint
 
 DIRECTORY = Path("notebooks/reference")

@@ -14,27 +14,29 @@ from typing import Any
 import pandas as pd
 from filelock import FileLock
 
-from darksecrets.analyses import attended, frame_attention, pattern_validation, patterns, scores, similarity
-from darksecrets.analyses.attended import Attended
 from darksecrets.corpora import annotated_maps, framenet
 from darksecrets.corpora.annotated_maps import AFTER, BEFORE
 from darksecrets.errors import InputError
-from darksecrets.evidence import (
+from darksecrets.models import attended, patterns, side_by_side, similarity
+from darksecrets.models.attended import Attended
+from darksecrets.models.setup import Setup
+from darksecrets.models.side_by_side import Job
+from darksecrets.overview import parsing
+from darksecrets.sections import (
     feature_gaps,
     feature_summaries,
     fine_tuning,
+    frame_attention,
     link_claims,
     link_distance,
     link_heads,
-    parsing,
     pattern_claims,
     pattern_shares,
+    pattern_validation,
     relation_heads,
+    scores,
 )
-from darksecrets.evidence.feature_summaries import PAPER
-from darksecrets.models import side_by_side
-from darksecrets.models.setup import Setup
-from darksecrets.models.side_by_side import Job
+from darksecrets.sections.feature_summaries import PAPER
 
 Tables = dict[str, pd.DataFrame]
 ARCHIVE = ".tar.xz"  # what FrameNet may be packed in

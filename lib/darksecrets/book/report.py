@@ -3,11 +3,11 @@
 import inspect
 from pathlib import Path
 
+from darksecrets.apps import own_page, own_reading, own_report
+from darksecrets.apps.own_report import OwnReport
 from darksecrets.book import lone_page
 from darksecrets.errors import InputError, check_directory
-from darksecrets.evidence import own_reading, own_report
-from darksecrets.evidence.own_report import OwnReport
-from darksecrets.figures import own_page, publish
+from darksecrets.figures import publish
 from darksecrets.files import write_text
 from darksecrets.runs import Run, write_json
 

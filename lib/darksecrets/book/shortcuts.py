@@ -5,18 +5,18 @@ from dataclasses import replace
 
 import pandas as pd
 
-from darksecrets.analyses import scores
 from darksecrets.book import published, reference
 from darksecrets.book.profiles import Profile
 from darksecrets.book.progress import stage
 from darksecrets.errors import InputError
-from darksecrets.evidence import shortcuts
-from darksecrets.evidence.fine_tuning import headline
-from darksecrets.evidence.shortcuts import ALL_EXAMPLES, FEWER_EXAMPLES, FLOAT32
 from darksecrets.models import side_by_side
 from darksecrets.models.setup import Setup
 from darksecrets.models.side_by_side import Job
+from darksecrets.overview import shortcuts
+from darksecrets.overview.shortcuts import ALL_EXAMPLES, FEWER_EXAMPLES, FLOAT32
 from darksecrets.runs import write_csv
+from darksecrets.sections import scores
+from darksecrets.sections.fine_tuning import headline
 
 SMALL = 5000  # training examples, at most, of a task that is also trained in float32
 FEWER = 20_000  # training examples that a large task is also trained on, where the run cuts none

@@ -107,7 +107,7 @@ def tables(chapter: str) -> list[str]:
     """Return the tables of a chapter that the ledger of claims rests on; none for other chapters."""
     if not MEASURING.match(chapter):
         return []
-    from darksecrets.evidence import claims  # takes seconds
+    from darksecrets.overview import claims  # takes seconds
 
     names = {stem: name for name, stem in claims.CHAPTERS.items()}
     return claims.KINDS[names[chapter]].names() if chapter in names else []

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 import altair as alt
 import pandas as pd
 
-from darksecrets.evidence.heads import head_label
 from darksecrets.figures.charts import (
     COMPARED,
     SCALES,
@@ -17,6 +16,7 @@ from darksecrets.figures.charts import (
     square_root,
     wrapped,
 )
+from darksecrets.heads import head_label
 
 MARGIN = " ±"  # a column's half width of a t-interval has its name with this
 TICKS = {"attention": [0, 0.05, 0.2, 0.5, 1], "change": [-0.5, -0.2, -0.05, 0, 0.05, 0.2, 0.5]}  # of legends

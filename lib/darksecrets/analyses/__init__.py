@@ -1,1 +1,0 @@
-"""Attention maps in, one tidy table out."""

@@ -1,0 +1,1 @@
+"""What is built on sections: atlas, explorer, annotator, and the report on an own model."""

@@ -1,0 +1,287 @@
+"""Everything that a run measured of each head, gathered from the tables of all chapters.
+
+Means are over seeds. Explained in the chapter *An atlas of heads*.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Self
+
+import numpy as np
+import pandas as pd
+
+from darksecrets.apps.opened_heads import DISTANCES, Opened
+from darksecrets.corpora.annotated_maps import AFTER, BEFORE, PATTERNS
+from darksecrets.corpora.tasks import TASKS
+from darksecrets.heads import HEAD
+from darksecrets.models.feature_attention import FEATURE_COLUMNS
+from darksecrets.overview.claims import RunTables
+from darksecrets.overview.discussion import tuned
+from darksecrets.runs import Run
+from darksecrets.sections.disabling import CHANGE
+from darksecrets.sections.disabling_claims import beyond_chance, of_uniform
+from darksecrets.sections.link_distance import NULLS, excess
+from darksecrets.sections.link_report import named_links
+from darksecrets.side_by_side import REFERENCE_RUN, THIS_RUN
+from darksecrets.statistics import SIGNIFICANT, holm, interval_of_present, over_seeds, p_of_interval
+
+FRAME_LINKS = {"to_element": "frame target to element", "to_target": "frame element to target"}
+SAME_WORD = "same word in {}"  # in the other sentence of a pair
+TASK_OF_KIND = {SAME_WORD.format(task): task for task in TASKS}
+LINK = ["link", "null", "others"]
+POINTS = 100  # of a score
+PAPER = {  # what is counted, and what the paper says of it
+    "in the model": "12 layers of 12",
+    "with one main pattern on every task": None,
+    "that beat both nulls on frame links": "2 stand out; no null",
+    "that beat both nulls on some link": "some, by eye; no null",
+    "without which some task is clearly worse": "not tested",
+    "without which some task is clearly better": "some on every task; not tested",
+}
+COLUMNS = {
+    "shares": ["task", "checkpoint", *HEAD, *PATTERNS],
+    "features": ["task", "checkpoint", "feature", *HEAD, *CHANGE],
+    "links": ["kind", *HEAD, *LINK, "excess", "low", "high", "beats"],
+    "similarity": ["task", *HEAD, *CHANGE],
+    "disabling": ["task", *HEAD, *CHANGE, "clear"],
+}
+
+
+@dataclass(frozen=True)
+class Atlas:
+    """The tables of one run; one that the run lacks is empty.
+
+    `shares`: of each head's maps, by pattern. `features`: the attention that it pays to kinds of tokens. `links`: its
+    weight on linked words beside both nulls, by how much it beats the closer one (`excess`, `low` to `high`), and
+    whether it `beats` them, corrected for all heads; before fine-tuning, but to the same word after it. `similarity` of
+    maps before and after. `disabling`: the change of the score without the head, in points, and whether it is `clear`:
+    up or down with every seed, significant when corrected for all heads (Holm).
+    """
+
+    shares: pd.DataFrame
+    features: pd.DataFrame
+    links: pd.DataFrame
+    similarity: pd.DataFrame
+    disabling: pd.DataFrame
+
+    @classmethod
+    def of(cls, run: RunTables) -> Self:
+        """Gather whatever a run has."""
+        found = {
+            "shares": None if run.patterns is None else _shares(run.patterns.heads),
+            "features": None if run.features is None else _features(run.features.heads),
+            "links": _links(run),
+            "similarity": None if run.tuning is None else run.tuning.by_head,
+            "disabling": None if run.disabling is None else _disabling(run.disabling.heads),
+        }
+        return cls(**{name: _plain(table, COLUMNS[name]) for name, table in found.items()})
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number of layers, and of heads in a layer; (0, 0) where nothing was measured."""
+        tables = [getattr(self, field.name)[HEAD] for field in fields(self)]
+        highest = pd.concat(tables).max()
+        return (0, 0) if highest.isna().any() else (int(highest["layer"]) + 1, int(highest["head"]) + 1)
+
+    @property
+    def tasks(self) -> list[str]:
+        """The tasks that anything was measured on, in the paper's order."""
+        tables = [getattr(self, name) for name, columns in COLUMNS.items() if "task" in columns]
+        there = set().union(*(table["task"] for table in tables))
+        return [task for task in TASKS if task in there]
+
+    def heads(self) -> pd.DataFrame:
+        """Return a row for each layer and head."""
+        return pd.MultiIndex.from_product(map(range, self.shape), names=HEAD).to_frame(index=False).astype(int)
+
+
+def by_task(atlas: Atlas) -> pd.DataFrame:
+    """Lay out what a grid of heads can show: a row per task, layer and head, a column per quantity, None if unknown.
+
+    `pattern` is the main one after fine-tuning; `similarity`, before and after; `to_...`, the attention after
+    fine-tuning to a feature, and to the same word beyond what others give it; `frame`, `verb_subject` and
+    `pronoun_antecedent`, by how much the head beats the closer of two nulls on such links, in its better direction;
+    `change` of the score without the head, in points.
+    """
+    table = pd.DataFrame({"task": pd.Series(atlas.tasks, dtype=object)}).merge(atlas.heads(), how="cross")
+    features = atlas.features[atlas.features["checkpoint"] == AFTER]
+    means = {"similarity": atlas.similarity}
+    means |= {quantity: features[features["feature"] == name] for name, quantity in FEATURE_QUANTITIES.items()}
+    means |= {"change": atlas.disabling}
+    table = table.merge(_main_patterns(atlas), how="left", validate="one_to_one")
+    for quantity, rows in means.items():
+        column = rows[["task", *HEAD, "mean"]].rename(columns={"mean": quantity})
+        table = table.merge(column, how="left", validate="one_to_one")
+    for quantity, kinds in LINK_QUANTITIES.items():
+        best = atlas.links[atlas.links["kind"].isin(kinds)].groupby(HEAD)["excess"].max().rename(quantity)
+        table = table.merge(best.reset_index(), on=HEAD, how="left", validate="many_to_one")
+    same = atlas.links.assign(task=atlas.links["kind"].map(TASK_OF_KIND).astype(object))
+    same = same[same["task"].notna()].rename(columns={"excess": "to_same_word"})
+    return table.merge(same[["task", *HEAD, "to_same_word"]], how="left", validate="one_to_one")
+
+
+FEATURE_QUANTITIES = {name: f"to_{name.strip('[]').replace('] ', '_')}" for name in FEATURE_COLUMNS}
+LINK_QUANTITIES = {
+    "frame": list(FRAME_LINKS.values()),
+    "verb_subject": ["verb to subject", "subject to verb"],
+    "pronoun_antecedent": ["pronoun to antecedent", "antecedent to pronoun"],
+}
+
+
+def most_important(atlas: Atlas) -> tuple[int, int]:
+    """Return the head (layer, head) worth opening first.
+
+    It is the one whose loss is largest, clear losses first; in a run without disabling, the one that beats both nulls
+    of a link by most; else the first.
+    """
+    if len(atlas.disabling):
+        first = atlas.disabling.sort_values("mean", kind="stable").sort_values("clear", ascending=False, kind="stable")
+    else:
+        first = atlas.links.sort_values("excess", ascending=False, kind="stable")
+    return (int(first["layer"].iloc[0]), int(first["head"].iloc[0])) if len(first) else (0, 0)
+
+
+def rows_of(table: pd.DataFrame, layer: int, head: int) -> pd.DataFrame:
+    """Return the rows of one head (from 0), counted from 1 as a reader does."""
+    return from_one(table[(table["layer"] == layer) & (table["head"] == head)])
+
+
+def from_one(table: pd.DataFrame) -> pd.DataFrame:
+    """Count layers and heads as a reader does."""
+    return table.assign(layer=table["layer"] + 1, head=table["head"] + 1)
+
+
+def joined(runs: Mapping[str, "Atlas"], table: Callable[["Atlas"], pd.DataFrame]) -> pd.DataFrame:
+    """Stack a table of several runs, with a column `run` before the others; a run that lacks it has no rows."""
+    tables = {name: table(run) for name, run in runs.items()}
+    kept = [found.assign(run=name)[["run", *found]] for name, found in tables.items() if len(found)]
+    return pd.concat(kept, ignore_index=True) if kept else next(iter(tables.values())).assign(run="")
+
+
+def counted(runs: Mapping[str, "Atlas"]) -> pd.DataFrame:
+    """Count heads of each run, beside what the paper says of its own: heads, paper, and a column per run.
+
+    A cell is empty where the run did not measure it.
+    """
+    cells = {name: _counts(run) for name, run in runs.items()}
+    rows = [(what, said, *(found.get(what) for found in cells.values())) for what, said in PAPER.items()]
+    return pd.DataFrame(rows, columns=["heads", "paper", *runs]).astype(object)
+
+
+def models_of(opened: Opened, reference: Run) -> dict[str, list[str]]:
+    """Say which of the opened models are those of which run: the reference run keeps no models but may share the
+    checkpoint.
+    """
+    setups = (reference.made_from(name) for name in reference.tables())
+    is_same = any(setup.get("checkpoint_fingerprint") == opened.fingerprint for setup in setups)
+    return {THIS_RUN: list(opened.maps), REFERENCE_RUN: [BEFORE] if is_same else []}
+
+
+def distances(opened: Opened) -> pd.DataFrame:
+    """Average the attention by distance over examples: task, checkpoint, layer, head, distance, mean, low, high."""
+    tables = []
+    for key, group in opened.distances.groupby(["task", "checkpoint", *HEAD], sort=False, observed=True):
+        mean, low, high, _ = interval_of_present(group[list(map(str, DISTANCES))].to_numpy())
+        columns = {"distance": DISTANCES, "mean": mean, "low": low, "high": high}
+        tables.append(pd.DataFrame(dict(zip(["task", "checkpoint", *HEAD], key, strict=True)) | columns))
+    return pd.concat(tables, ignore_index=True)
+
+
+def _counts(atlas: Atlas) -> dict[str, str]:
+    n_layers, n_heads = atlas.shape
+    if not n_layers:
+        return {}
+    every, same_main, frames, links, needed, better = PAPER
+    counts = {every: f"{n_layers} layers of {n_heads}"}
+    if len(atlas.shares):
+        counts[same_main] = _share(_main_patterns(atlas).groupby(HEAD)["pattern"].nunique() == 1)
+    for what, tested in (
+        (frames, atlas.links["kind"].isin(FRAME_LINKS.values())),
+        (links, atlas.links["null"].notna()),
+    ):
+        if tested.any():
+            counts[what] = _share(atlas.links[tested].groupby(HEAD)["beats"].any())
+    if len(atlas.disabling):
+        for what, sign in ((needed, -1), (better, 1)):
+            is_clear = atlas.disabling["clear"] & (sign * atlas.disabling["mean"] > 0)
+            counts[what] = _share(is_clear.groupby([atlas.disabling[name] for name in HEAD]).any())
+    return counts
+
+
+def _main_patterns(atlas: Atlas) -> pd.DataFrame:
+    """Return each head's main pattern after fine-tuning: task, layer, head, pattern."""
+    after = atlas.shares[atlas.shares["checkpoint"] == AFTER].reset_index(drop=True)
+    return after[["task", *HEAD]].assign(pattern=np.array(PATTERNS)[after[list(PATTERNS)].to_numpy().argmax(1)])
+
+
+def _share(heads: pd.Series) -> str:
+    return f"{int(heads.sum())} of {len(heads)}"
+
+
+def _plain(table: pd.DataFrame | None, columns: Sequence[str]) -> pd.DataFrame:
+    """Return these columns, without categories; an empty table for None."""
+    if table is None:
+        return pd.DataFrame({name: pd.Series(dtype=_kind(name)) for name in columns})
+    categories = table.select_dtypes("category").columns
+    return table.astype(dict.fromkeys(categories, object))[list(columns)].reset_index(drop=True)
+
+
+def _kind(column: str) -> type:
+    kinds: Mapping[str, type] = {"layer": int, "head": int, "clear": bool, "beats": bool}
+    words = ("task", "checkpoint", "feature", "kind")
+    return object if column in words else kinds.get(column, float)
+
+
+def _shares(heads: pd.DataFrame) -> pd.DataFrame:
+    key = ["task", "checkpoint", *HEAD]
+    return heads.groupby(key, sort=False, observed=True)[list(PATTERNS)].mean().reset_index()
+
+
+def _features(heads: pd.DataFrame) -> pd.DataFrame:
+    key = ["task", "checkpoint", "feature", *HEAD]
+    # The pre-trained model has one seed, others may have several.
+    parts = [over_seeds(part, key) for _, part in heads.groupby("checkpoint", sort=False, observed=True)]
+    return pd.concat(parts, ignore_index=True)
+
+
+def _disabling(heads: pd.DataFrame) -> pd.DataFrame:
+    key, heads = ["task", *HEAD], of_uniform(heads)
+    tested = beyond_chance(heads)
+    clear = tested[key].assign(clear=tested["helps"] | tested["costs"])
+    means = over_seeds(heads, key).merge(clear, on=key, validate="one_to_one")
+    return means.assign(**{name: means[name] * POINTS for name in CHANGE})
+
+
+def _links(run: RunTables) -> pd.DataFrame | None:
+    tables = []
+    if run.relations is not None:
+        frames = run.relations.specific
+        tables.append(_tested(frames.assign(kind=frames["direction"].map(FRAME_LINKS))))
+    if run.links is not None:
+        follows = named_links(run.links.follows)
+        tables.append(_tested(follows.assign(kind=follows["link"])))
+    if run.repeated is not None and len(run.repeated.heads):
+        tables.append(_repeated(tuned(run.repeated)))
+    return pd.concat(tables, ignore_index=True) if tables else None
+
+
+def _tested(tests: pd.DataFrame) -> pd.DataFrame:
+    """Name the columns of tests against both nulls; the interval is that of the difference from the closer null."""
+    closer = tests[[f"{before}difference" for before in NULLS.values()]].to_numpy().argmin(1)
+    ends = {
+        end: np.where(closer == 0, *(tests[f"{before}{end}"] for before in NULLS.values())) for end in ("low", "high")
+    }
+    named = tests.drop(columns=["link", "low", "high"], errors="ignore")
+    named = named.rename(columns={"mean": "link", "specific": "beats"})
+    return named.assign(excess=excess(tests), **ends)[COLUMNS["links"]]
+
+
+def _repeated(heads: pd.DataFrame) -> pd.DataFrame:
+    key = ["task", *HEAD]
+    p = pd.Series(p_of_interval(*heads[[*CHANGE, "n"]].to_numpy().T), heads.index)
+    p = p.groupby([heads["task"], heads["seed"]]).transform(lambda of_heads: holm(of_heads.to_numpy()))
+    heads = heads.assign(beats=(p < SIGNIFICANT) & (heads["mean"] > 0))
+    weights = {"link": ("repeated", "mean"), "others": ("others", "mean"), "beats": ("beats", "all")}
+    weights = heads.groupby(key, sort=False).agg(**weights).reset_index()
+    table = weights.merge(over_seeds(heads, key), on=key, validate="one_to_one").rename(columns={"mean": "excess"})
+    return table.assign(kind=table["task"].map(SAME_WORD.format), null=np.nan)[COLUMNS["links"]]

@@ -1,1 +1,0 @@
-"""Tables in, intervals and verdicts out."""

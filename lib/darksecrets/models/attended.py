@@ -1,0 +1,181 @@
+"""What heads attend to (Sections 4.4 and 4.5): features, links and neighbours, all in one pass per model and task.
+
+Explained in the chapters *What heads attend to: linguistic features* and *Token-to-token attention*.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from transformers import PreTrainedModel
+from transformers import PreTrainedTokenizerBase as Tokenizer
+
+from darksecrets.corpora import linguistics
+from darksecrets.corpora.annotated_maps import AFTER, BEFORE
+from darksecrets.corpora.annotation import Sentence
+from darksecrets.models import attention, feature_attention, per_model, similarity
+from darksecrets.models.alignment import Pieces, word_pieces
+from darksecrets.models.attention import Encoded, Reducer
+from darksecrets.models.feature_attention import FROM_CLS, NORM, WEIGHT, FeatureAttention, Measurement
+from darksecrets.models.link_attention import (
+    DiagonalScore,
+    LinkAttention,
+    ReleasedLinks,
+    Shape,
+    released_pairs,
+    rows_of_links,
+    shapes,
+)
+from darksecrets.models.per_model import Case
+from darksecrets.models.setup import Setup
+from darksecrets.models.value_norms import ValueNorms
+from darksecrets.runs import write_table
+
+KIND = "attended"  # in the store
+VERSION = 3  # part of a result's key: raise it when something else is computed
+RELATIONS = ("verb-subject", "pronoun-antecedent")
+TABLES = ("features", "links", "released_links", "diagonal")
+RELEASED_LENGTH = similarity.READINGS["released"]  # tokens at which the released notebook cuts an input
+
+
+@dataclass(frozen=True)
+class Attended:
+    """Tables over all tasks, models and examples; layers and heads from 0, `example` is its row in the task's file.
+
+    `features`: reading, measure, and per feature the attention to it (`FeatureAttention`); `sure`, whether the parser
+    can be relied on. `links`: relation, distance in words, and the weights of each link beside its nulls
+    (`LinkAttention`). `released_links`: the released notebook's means. `diagonal`: attention to the neighbours.
+    """
+
+    features: pd.DataFrame
+    links: pd.DataFrame
+    released_links: pd.DataFrame
+    diagonal: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class Text:
+    """An input as the model reads it, with what is known of its words."""
+
+    encoded: Encoded
+    sentences: tuple[Sentence, ...]
+
+    @cached_property
+    def pieces(self) -> list[list[Pieces]]:
+        """The pieces of each sentence's words."""
+        return word_pieces(self.encoded, self.sentences)
+
+    @property
+    def words(self) -> list[Pieces]:
+        """The pieces of all words, those of a second sentence after those of the first."""
+        return [pieces for words in self.pieces for pieces in words]
+
+    def links(self) -> tuple[list[Shape], list[tuple[str, int]]]:
+        """Return the shapes of all links of `RELATIONS`, and for each link its relation and distance.
+
+        Places are those in `words`; links are numbered over both sentences.
+        """
+        found: list[Shape] = []
+        described: list[tuple[str, int]] = []
+        offset = 0
+        for sentence, pieces in zip(self.sentences, self.pieces, strict=True):
+            for relation in RELATIONS:
+                links = [link for link in sentence.links if link.relation == relation]
+                taken = {((link.head, link.dependent),) for link in links}
+                for link in links:
+                    pair = ((link.head, link.dependent),)
+                    for shape in shapes(len(described), pair, sentence, pieces, taken):
+                        moved = tuple((head + offset, dependent + offset) for head, dependent in shape.pairs)
+                        found.append(replace(shape, pairs=moved))
+                    described.append((relation, link.distance))
+            offset += len(pieces)
+        return found, described
+
+
+def measured(setup: Setup, checkpoints: Collection[str] = (BEFORE, AFTER)) -> Attended:
+    """Measure on the setup's validation examples what the pre-trained and every fine-tuned model attends to.
+
+    `checkpoints` may leave one of the two out. Models that the store does not have are fine-tuned first; what it has is
+    not computed again.
+    """
+    made_from = {"version": VERSION, "annotation": linguistics.described(setup.corpus)}
+    parts: dict[str, list[pd.DataFrame]] = {name: [] for name in TABLES}
+    for case, directory in per_model.results(setup, KIND, made_from, partial(_measure, setup), checkpoints):
+        for name, tables in parts.items():
+            tables.append(per_model.labelled(setup, case, pd.read_parquet(directory / f"{name}.parquet")))
+    return Attended(**{name: pd.concat(tables, ignore_index=True) for name, tables in parts.items()})
+
+
+def input_lengths(setup: Setup) -> pd.DataFrame:
+    """Count the validation examples that are too long: one row per task, with n_examples, n_longer (than the model's
+    input here, `attention.MAX_LENGTH` tokens) and n_longer_than_released (than `RELEASED_LENGTH`).
+    """
+    rows = []
+    for task in setup.tasks:
+        dev = setup.split(task, "dev", setup.max_examples)
+        encoded = attention.encode(setup.load().tokenizer, dev.examples, RELEASED_LENGTH + 1)
+        lengths = np.array([len(example) for example in encoded])
+        counts = [int((lengths > most).sum()) for most in (attention.MAX_LENGTH, RELEASED_LENGTH)]
+        rows.append((task, len(lengths), *counts))
+    return pd.DataFrame(rows, columns=["task", "n_examples", "n_longer", "n_longer_than_released"])
+
+
+def _measure(setup: Setup, case: Case, model: PreTrainedModel, directory: Path) -> None:
+    tokenizer, dev = setup.load().tokenizer, setup.split(case.task, "dev", setup.max_examples)
+    annotated = linguistics.annotated(dev, setup.corpus, setup.results)
+    encoded = attention.encode(tokenizer, dev.examples)
+    texts = [Text(*pair) for pair in zip(encoded, annotated, strict=True)]
+    with ValueNorms(model) as norms:
+        reducers, described = reducers_of(texts, tokenizer, norms)
+        attention.attention_pass(
+            model, tokenizer, encoded, list(reducers.values()), progress=f"attention in {case.task}, {case.checkpoint}"
+        )
+    tables = {name: reducer.table() for name, reducer in reducers.items() if name != "links"}
+    tables["links"] = described_links(reducers["links"].against_null(), described)
+    sure = np.array([all(sentence.sure for sentence in text.sentences) for text in texts])
+    ids = np.array([int(example.id) for example in dev.examples], dtype=np.int32)
+    for name, table in tables.items():
+        if "example" in table:
+            rows = table["example"].to_numpy()
+            table = table.assign(example=ids[rows])
+            if name != "diagonal":
+                table = table.assign(sure=sure[rows])
+        write_table(directory / f"{name}.parquet", table)
+
+
+def reducers_of(
+    texts: Sequence[Text], tokenizer: Tokenizer, norms: ValueNorms
+) -> tuple[dict[str, Reducer], list[list[tuple[str, int]]]]:
+    """Return the reducers of all tables by their names, and each example's links (relation, distance)."""
+    shapes_of, described = zip(*(text.links() for text in texts), strict=True)
+    return {
+        "features": FeatureAttention(measurements_of(texts, tokenizer, norms)),
+        "links": LinkAttention([text.words for text in texts], shapes_of),
+        "released_links": ReleasedLinks([released_pairs(text.encoded, text.sentences, tokenizer) for text in texts]),
+        "diagonal": DiagonalScore(),
+    }, list(described)
+
+
+def measurements_of(texts: Sequence[Text], tokenizer: Tokenizer, norms: ValueNorms) -> list[Measurement]:
+    """Return the measurements of Section 4.4 and of the last part of 4.5, with the words of every text."""
+    marks = [feature_attention.marks(text.encoded, text.sentences, tokenizer) for text in texts]
+    released = [feature_attention.released_marks(text.encoded, text.sentences, tokenizer) for text in texts]
+    return [
+        Measurement("paper", WEIGHT, marks, feature_attention.from_all),
+        Measurement("paper", NORM, marks, feature_attention.norm_weighted(norms)),
+        Measurement("paper", FROM_CLS, marks, feature_attention.from_first),
+        Measurement("released", WEIGHT, released, feature_attention.from_all),
+    ]
+
+
+def described_links(table: pd.DataFrame, described: Sequence[Sequence[tuple[str, int]]]) -> pd.DataFrame:
+    """Add each link's relation and distance to the table of `LinkAttention.against_null`."""
+    rows = rows_of_links(table["example"], table["link"], [len(links) for links in described])
+    relations, distances = zip(*chain.from_iterable(described), strict=True) if any(described) else ((), ())
+    return table.assign(
+        relation=pd.Categorical(relations, categories=RELATIONS)[rows], distance=np.array(distances, dtype=int)[rows]
+    )

@@ -1,0 +1,1 @@
+"""What looks at several sections at once: the ledger of claims, the tour, the protocol notes."""

@@ -1,0 +1,1 @@
+"""One section of the paper a file: measure, summarize, judge, draw."""
