@@ -11,7 +11,7 @@ STANDS_OUT = 0.99  # the quantile of all heads beyond which one stands out, as i
 
 
 @dataclass(frozen=True)
-class Wide:
+class HeadMatrix:
     """A table with its heads side by side: `units`, one row each; `heads`, the layer and head of each column; and per
     column of the table an array `values` (unit, head).
     """
@@ -20,44 +20,44 @@ class Wide:
     heads: pd.DataFrame
     values: dict[str, np.ndarray]
 
-    def kept(self, rows: pd.Series | np.ndarray) -> "Wide":
+    def select(self, rows: pd.Series | np.ndarray) -> "HeadMatrix":
         """Return the units for which `rows` is true."""
         rows = np.asarray(rows, dtype=bool)
         units = self.units[rows].reset_index(drop=True)
-        return Wide(units, self.heads, {name: values[rows] for name, values in self.values.items()})
+        return HeadMatrix(units, self.heads, {name: values[rows] for name, values in self.values.items()})
 
-    def known(self, *columns: str) -> "Wide":
+    def dropna(self, *columns: str) -> "HeadMatrix":
         """Return the units that lack none of the columns in any head."""
-        return self.kept(~np.any([np.isnan(self.values[name]).any(1) for name in columns], axis=0))
+        return self.select(~np.any([np.isnan(self.values[name]).any(1) for name in columns], axis=0))
 
     def table(self, **columns: object) -> pd.DataFrame:
         """Return one row per head: layer, head and the columns given, each an array (head,) or one value."""
         return self.heads.assign(**columns)
 
 
-def wide(table: pd.DataFrame, unit: Sequence[str], columns: Sequence[str]) -> Wide:
-    """Lay a table with one row per `unit`, layer and head out as arrays of `columns`.
+def pivot_heads(table: pd.DataFrame, unit: Sequence[str], columns: Sequence[str]) -> HeadMatrix:
+    """Return a table with one row per `unit`, layer and head as a `HeadMatrix` of its `columns`.
 
     Units come in the order of their first rows. Raises ValueError unless each unit has every layer and head once.
     """
     unit = list(unit)
     rows = table.groupby(unit, sort=False, observed=True, dropna=False).ngroup().to_numpy()
     shape = tuple(table[HEAD].max() + 1) if len(table) else (0, 0)
-    n_units, n_places = (rows.max() + 1 if len(rows) else 0), shape[0] * shape[1]
-    cells = rows * n_places + (table["layer"] * shape[1] + table["head"]).to_numpy()
-    if len(cells) != n_units * n_places or (np.bincount(cells, minlength=len(cells)) != 1).any():
+    n_units, n_heads = (rows.max() + 1 if len(rows) else 0), shape[0] * shape[1]
+    cells = rows * n_heads + (table["layer"] * shape[1] + table["head"]).to_numpy()
+    if len(cells) != n_units * n_heads or (np.bincount(cells, minlength=len(cells)) != 1).any():
         raise ValueError(f"each of {', '.join(unit)} needs one row for every layer and head")
     order = np.argsort(cells)
-    values = {name: table[name].to_numpy(float)[order].reshape(n_units, n_places) for name in columns}
+    values = {name: table[name].to_numpy(float)[order].reshape(n_units, n_heads) for name in columns}
     units = table.loc[~pd.Series(rows, table.index).duplicated(), unit].reset_index(drop=True)
-    layer, head = np.divmod(np.arange(n_places), max(shape[1], 1))
-    return Wide(units, pd.DataFrame({"layer": layer, "head": head}), values)
+    layer, head = np.divmod(np.arange(n_heads), max(shape[1], 1))
+    return HeadMatrix(units, pd.DataFrame({"layer": layer, "head": head}), values)
 
 
-def each(table: pd.DataFrame, key: Sequence[str], unit: Sequence[str], columns: Sequence[str]) -> Iterator:
-    """Yield each value of `key` in a table, as a dictionary, with its rows laid out by `wide`."""
+def iter_groups(table: pd.DataFrame, key: Sequence[str], unit: Sequence[str], columns: Sequence[str]) -> Iterator:
+    """Yield each value of `key` in a table, as a dictionary, with the `HeadMatrix` of its rows."""
     for values, group in table.groupby(list(key), sort=False, observed=True):
-        yield dict(zip(key, values, strict=True)), wide(group, unit, columns)
+        yield dict(zip(key, values, strict=True)), pivot_heads(group, unit, columns)
 
 
 def standing_out(by_head: pd.DataFrame, by: Sequence[str] = ()) -> pd.DataFrame:
@@ -71,11 +71,11 @@ def standing_out(by_head: pd.DataFrame, by: Sequence[str] = ()) -> pd.DataFrame:
     return beyond.iloc[order].reset_index(drop=True)
 
 
-def named(layer: int, head: int) -> str:
-    """Name a head as a reader does, counting from 1."""
+def head_name(layer: int, head: int) -> str:
+    """Return a head's name as readers have it: `layer 2 head 3`, counting from 1."""
     return f"layer {layer + 1} head {head + 1}"
 
 
 def head_label(table: pd.DataFrame) -> pd.Series:
-    """Name heads as "layer-head" where there is little room, counting from 1."""
+    """Return the short names of the heads of a table: `2-3`, layer and head counting from 1."""
     return (table["layer"] + 1).astype(str) + "-" + (table["head"] + 1).astype(str)

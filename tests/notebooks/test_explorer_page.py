@@ -8,7 +8,7 @@ import pytest
 
 from darksecrets.apps import exploration
 from darksecrets.figures.publish import MISSING
-from darksecrets.heads import named
+from darksecrets.heads import head_name
 from darksecrets.models.setup import Setup
 from darksecrets.sections import one_input
 from darksecrets.sections.disabling import DisablingTables
@@ -66,7 +66,7 @@ def test_the_input_and_the_answer_are_those_of_the_recorded_state(page, recorded
     assert [row["text"] for row in page.rows("table-explorer-input")] == [
         *(recorded.first, recorded.second, " ".join(recorded.tokens))
     ]
-    assert page.glued["chosen"] == named(*next(iter(recorded.disabled)))
+    assert page.glued["chosen"] == head_name(*next(iter(recorded.disabled)))
     assert page.glued["explorer_finding"] == exploration.finding(recorded)
     answers = recorded.answers()
     for row, expected in zip(page.rows("table-explorer-answers"), answers.itertuples(), strict=True):

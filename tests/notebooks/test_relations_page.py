@@ -11,7 +11,7 @@ import pytest
 from darksecrets.corpora import framenet
 from darksecrets.figures.charts import COMPARED
 from darksecrets.figures.publish import MISSING
-from darksecrets.heads import head_label, named
+from darksecrets.heads import head_label, head_name
 from darksecrets.models.link_attention import LINK
 from darksecrets.models.setup import Setup
 from darksecrets.runs import Run, Store
@@ -136,7 +136,7 @@ class TestFigures:
     def test_the_title_of_figure_3_names_the_heads_that_stand_out(self, relations_page, mine):
         chart = str(relations_page.published["figure-relations"][CHART])
         (first,) = top_heads(mine, 1).itertuples()
-        assert f"{named(first.layer, first.head)} ({first.mean:.3f})" in re.sub(r"', '", " ", chart)
+        assert f"{head_name(first.layer, first.head)} ({first.mean:.3f})" in re.sub(r"', '", " ", chart)
 
     def test_heads_beside_the_closer_null_have_the_saved_weights(self, relations_page, mine, reference):
         for column in ("mean", "closer", "beats"):
@@ -224,7 +224,7 @@ class TestTablesShown:
         (row,) = relations_page.rows("table-frame-readings")
         assert row["sentences"] == str(framenet.N_PAPER)
         (first,) = top_heads(mine, 1).itertuples()
-        assert row["most weight"] == f"{first.mean:.3f} ({named(first.layer, first.head)})"
+        assert row["most weight"] == f"{first.mean:.3f} ({head_name(first.layer, first.head)})"
 
     def test_three_measures_stand_beside_those_of_the_reference_run(self, relations_page, mine, notebooks):
         saved, theirs = (run.table("frame_measures") for run in (relations_page.run, Run(notebooks / "reference")))

@@ -19,11 +19,11 @@ def long_table(n_units=4, n_layers=2, n_heads=3, seed=0):
     return table.assign(weight=np.random.default_rng(seed).random(len(table)))
 
 
-class TestWide:
+class TestHeadMatrix:
     @pytest.mark.parametrize("kind", [object, "category"])
     def test_every_weight_has_its_place_in_any_order(self, kind):
         table = long_table().sample(frac=1, random_state=0).astype({"unit": kind})
-        found = heads.wide(table, ["unit"], ["weight"])
+        found = heads.pivot_heads(table, ["unit"], ["weight"])
         assert found.units["unit"].tolist() == list(dict.fromkeys(table["unit"]))
         assert found.heads.to_numpy().tolist() == [[layer, head] for layer in range(2) for head in range(3)]
         for row in table.itertuples():
@@ -31,19 +31,19 @@ class TestWide:
             assert found.values["weight"][place, 3 * row.layer + row.head] == row.weight
 
     def test_units_are_kept_with_their_weights(self):
-        found = heads.wide(long_table(), ["unit"], ["weight"])
+        found = heads.pivot_heads(long_table(), ["unit"], ["weight"])
         found.values["weight"][1, 2] = np.nan
-        kept = found.known("weight")
+        kept = found.dropna("weight")
         assert kept.units["unit"].tolist() == ["unit 0", "unit 2", "unit 3"]
         assert kept.values["weight"].tolist() == found.values["weight"][[0, 2, 3]].tolist()
 
     @pytest.mark.parametrize("rows", [slice(1, None), [0, *range(24)], [0, 0, *range(2, 24)]])
     def test_missing_and_repeated_heads_are_refused(self, rows):
         with pytest.raises(ValueError, match="one row for every layer and head"):
-            heads.wide(long_table().iloc[rows], ["unit"], ["weight"])
+            heads.pivot_heads(long_table().iloc[rows], ["unit"], ["weight"])
 
     def test_an_empty_table_has_no_units(self):
-        assert heads.wide(long_table().iloc[:0], ["unit"], ["weight"]).values["weight"].shape == (0, 0)
+        assert heads.pivot_heads(long_table().iloc[:0], ["unit"], ["weight"]).values["weight"].shape == (0, 0)
 
 
 class TestClusteredInterval:

@@ -21,7 +21,7 @@ from darksecrets.corpora.tasks import TASKS
 from darksecrets.errors import InputError
 from darksecrets.figures import publish, small_multiples
 from darksecrets.files import replace
-from darksecrets.heads import named
+from darksecrets.heads import head_name
 
 OWN_TEXT = "your own text"
 N_EXAMPLES = 12  # of a task's validation examples that are offered
@@ -124,7 +124,7 @@ class Explorer:
             if self.view not in SAVED:
                 raise InputError("BertViz draws in the browser: save this view by the two buttons above its drawing")
             svg, exploration = SAVED[self.view](self.exploration, self.chosen, self.theme.value), self.exploration
-            parts = [self.view, exploration.task, exploration.checkpoint, named(*self.chosen), self.theme.value]
+            parts = [self.view, exploration.task, exploration.checkpoint, head_name(*self.chosen), self.theme.value]
             path = self.folder / f"{'-'.join(parts).replace(' ', '-').lower()}.{kind}"
             path.parent.mkdir(parents=True, exist_ok=True)
             drawn = svg.encode() if kind == "svg" else small_multiples.png(svg)
@@ -231,7 +231,7 @@ def _head_buttons(n_layers: int, n_heads: int) -> dict[tuple[int, int], ipywidge
     layout = ipywidgets.Layout(width="auto", height="24px", padding="0", margin="1px")  # one for all: 72 would be slow
     return {
         (layer, head): ipywidgets.ToggleButton(
-            description=str(head + 1), tooltip=f"disable {named(layer, head)}", layout=layout
+            description=str(head + 1), tooltip=f"disable {head_name(layer, head)}", layout=layout
         )
         for layer in range(n_layers)
         for head in range(n_heads)

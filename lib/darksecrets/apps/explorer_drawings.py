@@ -11,7 +11,7 @@ from darksecrets.apps import explorer_panels
 from darksecrets.apps.exploration import CHECKPOINTS, Exploration
 from darksecrets.corpora.annotated_maps import BEFORE
 from darksecrets.figures import drawing_sizes, small_multiples, views
-from darksecrets.heads import named
+from darksecrets.heads import head_name
 from darksecrets.models.ablation import Head
 
 MODEL_VIEW_HEIGHT = 600  # pixels
@@ -29,7 +29,7 @@ def all_maps(exploration: Exploration, chosen: Head, theme: str = "light") -> st
 def one_map(exploration: Exploration, chosen: Head, theme: str = "light", undisturbed: str = "") -> str:
     """Draw the chosen head's map large, as SVG: as it is looked at, or that of an `undisturbed` checkpoint."""
     weights = drawn(exploration, undisturbed)[chosen]
-    title = f"{named(*chosen).capitalize()}, {undisturbed or exploration.checkpoint}"
+    title = f"{head_name(*chosen).capitalize()}, {undisturbed or exploration.checkpoint}"
     return small_multiples.one_map(weights, exploration.tokens[: len(weights)], title, theme)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from darksecrets.figures import publish
-from darksecrets.heads import named
+from darksecrets.heads import head_name
 
 UNDISTURBED, DISABLED = "#0072b2", "#d55e00"  # bars of an answer without and with heads disabled
 BAR = 160  # pixels of a probability of 1
@@ -51,14 +51,14 @@ def features(table: pd.DataFrame, layer: int, head: int) -> str:
         ]
         for row in table.to_dict("records")
     ]
-    return _table(["feature", "found", f"attention of {named(layer, head)}"], rows)
+    return _table(["feature", "found", f"attention of {head_name(layer, head)}"], rows)
 
 
 def effects(table: pd.DataFrame) -> str:
     """Show heads with how far each, disabled alone, moves the answer (rows of `Exploration.effects`)."""
     rows = [
         [
-            named(row["layer"], row["head"]),
+            head_name(row["layer"], row["head"]),
             *(f"{row[name]:.4f}" for name in ("undisturbed", "disabled")),
             f"{row['change']:+.4f}",
         ]

@@ -13,7 +13,7 @@ import pandas as pd
 from darksecrets import reported
 from darksecrets.corpora.tasks import TASKS
 from darksecrets.estimates import format_change, format_difference, format_estimate
-from darksecrets.heads import named
+from darksecrets.heads import head_name
 from darksecrets.models.attended import RELEASED_LENGTH
 from darksecrets.models.attention import MAX_LENGTH
 from darksecrets.models.feature_attention import CLS
@@ -246,7 +246,7 @@ def _beside_words(measures: pd.DataFrame, measure: str) -> str:
     for name in (BETWEEN_WORDS, measure):
         of_measure = measures[measures["measure"] == name]
         row = of_measure.loc[of_measure["mean"].idxmax()]
-        tops[name] = f"{named(row['layer'], row['head'])} with {format_estimate(row, 3, scale=1)}"
+        tops[name] = f"{head_name(row['layer'], row['head'])} with {format_estimate(row, 3, scale=1)}"
     change, ranked = tables.of_frames(measures, measure)["mean"].iloc[0], tables.frames_ranked(measures, measure)
     return (
         f"the average head's weight changes by {_share(change)}; most has {tops[BETWEEN_WORDS]} {BETWEEN_WORDS}, "

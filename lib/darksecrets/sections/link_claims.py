@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from darksecrets.corpora.annotated_maps import AFTER
-from darksecrets.heads import HEAD, named
+from darksecrets.heads import HEAD, head_name
 from darksecrets.saved import SavedTables
 from darksecrets.sections import link_distance, link_heads
 from darksecrets.sections.link_distance import FAR, excess, smaller
@@ -166,7 +166,7 @@ def _heads(tests: pd.DataFrame) -> str:
     counts = _following(tests).iloc[0]
     best = tests[tests["specific"]].assign(excess=excess).sort_values("excess", ascending=False)
     best = best.drop_duplicates(HEAD).head(MOST_NAMED)
-    names = ", ".join(named(row.layer, row.head) for row in best.itertuples())
+    names = ", ".join(head_name(row.layer, row.head) for row in best.itertuples())
     return f"{counts['specific']} of {counts['n']} heads" + (f", most of all {names}" if names else "")
 
 

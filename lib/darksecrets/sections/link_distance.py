@@ -12,7 +12,7 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from darksecrets.heads import HEAD, Wide, each, wide
+from darksecrets.heads import HEAD, HeadMatrix, iter_groups, pivot_heads
 from darksecrets.models.link_attention import DIRECTIONS
 from darksecrets.sections.link_heads import CASE, LINK, RUN, correlated
 from darksecrets.statistics import SIGNIFICANT, cluster_sums, clustered_interval, sign_flip_test
@@ -52,7 +52,7 @@ def matched(links: pd.DataFrame, spans: Spans = SPANS) -> pd.DataFrame:
     """
     tables = [
         found.assign(**key)
-        for key, weights in each(links, RUN, LINK, WEIGHTS)
+        for key, weights in iter_groups(links, RUN, LINK, WEIGHTS)
         for found in _against_nulls(weights, spans)
     ]
     return pd.concat(tables, ignore_index=True)[[*CASE, "span", *HEAD, *TEST]]
@@ -62,7 +62,7 @@ def neighbours(pocket_links: pd.DataFrame) -> pd.DataFrame:
     """Compare links of pocket words that are neighbours with other neighbours: the columns of `matched` from relation
     on.
     """
-    weights = wide(pocket_links, POCKET_LINK, WEIGHTS)
+    weights = pivot_heads(pocket_links, POCKET_LINK, WEIGHTS)
     return pd.concat(_against_nulls(weights, {NEAR: SPANS[NEAR]}), ignore_index=True)[[*PLACE, "span", *TEST]]
 
 
@@ -77,8 +77,8 @@ def follows(pocket_links: pd.DataFrame) -> pd.DataFrame:
     columns of the neighbour (`NEIGHBOURS`) those here are NaN, and no head follows it.
     """
     columns = [name for sides in NEIGHBOURS.values() for name in sides.values() if name in pocket_links]
-    weights = wide(pocket_links, POCKET_LINK, [*WEIGHTS, *columns])
-    weights = weights.kept(weights.units["distance"].between(*POCKET_FAR))
+    weights = pivot_heads(pocket_links, POCKET_LINK, [*WEIGHTS, *columns])
+    weights = weights.select(weights.units["distance"].between(*POCKET_FAR))
     tests = pd.concat(_against_nulls(weights, {FAR: POCKET_FAR}, by_distance=True), ignore_index=True)
     beside = [_against_neighbour(of_relation) for of_relation in _relations(weights)]
     table = tests.merge(pd.concat(beside, ignore_index=True), on=PLACE, how="left", validate="one_to_one")
@@ -137,22 +137,22 @@ def smaller(tests: pd.DataFrame, column: str) -> pd.Series:
     return tests[[before + column for before in NULLS.values()]].min(axis=1)
 
 
-def _relations(weights: Wide) -> Iterator[Wide]:
+def _relations(weights: HeadMatrix) -> Iterator[HeadMatrix]:
     for relation in weights.units["relation"].unique():
-        yield weights.kept(weights.units["relation"] == relation)
+        yield weights.select(weights.units["relation"] == relation)
 
 
-def _against_nulls(weights: Wide, spans: Spans, by_distance: bool = False) -> Iterator[pd.DataFrame]:
+def _against_nulls(weights: HeadMatrix, spans: Spans, by_distance: bool = False) -> Iterator[pd.DataFrame]:
     """Test each relation and span: relation, direction, span, layer, head and the columns `TEST`."""
-    weights = weights.known(*(name for names in NULLS_OF.values() for name in names))
+    weights = weights.dropna(*(name for names in NULLS_OF.values() for name in names))
     for of_relation in _relations(weights):
         for span, bounds in spans.items():
-            chosen = of_relation.kept(of_relation.units["distance"].between(*bounds))
+            chosen = of_relation.select(of_relation.units["distance"].between(*bounds))
             if len(chosen.units):
                 yield _tested(chosen, by_distance).assign(relation=chosen.units["relation"].iloc[0], span=span)
 
 
-def _tested(weights: Wide, by_distance: bool) -> pd.DataFrame:
+def _tested(weights: HeadMatrix, by_distance: bool) -> pd.DataFrame:
     clusters, _ = pd.factorize(weights.units["example"])
     strata = weights.units["distance"].to_numpy() if by_distance else None
     tables, parts = [], []
@@ -172,7 +172,7 @@ def _tested(weights: Wide, by_distance: bool) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True).assign(p_corrected=p_corrected, specific=p_corrected < SIGNIFICANT)
 
 
-def _against_neighbour(weights: Wide) -> pd.DataFrame:
+def _against_neighbour(weights: HeadMatrix) -> pd.DataFrame:
     """Compare the neighbour with the link, of one relation: relation, direction, layer, head, and `NEIGHBOUR`."""
     clusters, examples = pd.factorize(weights.units["example"])
     distances, tables, parts = weights.units["distance"].to_numpy(), [], []

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from darksecrets.heads import HEAD, each, standing_out
+from darksecrets.heads import HEAD, iter_groups, standing_out
 from darksecrets.models.link_attention import DIRECTIONS
 from darksecrets.statistics import averaged, interval_of_mean, rank_correlation, resampled
 
@@ -26,9 +26,9 @@ def links_by_head(links: pd.DataFrame) -> pd.DataFrame:
     One row per task, checkpoint, seed, relation, direction, layer and head: mean, low, high (t-interval), n (examples).
     """
     tables = []
-    for key, weights in each(links, RUN, LINK, DIRECTIONS):
+    for key, weights in iter_groups(links, RUN, LINK, DIRECTIONS):
         for relation in weights.units["relation"].unique():
-            chosen = weights.kept(weights.units["relation"] == relation)
+            chosen = weights.select(weights.units["relation"] == relation)
             codes, examples = pd.factorize(chosen.units["example"])
             for direction in DIRECTIONS:
                 mean, low, high = interval_of_mean(averaged(chosen.values[direction], codes))
@@ -45,8 +45,8 @@ def diagonal_scores(diagonal: pd.DataFrame) -> pd.DataFrame:
     share of resamples of the examples it is.
     """
     tables = []
-    for key, scores in each(diagonal, RUN, ["example"], ("previous", "next")):
-        scores = scores.known("previous", "next")
+    for key, scores in iter_groups(diagonal, RUN, ["example"], ("previous", "next")):
+        scores = scores.dropna("previous", "next")
         n_examples = len(scores.units)
         draws = np.concatenate([np.ones((1, n_examples)), resampled(n_examples)]) / n_examples
         drawn = np.maximum(*(draws @ scores.values[side] for side in ("previous", "next")))  # draw, head

@@ -17,7 +17,7 @@ import pandas as pd
 
 from darksecrets import reported
 from darksecrets.errors import InputError
-from darksecrets.heads import HEAD, Wide, named, standing_out, wide
+from darksecrets.heads import HEAD, HeadMatrix, head_name, pivot_heads, standing_out
 from darksecrets.models.link_attention import LINK, MOVED, OTHER_DEPENDENT, OTHER_HEAD
 from darksecrets.saved import SavedTables
 from darksecrets.sections.frame_attention import RELEASED, TOKEN_PAIRS
@@ -58,7 +58,7 @@ def by_head(frames: pd.DataFrame) -> pd.DataFrame:
 
     The pairs of a sentence are averaged first; the interval is a t-interval over sentences.
     """
-    links = wide(frames[frames["kind"] == LINK], ["sentence", "pair"], DIRECTIONS)
+    links = pivot_heads(frames[frames["kind"] == LINK], ["sentence", "pair"], DIRECTIONS)
     return pd.concat([_averages(links, name).assign(direction=name) for name in DIRECTIONS], ignore_index=True)[
         ["direction", *HEAD, "mean", "low", "high", "n"]
     ]
@@ -74,7 +74,9 @@ def by_measure(heads: pd.DataFrame, tokens: pd.DataFrame) -> pd.DataFrame:
     """
     tables = [heads[heads["direction"] == EITHER].assign(measure=BETWEEN_WORDS)]
     for measure, column in ((BETWEEN_TOKENS, TOKEN_PAIRS), (RELEASED, RELEASED)):
-        tables.append(_averages(wide(tokens, ["sentence"], [column]).known(column), column).assign(measure=measure))
+        tables.append(
+            _averages(pivot_heads(tokens, ["sentence"], [column]).dropna(column), column).assign(measure=measure)
+        )
     return pd.concat(tables, ignore_index=True)[["measure", *HEAD, "mean", "low", "high", "n"]]
 
 
@@ -90,7 +92,7 @@ def specific(frames: pd.DataFrame, n_permutations: int = 10_000, seed: int = 0) 
     those that all of them can take. Only sentences that have such a place for every null are tested; raises InputError
     where none has.
     """
-    shapes = wide(frames, ["sentence", "pair", "kind", "shift"], TESTED)
+    shapes = pivot_heads(frames, ["sentence", "pair", "kind", "shift"], TESTED)
     places = {kind: _places(shapes, kind) for kind in NULL_OF}
     tested = set.intersection(*(set(found.units["sentence"]) for found in places.values()))
     if not tested:
@@ -99,7 +101,7 @@ def specific(frames: pd.DataFrame, n_permutations: int = 10_000, seed: int = 0) 
         )
     sets, columns = [], {direction: {} for direction in TESTED}
     for kind, (null, directions) in NULL_OF.items():
-        found = places[kind].kept(places[kind].units["sentence"].isin(tested))
+        found = places[kind].select(places[kind].units["sentence"].isin(tested))
         codes, _ = pd.factorize(found.units["sentence"])
         is_link = (found.units["kind"] == LINK).to_numpy()
         for direction in directions:
@@ -165,7 +167,7 @@ def judged(run: Measured) -> dict[str, tuple[str, str]]:
     heads = of_heads(run.specific)
     chosen = heads_standing_out(run.heads).merge(heads, on=HEAD, suffixes=("_either", ""))
     weights = ", ".join(
-        f"{named(row['layer'], row['head'])}: {row['mean_either']:.3f}, {row['excess']:+.3f} beside the closer null"
+        f"{head_name(row['layer'], row['head'])}: {row['mean_either']:.3f}, {row['excess']:+.3f} beside the closer null"
         for row in chosen.to_dict("records")
     )
     n_specific, n_tested = int(heads["specific"].sum()), int(heads["n_tested"].iloc[0])
@@ -179,20 +181,20 @@ def _of_run(run: Measured) -> dict[str, str]:
     return {claim: f"{judgement} ({evidence})" for claim, (judgement, evidence) in judged(run).items()}
 
 
-def _places(shapes: Wide, kind: str) -> Wide:
+def _places(shapes: HeadMatrix, kind: str) -> HeadMatrix:
     """Return the places that all links of a sentence can take together, their weights averaged, a row per place.
 
     NullPositions are the link's own and those of one `kind`. Sentences with a single place are left out.
     """
-    shapes = shapes.kept(shapes.units["kind"].isin([LINK, kind]))
+    shapes = shapes.select(shapes.units["kind"].isin([LINK, kind]))
     place = ["sentence", "kind", "shift"]
     n_links = shapes.units.groupby("sentence")["pair"].transform("nunique")
     together = shapes.units.groupby(place, observed=True)["pair"].transform("size") == n_links
     n_places = together.groupby([shapes.units["sentence"], shapes.units["pair"]]).transform("sum")
-    shapes = shapes.kept(together & (n_places > 1))
+    shapes = shapes.select(together & (n_places > 1))
     codes = shapes.units.groupby(place, sort=False, observed=True).ngroup().to_numpy()
     values = {name: averaged(values, codes) for name, values in shapes.values.items()}
-    return Wide(shapes.units[place].drop_duplicates().reset_index(drop=True), shapes.heads, values)
+    return HeadMatrix(shapes.units[place].drop_duplicates().reset_index(drop=True), shapes.heads, values)
 
 
 def _compared(weights: np.ndarray, codes: np.ndarray, is_link: np.ndarray, null: str) -> dict[str, np.ndarray]:
@@ -222,7 +224,7 @@ def _quantities(direction: str) -> dict[str, str]:
     return {LINK: "link"} | {kind: null for kind, (null, directions) in NULL_OF.items() if direction in directions}
 
 
-def _averages(links: Wide, column: str) -> pd.DataFrame:
+def _averages(links: HeadMatrix, column: str) -> pd.DataFrame:
     codes, sentences = pd.factorize(links.units["sentence"])
     mean, low, high = interval_of_mean(averaged(links.values[column], codes))
     return links.table(mean=mean, low=low, high=high, n=len(sentences))

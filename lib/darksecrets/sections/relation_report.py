@@ -10,7 +10,7 @@ import pandas as pd
 
 from darksecrets import reported
 from darksecrets.estimates import format_correlation, format_difference
-from darksecrets.heads import HEAD, head_label, named
+from darksecrets.heads import HEAD, head_label, head_name
 from darksecrets.models.link_attention import LINK
 from darksecrets.sections.link_distance import INTERVAL, NULLS, excess
 from darksecrets.sections.relation_heads import EITHER, Measured, heads_standing_out, of_heads
@@ -82,7 +82,7 @@ def finding(tests: pd.DataFrame) -> str:
 def standing_out_finding(heads: pd.DataFrame) -> str:
     """Say in a chart's title which heads stand out, and how far, beside the paper's."""
     found = heads_standing_out(heads)
-    here = ", ".join(f"{named(row.layer, row.head)} ({row.mean:.3f})" for row in found.itertuples())
+    here = ", ".join(f"{head_name(row.layer, row.head)} ({row.mean:.3f})" for row in found.itertuples())
     return f"Beyond the 99th percentile: {here or 'no head'}; the paper has two heads, {_and(reported.FRAME_WEIGHTS)}"
 
 
@@ -122,7 +122,7 @@ def example_heads(heads: pd.DataFrame, n_heads: int = 2) -> list[tuple[int, int]
 
 def _most(heads: pd.DataFrame) -> str:
     top = heads.loc[heads["mean"].idxmax()]
-    return f"{top['mean']:.3f} ({named(int(top['layer']), int(top['head']))})"
+    return f"{top['mean']:.3f} ({head_name(int(top['layer']), int(top['head']))})"
 
 
 def _intervals(tests: pd.DataFrame, before: str) -> list[str]:

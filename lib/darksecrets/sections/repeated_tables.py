@@ -8,7 +8,7 @@ from typing import Self
 
 import pandas as pd
 
-from darksecrets.heads import HEAD, wide
+from darksecrets.heads import HEAD, pivot_heads
 from darksecrets.saved import SavedTables
 from darksecrets.statistics import interval_of_mean
 
@@ -33,7 +33,7 @@ class RepeatedTables(SavedTables):
         """Compute the tables from `analyses.repeated_words.measured`."""
         tables = []
         for case, group in weights.groupby(CASE, sort=False, observed=True):
-            heads = wide(group, ["example"], ["repeated", "others"])
+            heads = pivot_heads(group, ["example"], ["repeated", "others"])
             repeated, others = heads.values["repeated"], heads.values["others"]
             mean, low, high = interval_of_mean(repeated - others)
             columns = {"repeated": repeated.mean(0), "others": others.mean(0), "mean": mean, "low": low, "high": high}
