@@ -6,7 +6,7 @@ import zlib
 import numpy as np
 
 from darksecrets.corpora.tasks import TASKS
-from darksecrets.models.disabling import Removed, Swept
+from darksecrets.models.disabling import PruningCurve, SweepResult
 from darksecrets.sections.disabling import DisablingTables
 
 SOME = ("RTE", "STS-B")
@@ -36,7 +36,7 @@ def swept(
         np.stack([_answers(random, task, label, middle, effect, noise) for effect in some.ravel()], -1)
         for some in (effects, effects.sum(1))
     )
-    return Swept(task, seed, instead, label, baseline, heads.reshape(n_examples, n_layers, n_heads), layers)
+    return SweepResult(task, seed, instead, label, baseline, heads.reshape(n_examples, n_layers, n_heads), layers)
 
 
 def removed(task="RTE", n_examples=200, n_total=12, order="sweep", gains=0.0, loses=0.25, noise=NOISE, seed=0):
@@ -54,11 +54,11 @@ def removed(task="RTE", n_examples=200, n_total=12, order="sweep", gains=0.0, lo
         points.insert(1, (n_total / 2, gains))
     effects = np.interp(n_disabled, *zip(*points, strict=True))
     answers = [_answers(random, task, label, middle, effect, noise) for effect in effects[1:]]
-    return Removed(task, seed, order, n_disabled, label, np.stack([baseline, *answers], -1))
+    return PruningCurve(task, seed, order, n_disabled, label, np.stack([baseline, *answers], -1))
 
 
 def results(tasks=SOME, seeds=(0,), n_examples=200, n_layers=3, n_heads=4, helps=None, hurts=None, gains=0.0):
-    """Everything that the analysis returns: a list of `Swept` and one of `Removed`."""
+    """Everything that the analysis returns: a list of `SweepResult` and one of `PruningCurve`."""
     size = {"n_examples": n_examples, "n_layers": n_layers, "n_heads": n_heads}
     sweeps = [
         swept(task, **size, helps=helps, hurts=hurts, instead=instead, seed=seed)

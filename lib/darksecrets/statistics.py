@@ -109,6 +109,16 @@ def over_present_seeds(table: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     return pd.concat([over_seeds(group, by) for _, group in table.groupby(n_seeds)], ignore_index=True)
 
 
+def over_tasks(table: pd.DataFrame) -> pd.Series:
+    """Average tasks (mean, low, high, a row each) with the interval of their mean.
+
+    It is of these tasks on other examples, or other seeds: the errors of tasks do not depend on one another. Where
+    intervals come from few seeds it is a little too wide.
+    """
+    mean, half = table["mean"].mean(), np.sqrt((((table["high"] - table["low"]) / 2) ** 2).sum(skipna=False))
+    return pd.Series({"mean": mean, "low": mean - half / len(table), "high": mean + half / len(table)})
+
+
 # Over clusters
 
 
@@ -264,6 +274,18 @@ def benjamini_hochberg(p: ArrayLike) -> np.ndarray:
     corrected, is_test = np.full_like(p, np.nan), ~np.isnan(p)
     corrected[is_test] = fdrcorrection(p[is_test])[1]
     return corrected
+
+
+def beyond_chance(table: pd.DataFrame, index: Sequence[str] = ("layer", "head")) -> pd.DataFrame:
+    """Return where disabling helps and where it costs with a Holm-corrected p below .05 for every seed.
+
+    Columns task, those of `index`, helps, costs; `table` has `mean` and `holm` of heads, or of layers, with one thing
+    standing in.
+    """
+    sides = {"helps": table["mean"] > 0, "costs": table["mean"] < 0}
+    sides = {name: side & (table["holm"] < SIGNIFICANT) for name, side in sides.items()}
+    groups = table[["task", *index]].assign(**sides).groupby(["task", *index], sort=False)
+    return groups[list(sides)].all().reset_index()
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,7 @@ from darksecrets.corpora.tasks import TASKS
 from darksecrets.estimates import format_change, signed
 from darksecrets.heads import head_label
 from darksecrets.sections import disabling_report
-from darksecrets.sections.disabling_claims import over_tasks
-from darksecrets.statistics import over_seeds, rank_correlation
+from darksecrets.statistics import over_seeds, over_tasks, rank_correlation
 from tests.disabling_tables import SOME, tables
 
 HELPS, HURTS = (1, 2), (0, 1)

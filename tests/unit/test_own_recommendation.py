@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 
 from darksecrets.apps import own_report
 from darksecrets.apps.own_report import FIRST_STEP, HELD_OUT, NOT_LEARNED
-from darksecrets.models.disabling import Removed
+from darksecrets.models.disabling import PruningCurve
 from darksecrets.statistics import ROUNDING
 
 
 def removed(order, right, n_disabled=(0, 2, 4)):
     """Answers of which so many of ten are right at each step."""
     answers = np.array([[int(row < n) for n in right] for row in range(10)])
-    return Removed("data.csv", 0, order, np.array(n_disabled), np.ones(10, dtype=int), answers, "accuracy")
+    return PruningCurve("data.csv", 0, order, np.array(n_disabled), np.ones(10, dtype=int), answers, "accuracy")
 
 
 ORDERS = {"sweep": [(0, 0), (0, 1), (1, 0), (1, 1)], "gradient": [(1, 1), (1, 0), (0, 1), (0, 0)]}

@@ -14,16 +14,16 @@ from darksecrets.apps.opened_heads import DISTANCES, Opened
 from darksecrets.corpora.annotated_maps import AFTER, BEFORE, PATTERNS
 from darksecrets.corpora.tasks import TASKS
 from darksecrets.heads import HEAD
+from darksecrets.models.disabling import only_uniform
 from darksecrets.models.feature_attention import FEATURE_COLUMNS
 from darksecrets.overview.claims import RunTables
 from darksecrets.overview.discussion import tuned
 from darksecrets.runs import Run
 from darksecrets.sections.disabling import CHANGE
-from darksecrets.sections.disabling_claims import beyond_chance, of_uniform
 from darksecrets.sections.link_distance import NULLS, excess
 from darksecrets.sections.link_report import named_links
 from darksecrets.side_by_side import REFERENCE_RUN, THIS_RUN
-from darksecrets.statistics import SIGNIFICANT, holm, interval_of_present, over_seeds, p_of_interval
+from darksecrets.statistics import SIGNIFICANT, beyond_chance, holm, interval_of_present, over_seeds, p_of_interval
 
 FRAME_LINKS = {"to_element": "frame target to element", "to_target": "frame element to target"}
 SAME_WORD = "same word in {}"  # in the other sentence of a pair
@@ -245,7 +245,7 @@ def _features(heads: pd.DataFrame) -> pd.DataFrame:
 
 
 def _disabling(heads: pd.DataFrame) -> pd.DataFrame:
-    key, heads = ["task", *HEAD], of_uniform(heads)
+    key, heads = ["task", *HEAD], only_uniform(heads)
     tested = beyond_chance(heads)
     clear = tested[key].assign(clear=tested["helps"] | tested["costs"])
     means = over_seeds(heads, key).merge(clear, on=key, validate="one_to_one")

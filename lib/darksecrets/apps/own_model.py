@@ -32,7 +32,7 @@ from darksecrets.models import (
 from darksecrets.models.ablation import UNIFORM, Head
 from darksecrets.models.attention import Encoded
 from darksecrets.models.checkpoints import Checkpoint
-from darksecrets.models.disabling import GRADIENT, RANDOM, SHUFFLE_SEED, SWEEP, Removed, Swept
+from darksecrets.models.disabling import GRADIENT, RANDOM, SHUFFLE_SEED, SWEEP, PruningCurve, SweepResult
 from darksecrets.models.feature_attention import WEIGHT, FeatureAttention, Measurement
 from darksecrets.models.importance import gradient_importance, normalized
 from darksecrets.models.patterns import PatternsOfMaps
@@ -95,9 +95,9 @@ class Measured:
 
     patterns: pd.DataFrame
     features: pd.DataFrame
-    swept: Swept
-    choosing: list[Removed]
-    held_out: list[Removed]
+    swept: SweepResult
+    choosing: list[PruningCurve]
+    held_out: list[PruningCurve]
     orders: dict[str, list[Head]]
     why_no_words: str
 
@@ -185,14 +185,14 @@ def _sweep(subject: Subject, directory: Path) -> None:
     write_table(directory / "answers.parquet", pd.DataFrame(answers.T, columns=map(str, range(len(answers)))))
 
 
-def _read_swept(subject: Subject, directory: Path) -> Swept:
+def _read_swept(subject: Subject, directory: Path) -> SweepResult:
     answers, n_layers = pd.read_parquet(directory / "answers.parquet").to_numpy(), subject.checkpoint.n_layers
     heads, layers = np.split(answers[:, 1:], [n_layers * subject.checkpoint.n_heads], axis=1)
     heads = heads.reshape(len(heads), n_layers, subject.checkpoint.n_heads)
-    return Swept(subject.task, SEED, UNIFORM, subject.labels, answers[:, 0], heads, layers, subject.metric)
+    return SweepResult(subject.task, SEED, UNIFORM, subject.labels, answers[:, 0], heads, layers, subject.metric)
 
 
-def _remove(subject: Subject, swept: Swept, directory: Path) -> None:
+def _remove(subject: Subject, swept: SweepResult, directory: Path) -> None:
     """Disable more and more heads, in orders that one half of the examples chose, and answer all of them."""
     heads, orders = ablation.all_heads(subject.model), _orders(subject, swept)
     steps = [(order, n) for order in orders for n in _steps(order, len(heads))]
@@ -204,7 +204,7 @@ def _remove(subject: Subject, swept: Swept, directory: Path) -> None:
     write_table(directory / "orders.parquet", pd.DataFrame(orders))
 
 
-def _orders(subject: Subject, swept: Swept) -> dict[str, np.ndarray]:
+def _orders(subject: Subject, swept: SweepResult) -> dict[str, np.ndarray]:
     """Order all heads, the first to go first: by the sweep, by gradients, and at random."""
     choosing, _ = halves(len(swept.label))
     chosen = [subject.encoded[place] for place in choosing]
@@ -214,15 +214,17 @@ def _orders(subject: Subject, swept: Swept) -> dict[str, np.ndarray]:
     return orders | {name: np.random.default_rng(seed).permutation(n_heads) for seed, name in enumerate(RANDOM)}
 
 
-def _read_removed(subject: Subject, directory: Path) -> tuple[list[Removed], list[Removed], dict[str, list[Head]]]:
+def _read_removed(
+    subject: Subject, directory: Path
+) -> tuple[list[PruningCurve], list[PruningCurve], dict[str, list[Head]]]:
     answers, orders = (pd.read_parquet(directory / f"{name}.parquet") for name in ("answers", "orders"))
     heads, labels = ablation.all_heads(subject.model), subject.labels
 
-    def of_half(places: np.ndarray) -> Iterator[Removed]:
+    def of_half(places: np.ndarray) -> Iterator[PruningCurve]:
         for order in orders:
             steps = _steps(order, len(heads))
             found = answers[[f"{order}/{n}" for n in steps]].to_numpy()[places]
-            yield Removed(subject.task, SEED, order, steps, labels[places], found, subject.metric)
+            yield PruningCurve(subject.task, SEED, order, steps, labels[places], found, subject.metric)
 
     choosing, held_out = (list(of_half(places)) for places in halves(len(labels)))
     return choosing, held_out, {order: [heads[place] for place in orders[order]] for order in orders}

@@ -14,8 +14,7 @@ from darksecrets.corpora.own_labels import typed
 from darksecrets.estimates import format_change, format_estimate, signed
 from darksecrets.heads import HEAD, head_label
 from darksecrets.models.feature_attention import CLS, SEP, SEP_SUM
-from darksecrets.sections.disabling_claims import beyond_chance
-from darksecrets.statistics import ROUNDING
+from darksecrets.statistics import ROUNDING, beyond_chance
 
 N_SHOWN = 12  # heads in the table
 MORE = "More examples, or a larger tolerance, may change that."

@@ -22,7 +22,7 @@ from darksecrets.corpora import annotated_maps, glue, own_language
 from darksecrets.errors import InputError
 from darksecrets.heads import HEAD
 from darksecrets.models.ablation import SCHEMA, Head
-from darksecrets.models.disabling import GRADIENT, SWEEP, Removed
+from darksecrets.models.disabling import GRADIENT, SWEEP, PruningCurve
 from darksecrets.runs import Store
 from darksecrets.saved import SavedTables
 from darksecrets.sections import disabling, feature_summaries, pattern_shares, pattern_validation
@@ -178,8 +178,8 @@ def best_order(labels: np.ndarray, answers: np.ndarray, n_classes: int) -> tuple
 
 
 def recommend(
-    choosing: Sequence[Removed],
-    held_out: Sequence[Removed],
+    choosing: Sequence[PruningCurve],
+    held_out: Sequence[PruningCurve],
     orders: dict[str, list[Head]],
     tolerated: float,
     is_learned: bool = True,
@@ -221,14 +221,14 @@ def _reason(chosen: Sequence[Head], cost: float, tolerated: float, is_learned: b
     return HELD_OUT if cost < -tolerated - ROUNDING else ""
 
 
-def _last_within(one: Removed, tolerated: float) -> int:
+def _last_within(one: PruningCurve, tolerated: float) -> int:
     """Return the last step before the first that costs more than is tolerated."""
     changes = paired_changes(one.metric, one.label, one.answers[:, 0], one.answers)[0]
     beyond = np.flatnonzero(changes < -tolerated - ROUNDING)
     return int(beyond[0]) - 1 if len(beyond) else len(changes) - 1
 
 
-def _change(one: Removed, step: int) -> tuple[float, float, float]:
+def _change(one: PruningCurve, step: int) -> tuple[float, float, float]:
     """Return the change of the score at a step; an interval without width gets that of what no example shows."""
     found = paired_changes(one.metric, one.label, one.answers[:, 0], one.answers[:, [step]])
     mean, low, high = (float(values[0]) for values in found)

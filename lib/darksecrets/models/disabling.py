@@ -35,7 +35,7 @@ SHUFFLE_SEED = 0  # of the examples, which decides their halves and which of the
 
 
 @dataclass(frozen=True)
-class Swept:
+class SweepResult:
     """What one fine-tuned classifier answers with each head, and each layer, disabled.
 
     A prediction is a label's number, or a score where the task asks for one. `instead` says what stands in for a
@@ -58,7 +58,7 @@ class Swept:
 
 
 @dataclass(frozen=True)
-class Removed:
+class PruningCurve:
     """What one classifier answers as more and more of its heads are disabled together.
 
     The heads' `order` was chosen on that half of the examples that does not hold the example.
@@ -70,11 +70,11 @@ class Removed:
     n_disabled: np.ndarray  # (step,), from 0 to all heads
     label: np.ndarray  # (example,)
     answers: np.ndarray  # (example, step)
-    scored_by: str = ""  # as in `Swept`
-    metric = Swept.metric
+    scored_by: str = ""  # as in `SweepResult`
+    metric = SweepResult.metric
 
 
-def measured(setup: Setup, max_compared: int = 0) -> tuple[list[Swept], list[Removed]]:
+def measured(setup: Setup, max_compared: int = 0) -> tuple[list[SweepResult], list[PruningCurve]]:
     """Answer the setup's validation examples with heads of every fine-tuned classifier disabled.
 
     Single heads and layers attend uniformly on all examples; on `max_compared` of them (0 = all) they are also replaced
@@ -93,7 +93,7 @@ def check_compared(max_compared: int) -> None:
         raise InputError(f"max_compared is {max_compared}; give 0 for all examples, or at least 2")
 
 
-def tried(setup: Setup, n_examples: int = 8) -> pd.DataFrame:
+def sanity_check(setup: Setup, n_examples: int = 8) -> pd.DataFrame:
     """Disable heads of the first task's classifier in several ways and see whether that moves its outputs.
 
     Columns: disabled, by, largest change of an output. transformers' own argument, `head_mask`, is among them.
@@ -140,7 +140,12 @@ def single(model: PreTrainedModel) -> list[Collection[Head]]:
     return [[], *([head] for head in ablation.all_heads(model)), *layers]
 
 
-def by_sweep(swept: Swept, places: np.ndarray) -> np.ndarray:
+def only_uniform(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows in which uniform attention stands in for a disabled head's, as in the paper."""
+    return table[table["instead"] == UNIFORM]
+
+
+def by_sweep(swept: SweepResult, places: np.ndarray) -> np.ndarray:
     """Order heads by the score without them on some examples, best first; ties at random."""
     answers = swept.heads.reshape(len(swept.label), -1)[places]
     scores = [evaluate([swept.metric], swept.label[places], column)[swept.metric] for column in answers.T]
@@ -153,7 +158,7 @@ def _first_task(setup: Setup, n_examples: int) -> tuple[PreTrainedModel, Tokeniz
     return setup.finetuned(task, setup.seeds[0]), tokenizer, attention.encode(tokenizer, examples), task
 
 
-def _swept(setup: Setup, instead: str, max_examples: int) -> Iterator[Swept]:
+def _swept(setup: Setup, instead: str, max_examples: int) -> Iterator[SweepResult]:
     """Sweep every fine-tuned classifier with one way of disabling."""
 
     def measure(case: Case, model: PreTrainedModel, directory: Path) -> None:
@@ -171,10 +176,10 @@ def _swept(setup: Setup, instead: str, max_examples: int) -> Iterator[Swept]:
         checkpoint = setup.load()
         alone, layer = np.split(answers[:, 1:], [checkpoint.n_layers * checkpoint.n_heads], axis=1)
         heads = alone.reshape(len(label), checkpoint.n_layers, checkpoint.n_heads)
-        yield Swept(case.task, case.seed, instead, label, answers[:, 0], heads, layer)
+        yield SweepResult(case.task, case.seed, instead, label, answers[:, 0], heads, layer)
 
 
-def _removed(setup: Setup, uniform: dict[tuple[str, int], Swept], max_examples: int) -> Iterator[Removed]:
+def _removed(setup: Setup, uniform: dict[tuple[str, int], SweepResult], max_examples: int) -> Iterator[PruningCurve]:
     """Disable more and more heads of every fine-tuned classifier, in orders that the other half chose."""
 
     def measure(case: Case, model: PreTrainedModel, directory: Path) -> None:
@@ -187,11 +192,11 @@ def _removed(setup: Setup, uniform: dict[tuple[str, int], Swept], max_examples: 
         n_disabled = np.array([int(name) for name in table.columns.drop(["order", "label"])])
         for order, group in table.groupby("order", sort=False):
             answers = group[list(map(str, n_disabled))].to_numpy()
-            yield Removed(case.task, case.seed, order, n_disabled, group["label"].to_numpy(), answers)
+            yield PruningCurve(case.task, case.seed, order, n_disabled, group["label"].to_numpy(), answers)
 
 
 def _removals(
-    setup: Setup, case: Case, model: PreTrainedModel, swept: Swept, max_examples: int
+    setup: Setup, case: Case, model: PreTrainedModel, swept: SweepResult, max_examples: int
 ) -> Iterator[pd.DataFrame]:
     """Yield a table of answers per half and order, an example a row, a column for each number of heads disabled."""
     tokenizer, encoded, labels = _examples(setup, case, 0)

@@ -15,6 +15,7 @@ from darksecrets import reported
 from darksecrets.corpora.annotated_maps import AFTER
 from darksecrets.estimates import format_change, format_estimate, signed
 from darksecrets.heads import HEAD, head_label
+from darksecrets.models.disabling import only_uniform
 from darksecrets.overview import discussion
 from darksecrets.reported import RANDOM
 from darksecrets.sections import (
@@ -26,7 +27,6 @@ from darksecrets.sections import (
     relation_heads,
 )
 from darksecrets.sections.disabling import DisablingTables
-from darksecrets.sections.disabling_claims import of_uniform
 from darksecrets.sections.disabling_report import ALLOWED_LOSS
 from darksecrets.sections.fine_tuning_tables import FineTuningTables
 from darksecrets.sections.link_heads import SURE
@@ -150,7 +150,7 @@ def disabling(run: DisablingTables) -> Judgements:
     for claim, rows in table.groupby("claim", sort=False):
         told = ALONE.get(claim)
         found[claim] = _of_rows(rows, told) if told else every(rows["verdict"])
-    best = of_uniform(run.chosen).pivot(index="seed", columns="task", values="best")
+    best = only_uniform(run.chosen).pivot(index="seed", columns="task", values="best")
     least, largest = reported.HEAD_GAINS
     if {least, largest} <= set(best) and best.shape[1] > 2:
         right = (best.idxmin(axis=1) == least) & (best.idxmax(axis=1) == largest)

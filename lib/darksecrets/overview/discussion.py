@@ -11,8 +11,8 @@ from scipy import stats
 
 from darksecrets.corpora.annotated_maps import AFTER, PATTERNS
 from darksecrets.heads import HEAD
+from darksecrets.models.disabling import only_uniform
 from darksecrets.sections.disabling import CHANGE, DisablingTables
-from darksecrets.sections.disabling_claims import of_uniform
 from darksecrets.sections.disabling_report import ALLOWED_LOSS
 from darksecrets.sections.pattern_claims import HETEROGENEOUS, VERTICAL
 from darksecrets.sections.repeated_tables import RepeatedTables
@@ -32,7 +32,7 @@ def matters(run: DisablingTables, heads: pd.DataFrame) -> pd.DataFrame:
     smaller one is; else "holds" where a loss is significant, its p corrected over the chosen heads and the tasks of a
     seed (Holm).
     """
-    table = of_uniform(run.heads).merge(heads[HEAD].drop_duplicates(), on=HEAD, validate="many_to_one")
+    table = only_uniform(run.heads).merge(heads[HEAD].drop_duplicates(), on=HEAD, validate="many_to_one")
     table = table[["task", "seed", *HEAD, *CHANGE, "p"]].reset_index(drop=True)
     table["p_corrected"] = table.groupby("seed")["p"].transform(holm)
     loses = (table["mean"] < 0) & (table["p_corrected"] < SIGNIFICANT)
@@ -47,7 +47,7 @@ def costs(run: DisablingTables) -> pd.DataFrame:
     The error of a seed is read off its interval, as of a normal distribution; seeds share the examples, so errors are
     averaged, which is on the safe side.
     """
-    heads = of_uniform(run.heads)
+    heads = only_uniform(run.heads)
     error = (heads["high"] - heads["low"]) / 2 / stats.norm.ppf(0.975)
     heads = heads.assign(cost=-heads["mean"], error=error)
     return heads.groupby(["task", *HEAD], sort=False)[["cost", "error"]].mean().reset_index()
@@ -156,7 +156,7 @@ def judged_by_seed(table: pd.DataFrame, column: str) -> str:
 
 
 def _with_patterns(run: DisablingTables, patterns: pd.DataFrame) -> pd.DataFrame:
-    heads, after = of_uniform(run.heads), patterns[patterns["checkpoint"] == AFTER]
+    heads, after = only_uniform(run.heads), patterns[patterns["checkpoint"] == AFTER]
     key = ["task", "seed", *HEAD]
     main = after[[*key, "main"]].astype({"task": object, "main": object})
     table = heads[[*key, "mean"]].astype({"task": object}).merge(main, on=key, validate="one_to_one")

@@ -16,17 +16,17 @@ from darksecrets.estimates import format_change, format_difference, format_estim
 from darksecrets.heads import head_name
 from darksecrets.models.attended import RELEASED_LENGTH
 from darksecrets.models.attention import MAX_LENGTH
+from darksecrets.models.disabling import only_uniform
 from darksecrets.models.feature_attention import CLS
 from darksecrets.overview import protocol_tables as tables
 from darksecrets.reported import TUNED
 from darksecrets.sections import disabling_claims, feature_claims, feature_gaps
 from darksecrets.sections.disabling import DisablingTables
-from darksecrets.sections.disabling_claims import of_uniform, over_tasks
 from darksecrets.sections.feature_summaries import PAPER, RELEASED, WORDS
 from darksecrets.sections.fine_tuning import headline, of_setting
 from darksecrets.sections.link_claims import tuned
 from darksecrets.sections.relation_heads import BETWEEN_TOKENS, BETWEEN_WORDS
-from darksecrets.statistics import interval_of_mean, over_seeds
+from darksecrets.statistics import interval_of_mean, over_seeds, over_tasks
 from darksecrets.verdicts import counted, verdict
 
 INTERVAL, SAMPLING = ("low", "high"), ("sampling_low", "sampling_high")
@@ -188,7 +188,7 @@ def ways_of_disabling(run: DisablingTables) -> str:
     """Say what disabling a head changes on average, for each thing that can stand in for its attention."""
     average = run.average.groupby("instead", sort=False)
     ways = [f"{way} {format_change(over_tasks(over_seeds(rows, ['task'])))}" for way, rows in average]
-    layers = 100 * of_uniform(run.layers)["mean"].mean()
+    layers = 100 * only_uniform(run.layers)["mean"].mean()
     return f"points by the average head: {', '.join(ways)}; by the average layer, uniform, {layers:+.1f}"
 
 

@@ -13,6 +13,7 @@ import pandas as pd
 from darksecrets.corpora.annotated_maps import AFTER, PATTERNS
 from darksecrets.errors import InputError
 from darksecrets.heads import HEAD
+from darksecrets.models.disabling import only_uniform
 from darksecrets.overview import claims
 from darksecrets.overview.claim_rules import Judgement
 from darksecrets.overview.claims import RunTables
@@ -26,8 +27,8 @@ from darksecrets.sections import (
     pattern_claims,
     relation_heads,
 )
-from darksecrets.sections.disabling_claims import beyond_chance, of_uniform
 from darksecrets.side_by_side import REFERENCE_RUN
+from darksecrets.statistics import beyond_chance
 
 EFFECTS = {"helps": "helps", "costs": "costs", "open": "one cannot tell"}  # of disabling a head, as readers call them
 
@@ -112,7 +113,7 @@ def changes(run: RunTables) -> tuple[str, pd.DataFrame]:
 
 def disabling(run: RunTables) -> tuple[str, pd.DataFrame]:
     """Section 4.6: on how many heads of each task one can tell that disabling helps, or costs: task, effect, n."""
-    uniform = of_uniform(run.disabling.heads)
+    uniform = only_uniform(run.disabling.heads)
     heads = beyond_chance(uniform)
     heads = heads.assign(open=~heads["helps"] & ~heads["costs"])
     counts = heads.groupby("task", sort=False)[list(EFFECTS)].sum()

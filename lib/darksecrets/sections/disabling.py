@@ -11,7 +11,7 @@ from typing import ClassVar, Self
 import numpy as np
 import pandas as pd
 
-from darksecrets.models.disabling import Removed, Swept
+from darksecrets.models.disabling import PruningCurve, SweepResult
 from darksecrets.saved import SavedTables
 from darksecrets.sections.held_out import chosen_heads, same_heads
 from darksecrets.statistics import (
@@ -48,7 +48,7 @@ class DisablingTables(SavedTables):
     curves: pd.DataFrame
 
     @classmethod
-    def of(cls, swept: Sequence[Swept], removed: Sequence[Removed]) -> Self:
+    def of(cls, swept: Sequence[SweepResult], removed: Sequence[PruningCurve]) -> Self:
         """Compute all tables from what the classifiers answered."""
         heads = by_heads(swept)
         return cls(
@@ -62,7 +62,7 @@ class DisablingTables(SavedTables):
         )
 
 
-def baselines(swept: Sequence[Swept]) -> pd.DataFrame:
+def baselines(swept: Sequence[SweepResult]) -> pd.DataFrame:
     """Score each classifier with nothing disabled, with a bootstrap interval over examples: one row per task and seed.
 
     `mean`, `low` and `high` are the score itself.
@@ -77,7 +77,7 @@ def baselines(swept: Sequence[Swept]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["task", "seed", "metric", "n_examples", *CHANGE])
 
 
-def by_heads(swept: Sequence[Swept]) -> pd.DataFrame:
+def by_heads(swept: Sequence[SweepResult]) -> pd.DataFrame:
     """Test the change by each head disabled: one row per task, seed, what stands in, layer and head.
 
     `score`; `mean`, `low`, `high` (paired bootstrap over examples); `p` (exact McNemar for classes, paired permutation
@@ -86,12 +86,12 @@ def by_heads(swept: Sequence[Swept]) -> pd.DataFrame:
     return _tested(swept, "heads", ["layer", "head"])
 
 
-def by_layers(swept: Sequence[Swept]) -> pd.DataFrame:
+def by_layers(swept: Sequence[SweepResult]) -> pd.DataFrame:
     """Test the change by each whole layer disabled, as `by_heads` does, corrected over layers."""
     return _tested(swept, "layers", ["layer"])
 
 
-def averages(swept: Sequence[Swept]) -> pd.DataFrame:
+def averages(swept: Sequence[SweepResult]) -> pd.DataFrame:
     """Average the change over all heads: one row per task, seed and what stands in, with a t-interval over examples."""
     rows = []
     for one in swept:
@@ -100,7 +100,7 @@ def averages(swept: Sequence[Swept]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["task", "seed", "instead", *CHANGE])
 
 
-def curves(removed: Sequence[Removed]) -> pd.DataFrame:
+def curves(removed: Sequence[PruningCurve]) -> pd.DataFrame:
     """Score classifiers as more and more heads are disabled: one row per task, seed, order and number of heads.
 
     `share` is that of all heads; `mean`, `low`, `high` are the change with a t-interval over examples.
@@ -115,7 +115,7 @@ def curves(removed: Sequence[Removed]) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
-def _tested(swept: Sequence[Swept], part: str, place: list[str]) -> pd.DataFrame:
+def _tested(swept: Sequence[SweepResult], part: str, place: list[str]) -> pd.DataFrame:
     tables = []
     for one in swept:
         answers, what = getattr(one, part), (one.metric, one.label)

@@ -3,7 +3,7 @@
 All of it is of attention made uniform, as in the paper. Explained in the chapter *Disabling heads and layers*.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
@@ -12,10 +12,10 @@ from scipy import stats
 from darksecrets import reported
 from darksecrets.corpora.tasks import TASKS
 from darksecrets.estimates import format_change, format_estimate, signed
-from darksecrets.heads import HEAD
-from darksecrets.models.ablation import UNIFORM
+from darksecrets.models.disabling import only_uniform
 from darksecrets.sections.disabling import CHANGE, DisablingTables
-from darksecrets.statistics import SIGNIFICANT, over_seeds, zero_event_upper_bound
+from darksecrets.side_by_side import claims_table
+from darksecrets.statistics import SIGNIFICANT, over_seeds, over_tasks, zero_event_upper_bound
 from darksecrets.verdicts import VERDICTS, counted, joined, verdict
 
 SMALLEST_GAIN = min(reported.HEAD_GAINS.values())  # that the paper reports: what is less is no improvement
@@ -63,16 +63,18 @@ def judged(run: DisablingTables) -> pd.DataFrame:
     For `CHEAP_LAYERS` and `BELOW_CHANCE` the worst layer and head are chosen, so their intervals are corrected for the
     number of layers and heads (Bonferroni).
     """
-    chosen, n_examples = of_uniform(run.chosen), run.baseline.groupby("task")["n_examples"].first()
+    chosen, n_examples = only_uniform(run.chosen), run.baseline.groupby("task")["n_examples"].first()
     best = over_seeds(chosen.drop(columns=CHANGE).rename(columns=BEST), ["task"])
-    layers = over_seeds(of_uniform(run.layers), ["task", "layer"])
+    layers = over_seeds(only_uniform(run.layers), ["task", "layer"])
     tables = {
-        SOME_HEAD: best.assign(verdict=best["task"].map(_by_seed(_sure(of_uniform(run.heads), n_examples), some_head))),
+        SOME_HEAD: best.assign(
+            verdict=best["task"].map(_by_seed(_sure(only_uniform(run.heads), n_examples), some_head))
+        ),
         HELD_OUT: _verdicts(_sure(over_seeds(chosen, ["task"]), n_examples), improves),
-        ON_AVERAGE: _verdicts(_sure(over_seeds(of_uniform(run.average), ["task"]), n_examples), verdict),
+        ON_AVERAGE: _verdicts(_sure(over_seeds(only_uniform(run.average), ["task"]), n_examples), verdict),
         ONE_LAYER: _verdicts(_sure(layers[layers["layer"] == _LAYER], n_examples), verdict),
         CHEAP_LAYERS: _cheapness(_sure(layers, n_examples)),
-        BELOW_CHANCE: _lowest_scores(of_uniform(run.heads), n_examples),
+        BELOW_CHANCE: _lowest_scores(only_uniform(run.heads), n_examples),
     }
     parts = [
         table[table["task"].isin(OF_TASKS.get(claim, table["task"]))].assign(claim=claim)
@@ -87,9 +89,7 @@ def claims(this_run: DisablingTables, reference: DisablingTables | None = None) 
     A cell counts the tasks on which the claim holds, does not hold, or is undecided (`judged`), and names those that
     the run lacks; for a claim on one task it gives the verdict and the number behind it.
     """
-    mine, middle = (_cells(run) if run else {} for run in (this_run, reference))
-    rows = [(claim, paper, middle.get(claim), mine[claim]) for claim, paper in PAPER.items()]
-    return pd.DataFrame(rows, columns=["claim", "paper", "reference run", "this run"]).astype(object)
+    return claims_table(PAPER, _cells, this_run, reference)
 
 
 def remains(run: DisablingTables) -> str:
@@ -121,36 +121,10 @@ def some_head(heads: pd.DataFrame) -> str:
     return holds if helps.any() else fails if (heads["high"] <= SMALLEST_GAIN).all() else undecided
 
 
-def beyond_chance(table: pd.DataFrame, place: Sequence[str] = HEAD) -> pd.DataFrame:
-    """Say where disabling helps and where it costs with a corrected p below .05 for every seed.
-
-    Columns task, those of `place`, helps, costs; `table` is one of heads or layers, with one thing standing in.
-    """
-    sides = {"helps": table["mean"] > 0, "costs": table["mean"] < 0}
-    sides = {name: side & (table["holm"] < SIGNIFICANT) for name, side in sides.items()}
-    every = table[["task", *place]].assign(**sides).groupby(["task", *place], sort=False)
-    return every[list(sides)].all().reset_index()
-
-
 def improves(low: float, high: float) -> str:
     """Judge a gain by its interval: one that stays at or below the smallest that the paper reports is none."""
     found = verdict(low, high)
     return found if found == VERDICTS[0] or not high <= SMALLEST_GAIN else VERDICTS[1]
-
-
-def of_uniform(table: pd.DataFrame) -> pd.DataFrame:
-    """Keep what is of attention made uniform."""
-    return table[table["instead"] == UNIFORM]
-
-
-def over_tasks(table: pd.DataFrame) -> pd.Series:
-    """Average tasks (mean, low, high, a row each) with the interval of their mean.
-
-    It is of these tasks on other examples, or other seeds: the errors of tasks do not depend on one another. Where
-    intervals come from few seeds it is a little too wide.
-    """
-    mean, half = table["mean"].mean(), np.sqrt((((table["high"] - table["low"]) / 2) ** 2).sum(skipna=False))
-    return pd.Series({"mean": mean, "low": mean - half / len(table), "high": mean + half / len(table)})
 
 
 def _sure(table: pd.DataFrame, n_examples: pd.Series) -> pd.DataFrame:

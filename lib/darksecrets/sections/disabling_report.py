@@ -12,10 +12,11 @@ from darksecrets import reported
 from darksecrets.estimates import format_change, format_correlation, signed
 from darksecrets.heads import HEAD, head_label
 from darksecrets.models.ablation import UNIFORM
+from darksecrets.models.disabling import only_uniform
 from darksecrets.sections.disabling import CHANGE, DisablingTables
-from darksecrets.sections.disabling_claims import best_heads, beyond_chance, of_uniform, over_tasks
+from darksecrets.sections.disabling_claims import best_heads
 from darksecrets.side_by_side import side_by_side
-from darksecrets.statistics import ROUNDING, SIGNIFICANT, over_seeds, rank_correlation
+from darksecrets.statistics import ROUNDING, SIGNIFICANT, beyond_chance, over_seeds, over_tasks, rank_correlation
 from darksecrets.verdicts import VERDICTS, verdict
 
 ALLOWED_LOSS = 0.01  # of the score: up to it, heads count as removable
@@ -118,14 +119,14 @@ def removable(curves: pd.DataFrame) -> pd.DataFrame:
 
 def heads_finding(run: DisablingTables) -> str:
     """Say in a chart's title on how many tasks some head helps when it is disabled, and costs, for every seed."""
-    return f"Disabling some head helps beyond chance on {_clear(of_uniform(run.heads), HEAD)}"
+    return f"Disabling some head helps beyond chance on {_clear(only_uniform(run.heads), HEAD)}"
 
 
 def layers_finding(run: DisablingTables) -> str:
     """Say in a chart's title on how many tasks some layer helps when it is disabled, and costs, for every seed."""
-    layers = over_seeds(of_uniform(run.layers), ["task", "layer"])
+    layers = over_seeds(only_uniform(run.layers), ["task", "layer"])
     worst = layers.loc[layers["mean"].idxmin()]
-    found = f"Disabling a layer helps beyond chance on {_clear(of_uniform(run.layers), ['layer'])}"
+    found = f"Disabling a layer helps beyond chance on {_clear(only_uniform(run.layers), ['layer'])}"
     return f"{found}; worst is layer {worst['layer'] + 1} on {worst['task']}: {signed(worst['mean'], 1)} points"
 
 
@@ -151,7 +152,7 @@ def ways_finding(run: DisablingTables) -> str:
 
 
 def _gains(run: DisablingTables) -> pd.DataFrame:
-    chosen, heads = of_uniform(run.chosen), of_uniform(run.heads)
+    chosen, heads = only_uniform(run.chosen), only_uniform(run.heads)
     best = chosen[["task", "seed", *HEAD]].merge(heads, on=["task", "seed", *HEAD], validate="one_to_one")
     best = best.assign(label=head_label(best)).groupby("task", sort=False)
     where_chosen, held_out = (table.set_index("task") for table in best_heads(run))
@@ -168,13 +169,13 @@ def _gains(run: DisablingTables) -> pd.DataFrame:
 
 
 def _averages(run: DisablingTables) -> pd.DataFrame:
-    table = over_seeds(of_uniform(run.average), ["task"]).set_index("task")
+    table = over_seeds(only_uniform(run.average), ["task"]).set_index("task")
     verdicts = [verdict(*bounds) for bounds in table[["low", "high"]].to_numpy()]
     return pd.DataFrame({"change": table.apply(format_change, axis=1), "verdict": verdicts}, index=table.index)
 
 
 def _layers(run: DisablingTables) -> pd.DataFrame:
-    layers = of_uniform(run.layers)
+    layers = only_uniform(run.layers)
     table = over_seeds(layers, ["task", "layer"]).merge(layers.groupby(["task", "layer"])["holm"].max().reset_index())
     means, rows = table.groupby("task", sort=False)["mean"], {}
     for end, places in {"best": means.idxmax(), "worst": means.idxmin()}.items():
@@ -185,7 +186,7 @@ def _layers(run: DisablingTables) -> pd.DataFrame:
 
 
 def _significant(run: DisablingTables) -> pd.DataFrame:
-    heads = of_uniform(run.heads)
+    heads = only_uniform(run.heads)
     counts = {"heads": 1, "by chance": SIGNIFICANT}
     sides = {"help": heads["mean"] > 0, "cost": heads["mean"] < 0}
     for column, name in TESTS.items():
@@ -196,7 +197,7 @@ def _significant(run: DisablingTables) -> pd.DataFrame:
 
 
 def _agreement(run: DisablingTables) -> pd.DataFrame:
-    pairs = of_uniform(run.seeds)
+    pairs = only_uniform(run.seeds)
     rows = [
         (task, len(group), _correlation(group), f"{group['same_best'].sum()} of {len(group)}")
         for task, group in pairs.groupby("task", sort=False)
@@ -227,7 +228,7 @@ def _ways(run: DisablingTables) -> pd.DataFrame:
         worst = f"{worst['task'].iloc[0]} {head_label(worst).iloc[0]}: {format_change(worst.iloc[0])}"
         change, alike = (
             format_change(_on_average(averages[way])),
-            _like_uniform(of_uniform(run.heads), heads),
+            _like_uniform(only_uniform(run.heads), heads),
         )
         rows.append((way, change, f"{costs.sum()} of {len(heads)}", worst, alike if way != UNIFORM else None))
     columns = ["instead", "change on average", "heads that cost", "worst head", "rank correlation with uniform"]

@@ -8,10 +8,9 @@ import pandas as pd
 from darksecrets import reported
 from darksecrets.corpora.tasks import TASKS
 from darksecrets.estimates import format_estimate
-from darksecrets.sections.disabling_claims import over_tasks
 from darksecrets.sections.fine_tuning import EXCEPTED, n_holding
 from darksecrets.sections.fine_tuning_tables import FineTuningTables
-from darksecrets.statistics import over_seeds
+from darksecrets.statistics import over_seeds, over_tasks
 from darksecrets.verdicts import VERDICTS, counted, verdict
 
 ADDED = f"{100 * reported.AVERAGE_GAIN:.1f}"

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from darksecrets.models.disabling import Swept
+from darksecrets.models.disabling import SweepResult
 from darksecrets.statistics import ROUNDING, contributions_to_change, drawn_changes, paired_changes, rank_correlation
 
 N_SPLITS = 200
@@ -16,7 +16,7 @@ SEEDS = {"task": str, "instead": str, "seed": int, "other": int}
 SEEDS |= {"mean": float, "low": float, "high": float, "same_best": bool}
 
 
-def chosen_heads(swept: Sequence[Swept], n_splits: int = N_SPLITS) -> pd.DataFrame:
+def chosen_heads(swept: Sequence[SweepResult], n_splits: int = N_SPLITS) -> pd.DataFrame:
     """Choose the best head on a half of the examples and see what it gains on the other: one row per sweep.
 
     `layer`, `head`: the best head on all examples, and `best`, `best_low`, `best_high` its gain there, as the paper
@@ -31,7 +31,7 @@ def chosen_heads(swept: Sequence[Swept], n_splits: int = N_SPLITS) -> pd.DataFra
     return pd.DataFrame(rows, columns=["task", "seed", "instead", *CHOSEN])
 
 
-def _chosen(swept: Swept, n_splits: int) -> tuple:
+def _chosen(swept: SweepResult, n_splits: int) -> tuple:
     n_examples, n_heads = len(swept.label), swept.heads.shape[2]
     what = (swept.metric, swept.label, swept.baseline)
     answers = swept.heads.reshape(n_examples, -1)

@@ -7,8 +7,8 @@ import pandas as pd
 
 from darksecrets.estimates import format_change
 from darksecrets.heads import HEAD, head_label
+from darksecrets.models.disabling import only_uniform
 from darksecrets.sections.disabling import DisablingTables
-from darksecrets.sections.disabling_claims import of_uniform
 from darksecrets.statistics import over_seeds
 
 BESIDE = "change of the score"
@@ -22,7 +22,7 @@ def beside_the_score(effects: pd.DataFrame, task: str, tables: DisablingTables |
     """
     columns = {"head": head_label(effects), "before": effects["undisturbed"], "after": effects["disabled"]}
     found = pd.DataFrame(columns | {"change": effects["change"].map("{:+.3f}".format)})
-    rows = [] if tables is None else of_uniform(tables.heads).query("task == @task")
+    rows = [] if tables is None else only_uniform(tables.heads).query("task == @task")
     if not len(rows):
         return found.assign(**{BESIDE: None})
     by_head = over_seeds(rows, HEAD).set_index(HEAD)
