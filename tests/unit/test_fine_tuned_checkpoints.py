@@ -15,7 +15,7 @@ from darksecrets.apps import own_model
 from darksecrets.corpora import glue
 from darksecrets.errors import InputError
 from darksecrets.models import ablation, attention, checkpoints, importance, training
-from darksecrets.models.finetuning import Recipe
+from darksecrets.models.recipe import Recipe
 from darksecrets.models.sweep import sweep
 from tests import own_models
 from tests.conftest import SMALL, write_task

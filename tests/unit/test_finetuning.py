@@ -17,7 +17,7 @@ from darksecrets.corpora import glue
 from darksecrets.errors import InputError
 from darksecrets.files import seal
 from darksecrets.models import checkpoints, finetuning, learning_rates, training
-from darksecrets.models.finetuning import Recipe
+from darksecrets.models.recipe import Recipe
 from darksecrets.runs import Store
 from tests.conftest import ROOT, write_task
 

@@ -1,6 +1,7 @@
 """Imports of the library go one way."""
 
 import ast
+import graphlib
 from pathlib import Path
 
 import pytest
@@ -62,3 +63,25 @@ def test_imports_go_one_way(module):
 def test_every_part_has_its_place():
     parts = {Path(name).parts[0].removesuffix(".py") for name in MODULES if name not in COMMANDS}
     assert parts - {"__init__"} == set(ORDER)
+
+
+def imported_modules(path):
+    """Modules of the library that a file imports, wherever in it the import stands."""
+    names = {_name(LIBRARY / module) for module in MODULES}
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom):
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+    return found & names
+
+
+def _name(path):
+    return ".".join(path.relative_to(LIBRARY.parent).with_suffix("").parts).removesuffix(".__init__")
+
+
+def test_no_module_imports_itself_by_way_of_others():
+    packages = {_name(LIBRARY / module) for module in MODULES if module.endswith("__init__.py")}
+    graph = {_name(LIBRARY / module): imported_modules(LIBRARY / module) - packages for module in MODULES}
+    assert list(graphlib.TopologicalSorter(graph).static_order())

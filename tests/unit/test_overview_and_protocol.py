@@ -5,7 +5,7 @@ import pytest
 
 from darksecrets.corpora import glue, overview
 from darksecrets.models import checkpoints
-from darksecrets.models.finetuning import Recipe
+from darksecrets.models.recipe import Recipe
 from darksecrets.models.setup import Setup
 from darksecrets.overview import protocol
 from darksecrets.runs import Run

@@ -6,7 +6,7 @@ import torch
 
 from darksecrets.corpora import glue
 from darksecrets.models import checkpoints, finetuning, training
-from darksecrets.models.finetuning import Recipe
+from darksecrets.models.recipe import Recipe
 from darksecrets.models.used_vocabulary import UsedEmbedding, only_used
 from darksecrets.runs import Store
 from tests.conftest import write_task

@@ -6,8 +6,7 @@ a learning rate that rises over the first tenth of the steps and then falls line
 in another order, and the last bits may differ.
 """
 
-import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -16,35 +15,16 @@ from transformers import PreTrainedModel
 from transformers import PreTrainedTokenizerBase as Tokenizer
 
 from darksecrets.corpora.glue import Split
-from darksecrets.errors import InputError
-from darksecrets.models import attention, checkpoints, precisions
+from darksecrets.models import attention, checkpoints
 from darksecrets.models.checkpoints import Checkpoint
 from darksecrets.models.edited_attention import use_attention
+from darksecrets.models.recipe import Recipe
 from darksecrets.runs import Store
 
 # Chosen on held-out training examples; the evidence is notebooks/reference/learning-rates.csv (see learning_rates.py).
 LEARNING_RATES = {"minilm": 1e-4}
 DEFAULT_LEARNING_RATE = 2e-5  # within Devlin et al.'s grid, for checkpoints that we have not searched
 VERSION = 1  # part of a fine-tuned model's key: raise it when training computes something else
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How a model is fine-tuned. With the `precision` bfloat16, weights stay float32."""
-
-    learning_rate: float
-    epochs: int = 3
-    batch_size: int = 32
-    weight_decay: float = 0.01
-    warmup: float = 0.1  # share of the steps
-    max_length: int = attention.MAX_LENGTH
-    precision: str = precisions.FLOAT32
-
-    def __post_init__(self) -> None:
-        precisions.check(self.precision)
-        if not 0 < self.learning_rate < math.inf or self.epochs < 1 or self.batch_size < 1:
-            numbers = f"learning rate {self.learning_rate}, epochs {self.epochs} and batch size {self.batch_size}"
-            raise InputError(f"{numbers} must all be positive numbers")
 
 
 def learning_rate(checkpoint_name: str, asked: float = 0.0) -> float:

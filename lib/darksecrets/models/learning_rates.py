@@ -13,7 +13,7 @@ from darksecrets.corpora.glue import Split
 from darksecrets.errors import InputError, check_once
 from darksecrets.models import finetuning, precisions
 from darksecrets.models.checkpoints import Checkpoint
-from darksecrets.models.finetuning import Recipe
+from darksecrets.models.recipe import Recipe
 from darksecrets.runs import Store
 
 GRID = (2e-5, 5e-5, 1e-4, 2e-4)  # Devlin et al.'s (2019) range, and beyond it, since a small encoder wants larger steps

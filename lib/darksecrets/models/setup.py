@@ -14,7 +14,7 @@ from darksecrets.corpora.glue import Split
 from darksecrets.errors import InputError
 from darksecrets.models import checkpoints, finetuning, precisions
 from darksecrets.models.checkpoints import Checkpoint
-from darksecrets.models.finetuning import Recipe
+from darksecrets.models.recipe import Recipe
 from darksecrets.runs import Store
 
 CHOICE_SEED = 0  # which examples are taken is the same for every training seed, so that seeds differ in training alone

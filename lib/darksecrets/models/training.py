@@ -1,4 +1,4 @@
-"""The training itself, by transformers' Trainer: batches, progress, saves. `finetuning` says with which recipe."""
+"""The training itself, by transformers' Trainer: batches, progress, saves. `finetuning` keeps what comes of it."""
 
 import shutil
 import sys
@@ -16,8 +16,8 @@ from darksecrets.corpora.glue import Split, Task
 from darksecrets.files import damage, seal, tell
 from darksecrets.models import attention, checkpoints
 from darksecrets.models.checkpoints import Checkpoint
-from darksecrets.models.finetuning import Recipe
 from darksecrets.models.quiet import quiet
+from darksecrets.models.recipe import Recipe
 from darksecrets.models.used_vocabulary import only_used
 
 SECONDS_BETWEEN_SAVES = 60.0  # what an interrupted training loses at most

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from darksecrets.models.checkpoints import Checkpoint
-from darksecrets.models.finetuning import Recipe
+from darksecrets.models.recipe import Recipe
 from darksecrets.runs import Run
 
 COLUMNS = ["", "paper", "reference run", "this run"]
