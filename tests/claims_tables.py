@@ -19,7 +19,7 @@ from darksecrets.sections import (
     relation_heads,
 )
 from darksecrets.sections.fine_tuning_tables import FineTuningTables
-from darksecrets.sections.repeated_tables import RepeatedTables
+from darksecrets.sections.repeated_words import RepeatedTables
 from darksecrets.verdicts import VERDICTS
 
 HOLDS, FAILS, OPEN = VERDICTS

@@ -12,7 +12,7 @@ from darksecrets.apps.opened_heads import DISTANCES, Opened
 from darksecrets.corpora.annotated_maps import AFTER, BEFORE, PATTERNS
 from darksecrets.overview.claims import RunTables
 from darksecrets.runs import Run
-from darksecrets.sections.repeated_tables import RepeatedTables
+from darksecrets.sections.repeated_words import RepeatedTables
 from darksecrets.statistics import holm, interval_of_mean, p_of_interval
 from tests.conftest import ROOT
 from tests.disabling_tables import tables as disabling_tables

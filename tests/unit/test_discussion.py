@@ -9,7 +9,7 @@ from darksecrets.corpora.annotated_maps import AFTER, BEFORE
 from darksecrets.overview import discussion, discussion_charts, discussion_report
 from darksecrets.overview.claims import RunTables, counts
 from darksecrets.sections.disabling import DisablingTables
-from darksecrets.sections.repeated_tables import RepeatedTables
+from darksecrets.sections.repeated_words import RepeatedTables
 from darksecrets.verdicts import VERDICTS
 from tests.unit.test_charts import PHONE, svg_of
 

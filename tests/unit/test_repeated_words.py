@@ -8,7 +8,6 @@ from darksecrets.models import checkpoints
 from darksecrets.models.alignment import between_words, word_pieces
 from darksecrets.models.setup import Setup
 from darksecrets.sections import repeated_words
-from darksecrets.sections.repeated_tables import COLUMNS, RepeatedTables
 from darksecrets.sections.repeated_words import RepeatedWords, repeats_and_null
 from tests import word_maps
 
@@ -112,16 +111,16 @@ def test_a_table_has_the_difference_with_its_interval():
         ],
         columns=["task", "checkpoint", "seed", "example", "layer", "head", "repeated", "others"],
     )
-    heads = RepeatedTables.of(weights).heads
-    assert list(heads.columns) == COLUMNS
+    heads = repeated_words.summarize(weights).heads
+    assert list(heads.columns) == [*weights.columns.drop("example"), "mean", "low", "high", "n"]
     assert len(heads) == 2
     row = heads.iloc[0]
     assert (row["repeated"], row["others"], row["mean"]) == pytest.approx((0.4, 0.1, 0.3))
     assert row["high"] - row["mean"] == pytest.approx(4.3027 * 0.1 / np.sqrt(3), rel=1e-4)
     assert row["n"] == 3
-    assert RepeatedTables.of(weights[:0]).heads.empty
+    assert repeated_words.summarize(weights[:0]).heads.empty
 
 
 def test_other_tasks_have_no_rows(tmp_path):
-    found = repeated_words.measured(Setup(tasks=["SST-2"], store=tmp_path))
-    assert RepeatedTables.of(found).heads.empty
+    found = repeated_words.measure(Setup(tasks=["SST-2"], store=tmp_path))
+    assert repeated_words.summarize(found).heads.empty

@@ -30,7 +30,7 @@ from darksecrets.sections.disabling import DisablingTables
 from darksecrets.sections.disabling_report import ALLOWED_LOSS
 from darksecrets.sections.fine_tuning_tables import FineTuningTables
 from darksecrets.sections.link_heads import SURE
-from darksecrets.sections.repeated_tables import RepeatedTables
+from darksecrets.sections.repeated_words import RepeatedTables
 from darksecrets.statistics import over_seeds
 from darksecrets.verdicts import NEGLIGIBLE, VERDICTS, all_positive, joined, verdict
 

@@ -29,7 +29,7 @@ from darksecrets.sections import (
 )
 from darksecrets.sections.disabling import DisablingTables
 from darksecrets.sections.fine_tuning_tables import FineTuningTables
-from darksecrets.sections.repeated_tables import RepeatedTables
+from darksecrets.sections.repeated_words import RepeatedTables
 from darksecrets.side_by_side import REFERENCE_RUN, THIS_RUN
 from darksecrets.verdicts import VERDICTS
 

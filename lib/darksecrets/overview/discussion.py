@@ -15,8 +15,7 @@ from darksecrets.models.disabling import only_uniform
 from darksecrets.sections.disabling import CHANGE, DisablingTables
 from darksecrets.sections.disabling_report import ALLOWED_LOSS
 from darksecrets.sections.pattern_claims import HETEROGENEOUS, VERTICAL
-from darksecrets.sections.repeated_tables import RepeatedTables
-from darksecrets.sections.repeated_words import COMPARED_TASKS
+from darksecrets.sections.repeated_words import COMPARED_TASKS, RepeatedTables
 from darksecrets.statistics import SIGNIFICANT, holm, interval_of_mean, over_seeds, rank_correlation
 from darksecrets.verdicts import VERDICTS, joined, verdict
 
