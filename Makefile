@@ -47,9 +47,9 @@ dry-run: $(READY) ## prove profile paper: the whole book on an untrained BERT-ba
 	@$(BIN)/python -m darksecrets dry-run $(OVERRIDES)
 
 audit: $(READY) ## check the built book: other hosts, links, figures, sizes
-	@$(BIN)/python -m darksecrets audit
+	@$(BIN)/python -m tests.audit
 
-archive: $(READY) ## pack the built book into one file to read offline, in _build/archive
+archive: audit ## check the built book, and pack it into one file to read offline, in _build/archive
 	@$(BIN)/python -m darksecrets archive
 
 lab: $(READY) ## open the notebooks in JupyterLab

@@ -131,9 +131,6 @@ CASES = {
         ("corpus", "'corpus' is not a place; accepted are corpus=..., frames=...,"),
         ("tasks=RTE", "'tasks=RTE' is not a place; accepted are corpus=...,"),
     ],
-    "audit": [
-        ("file", "there is no book in file; build it with `make book`, or name"),
-    ],
     "": [
         ("nonsense", "No such command 'nonsense'."),
     ],

@@ -1,8 +1,13 @@
-"""The audit finds each fault that is planted, and none in a clean book."""
+"""The audit finds each fault that is planted, and none in a clean book or in the one that `make book` built."""
+
+import os
+import shutil
 
 import pytest
 
-from darksecrets.book import audit, loads
+from darksecrets.book.build import HTML
+from tests import audit
+from tests.conftest import ROOT
 
 FIGURE = '<figure id="fig-a"><img src="a.svg" alt="A map"/><figcaption><p>A map of heads.</p></figcaption></figure>'
 CLEAN = f"""<html><head><link rel="stylesheet" href="style.css"/><script src="code.js"></script></head>
@@ -154,4 +159,27 @@ def test_a_fault_in_a_loaded_file_is_found(book, file, text):
 
 @pytest.mark.parametrize("address", ["page.html", "/a/b", "data:image/png;base64,//8=", "mailto:a@example.org", "#a"])
 def test_addresses_of_this_book_are_not_foreign(address):
-    assert not loads.is_foreign(address)
+    assert not audit.FOREIGN.match(address)
+
+
+def test_the_book_of_make_book_has_no_fault():
+    if not (ROOT / HTML).is_dir():
+        reason = "the book is not built: make book"
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(reason)
+    assert audit.of_book(ROOT) == []
+
+
+def test_the_command_lists_faults_with_exit_code_1(toy_root, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(audit, "ROOT", toy_root)
+    assert audit.main([]) == 0
+    assert capsys.readouterr().out == "3 pages, no faults\n"
+    html = shutil.copytree(toy_root / HTML, tmp_path / "html")
+    (html / "notebooks/01-toy.html").unlink()
+    assert audit.main([str(html)]) == 1
+    said = capsys.readouterr()
+    assert "notebooks/01-toy.html: missing page: listed in the contents\n" in said.err
+    assert said.out.startswith("2 pages, faults: ")
+    assert (
+        audit.main(["nowhere"])
+        == "error: there is no book in nowhere; build it with `make book`, or name its directory"
+    )

@@ -1,7 +1,5 @@
 """The commands as a person types them: one line for what is wrong, exit code 2, and help that knows the parameters."""
 
-import shutil
-
 import pytest
 from click.testing import CliRunner
 
@@ -20,7 +18,7 @@ def test_without_a_command_there_is_help(type_in):
     result = type_in()
     assert result.exit_code == 0
     assert "book" in result.stdout
-    assert "audit" in result.stdout
+    assert "archive" in result.stdout
 
 
 @pytest.mark.parametrize("command", ["book", "check"])
@@ -87,11 +85,7 @@ def test_help_says_what_a_command_reads_and_writes(type_in, command, words):
         ),
         (["check-reference", "task=RTE"], "error: 'task=RTE' is not a place; accepted are corpus=..., frames=..., "),
         (["reference", "layers=2"], "error: profile: unknown name 'reference'; accepted are toy\n"),
-        (["audit"], "error: there is no book in "),
-        (
-            ["audit", "nowhere"],
-            "error: there is no book in nowhere; build it with `make book`, or name its directory\n",
-        ),
+        (["archive"], "error: there is no book in _build/html; build it with `make book`\n"),
     ],
 )
 def test_what_is_wrong_is_one_line_and_exit_code_2(type_in, words, line):
@@ -112,12 +106,3 @@ def test_without_a_published_run_the_check_of_it_fails_with_exit_code_1(type_in)
     result = type_in("check-reference")
     assert result.exit_code == 1
     assert "NOT OK  there is no run.json" in result.stdout
-
-
-def test_audit_lists_faults_with_exit_code_1(type_in, toy_root, tmp_path):
-    html = shutil.copytree(toy_root / "_build/html", tmp_path / "_build/html")
-    assert type_in("audit").stdout == "3 pages, no faults\n"
-    (html / "notebooks/01-toy.html").unlink()
-    result = type_in("audit")
-    assert result.exit_code == 1
-    assert "notebooks/01-toy.html: missing page" in result.stderr

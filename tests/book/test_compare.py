@@ -8,9 +8,9 @@ from bs4 import BeautifulSoup
 from click.testing import CliRunner
 
 from darksecrets.__main__ import main
-from darksecrets.book import loads
 from darksecrets.overview import claims
 from darksecrets.overview.claims import CLAIMS, NOT_ASKED
+from tests import audit
 from tests.conftest import ROOT
 
 REFERENCE = ROOT / "notebooks/reference"
@@ -61,7 +61,7 @@ def test_the_page_has_every_claim_and_escapes_what_people_named(type_in, partial
     assert not tree.find_all("script")
     assert "<script>alert(1)<script>" in tree.find(id="table-runs").get_text()
     assert "script-src" not in tree.find("meta", {"http-equiv": True})["content"]
-    assert list(loads.of_html(tree)) == []
+    assert list(audit.loads(tree)) == []
     rows = tree.select(".matrix tbody tr")
     assert len(rows) == len(CLAIMS)
     for row, claim in zip(rows, CLAIMS, strict=True):

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from darksecrets.book.contents import html_pages
+from tests.audit import html_pages
 from tests.browser.reader import THEMES, WIDTHS, chromium, reading, served
 
 

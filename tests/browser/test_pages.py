@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from darksecrets.book.contents import html_pages
+from tests.audit import html_pages
 from tests.browser.accessibility import violations
 from tests.browser.reader import THEMES, WIDTHS, reading, served
 

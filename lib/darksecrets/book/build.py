@@ -1,4 +1,4 @@
-"""From executed notebooks to the book: stage, build strictly, audit, and only then replace the book that is there."""
+"""From executed notebooks to the book: stage, build strictly, and only then replace the book that is there."""
 
 import os
 import shutil
@@ -13,7 +13,7 @@ import vl_convert
 import yaml
 from nbformat import NotebookNode
 
-from darksecrets.book import audit, contents, library, publication
+from darksecrets.book import contents, library, publication
 from darksecrets.book.execute import BUILD, execute
 from darksecrets.book.profiles import FOLDER, Profile
 from darksecrets.book.progress import alone, stage
@@ -32,7 +32,7 @@ class BuildError(RuntimeError):
 
 
 def make(profile: Profile) -> Path:
-    """Execute, build and audit the whole book; return the directory of its pages.
+    """Execute and build the whole book; return the directory of its pages.
 
     The book that was there stays until all has succeeded. Two builds in one directory take turns.
     """
@@ -45,35 +45,25 @@ def make(profile: Profile) -> Path:
 
 
 def publish(root: Path, notebooks: Mapping[str, NotebookNode]) -> Path:
-    """Build and audit the book under `root` from executed notebooks by page name; return the directory of its pages.
+    """Build the book under `root` from executed notebooks by page name; return the directory of its pages.
 
-    Raises `BuildError` with the builder's warnings or the audit's findings.
+    Raises `BuildError` with the builder's warnings.
     """
     with stage("Stage the sources"):
         source = stage_sources(root, notebooks)
     with stage("Build the pages"):
         html = build_pages(source, root / BUILD / "fresh")
-    with stage("Audit the pages"):
-        audited(root, html)
     final = root / HTML
     _exchange(html, final)
     print(f"The book is in {final.relative_to(root)}: open {final.relative_to(root) / 'index.html'}")
     return final
 
 
-def audited(root: Path, html: Path | None = None) -> Path:
-    """Return the directory of the built pages, those of `root` unless `html` is given, if the audit has nothing to say.
-
-    Raises `InputError` where there is no book, and `BuildError` with the audit's findings.
-    """
-    html = html or root / HTML
-    if not html.is_dir():
-        place = os.path.relpath(html)
-        raise InputError(f"there is no book in {place}; build it with `make book`, or name its directory")
-    findings = audit.audit(html, contents.names(root), hidden=(str(root.resolve()), sys.prefix))
-    if findings:
-        raise BuildError(audit.report(findings))
-    return html
+def built(root: Path) -> Path:
+    """Return the directory of the built pages; raises `InputError` where there is no book."""
+    if not (root / HTML).is_dir():
+        raise InputError(f"there is no book in {os.path.relpath(root / HTML)}; build it with `make book`")
+    return root / HTML
 
 
 def stage_sources(root: Path, notebooks: Mapping[str, NotebookNode]) -> Path:

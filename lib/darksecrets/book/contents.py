@@ -86,9 +86,3 @@ def _source(root: Path, name: str) -> Path:
         if (root / f"{name}{ending}").is_file():
             return root / f"{name}{ending}"
     raise InputError(f"{CONTENTS} lists {name!r}, but there is no {name}{' or '.join(ENDINGS)}")
-
-
-def html_pages(html: Path) -> list[str]:
-    """Return the built pages under `html` as relative addresses, without the theme's own and the redirecting index."""
-    found = sorted(path.relative_to(html).as_posix() for path in html.rglob("*.html"))
-    return [page for page in found if not page.startswith("_static/") and page != "index.html"]
