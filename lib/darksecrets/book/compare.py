@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from darksecrets.book import contents, lone_page, published, report
+from darksecrets.book import contents, published, report
 from darksecrets.errors import InputError, nearest
-from darksecrets.figures import publish
+from darksecrets.figures import lone_page, publish
 from darksecrets.files import saying_full, write_csv, write_table, write_text
 from darksecrets.overview import claims, claims_matrix, run_findings
 from darksecrets.overview.claims import CHAPTERS, RunTables

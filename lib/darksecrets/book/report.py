@@ -5,9 +5,8 @@ from pathlib import Path
 
 from darksecrets.apps import own_page, own_reading, own_report
 from darksecrets.apps.own_report import OwnReport
-from darksecrets.book import lone_page
 from darksecrets.errors import InputError, check_directory
-from darksecrets.figures import publish
+from darksecrets.figures import lone_page, publish
 from darksecrets.files import write_text
 from darksecrets.runs import Run, write_json
 
