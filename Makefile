@@ -35,16 +35,16 @@ check: $(READY) ## check a profile and show its values, without executing anythi
 	@$(BIN)/python -m darksecrets check --profile '$(PROFILE)' $(OVERRIDES)
 
 reference: $(READY) ## repeat the reference run, and publish its tables in notebooks/reference (hours)
-	@$(BIN)/python -m darksecrets reference $(OVERRIDES)
+	@$(BIN)/python -m darksecrets_upkeep reference $(OVERRIDES)
 
 check-reference: $(READY) ## check the published tables, and compute anew what takes less than half an hour
-	@$(BIN)/python -m darksecrets check-reference $(OVERRIDES)
+	@$(BIN)/python -m darksecrets_upkeep check-reference $(OVERRIDES)
 
 shortcuts: $(READY) ## fine-tune with and without what saves time, and compare the scores
-	@$(BIN)/python -m darksecrets shortcuts $(OVERRIDES)
+	@$(BIN)/python -m darksecrets_upkeep shortcuts $(OVERRIDES)
 
 dry-run: $(READY) ## prove profile paper: the whole book on an untrained BERT-base and a few examples per task
-	@$(BIN)/python -m darksecrets dry-run $(OVERRIDES)
+	@$(BIN)/python -m darksecrets_upkeep dry-run $(OVERRIDES)
 
 audit: $(READY) ## check the built book: other hosts, links, figures, sizes
 	@$(BIN)/python -m tests.audit

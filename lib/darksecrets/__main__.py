@@ -25,31 +25,9 @@ Examples:
   python -m darksecrets check --profile paper
   python -m darksecrets check --profile my-run.yml seeds=0,1,2
 """
-REFERENCE_EXAMPLES = """
-\b
-Examples:
-  python -m darksecrets reference corpus=../shared/glue
-  python -m darksecrets reference corpus=../shared/glue seeds=0 gold=../shared/ud/en_ewt-ud-dev.conllu
-"""
-CHECK_REFERENCE_EXAMPLES = """
-\b
-Examples:
-  python -m darksecrets check-reference
-  python -m darksecrets check-reference corpus=../shared/glue
-  python -m darksecrets check-reference corpus=hub frames=../framenet_v17 store=../check
-"""
-SHORTCUTS_EXAMPLES = """
-\b
-Examples:
-  python -m darksecrets shortcuts corpus=../shared/glue
-"""
-DRY_RUN_EXAMPLES = """
-\b
-Examples:
-  python -m darksecrets dry-run corpus=../shared/glue
-  python -m darksecrets dry-run corpus=pocket tasks=RTE,STS-B
-"""
 DEFAULT_PROFILE = "pocket"
+UPKEEP = ("reference", "check-reference", "shortcuts", "dry-run", "learning-rate", "draw-maps")
+MOVED = {"audit": "tests.audit", **{name: f"darksecrets_upkeep {name}" for name in UPKEEP}}
 
 
 class Group(click.Group):
@@ -68,6 +46,12 @@ class Group(click.Group):
         except DiskFullError as error:
             click.echo(f"error: {error}", err=True)
             context.exit(1)
+
+    def resolve_command(self, context: click.Context, args: list[str]) -> Any:
+        """Return the command that is typed; of one that has moved, say where it is."""
+        if args[0] in MOVED and args[0] not in self.commands:
+            raise InputError(f"{args[0]} is another package's command: python -m {MOVED[args[0]]}")
+        return super().resolve_command(context, args)
 
 
 class ParameterCommand(click.Command):
@@ -105,7 +89,10 @@ overrides_argument = click.argument("overrides", nargs=-1, metavar="[NAME=VALUE]
 @click.group(cls=Group, no_args_is_help=False, invoke_without_command=True)
 @click.pass_context
 def main(context: click.Context) -> None:
-    """Recompute the experiments of 'Revealing the Dark Secrets of BERT' and read them as a book."""
+    """Recompute the experiments of 'Revealing the Dark Secrets of BERT' and read them as a book.
+
+    What made the published reference run, and checks it, is `python -m darksecrets_upkeep`.
+    """
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
 
@@ -141,85 +128,6 @@ def check(profile: str, overrides: tuple[str, ...]) -> None:
     click.echo(f"run {checked.run}")
     for name, value in checked.for_notebook(list(checked.values)).items():
         click.echo(f"  {name:<{width}}  {value!r}")
-
-
-@main.command(cls=ParameterCommand, epilog=REFERENCE_EXAMPLES)
-@overrides_argument
-def reference(overrides: tuple[str, ...]) -> None:
-    """Repeat the reference run with profile `reference`, and publish its tables in notebooks/reference.
-
-    An interrupted run continues. A run of fewer seeds or tasks can be published as well: run.json says what it holds.
-    """
-    from darksecrets.book import contents, execute, profiles
-    from darksecrets.book import reference as run
-
-    checked = profiles.load(contents.book_root(), run.PROFILE, overrides)
-    try:
-        run.make(checked)
-    except execute.ExecutionError as error:
-        click.echo(str(error), err=True)
-        sys.exit(1)
-
-
-@main.command("check-reference", epilog=CHECK_REFERENCE_EXAMPLES)
-@click.argument("places", nargs=-1, metavar="[NAME=PLACE]...")
-def check_reference(places: tuple[str, ...]) -> None:
-    """Check the published reference run: its files, and whatever can be computed anew from the data that is there.
-
-    Without GLUE, this is the files and what needs no task: links in pocket sentences, and FrameNet where it is. With
-    GLUE, the pre-trained model's attention on all tasks is measured again, and the smallest task is fine-tuned once.
-    Each table is compared with the published one, and the largest difference is shown beside what is tolerated. The
-    exit code is 1 if anything is not ok, and what was not checked is said.
-
-    \b
-    Data is looked for in ../shared beside the repository, unless PLACES say where it is:
-      corpus      hub, or a directory in the layout of the GLUE download
-      frames      a directory with FrameNet 1.7, or its .tar.xz archive
-      gold        the CoNLL-U file that the parser was held against
-      checkpoint  the checkpoint's directory, where the run's was one
-      store       a directory for what is computed, apart from the run's own [_runs/check]
-    """
-    from darksecrets.book import check_reference as checks
-    from darksecrets.book import contents
-    from darksecrets.overview import comparison
-
-    found = checks.check(contents.book_root(), checks.given_places(places))
-    click.echo(comparison.report(found))
-    sys.exit(comparison.failed(found))
-
-
-@main.command(cls=ParameterCommand, epilog=SHORTCUTS_EXAMPLES)
-@overrides_argument
-def shortcuts(overrides: tuple[str, ...]) -> None:
-    """Hold the reference run against what saves time, or would, and write the scores into notebooks/reference.
-
-    A large task is fine-tuned on fewer training examples, or, where the run cuts it, on all; small tasks in float32.
-    Give the same values as for the run. What is in the store is not computed again.
-    """
-    from darksecrets.book import contents, profiles, reference
-    from darksecrets.book import shortcuts as comparison
-
-    checked = profiles.load(contents.book_root(), reference.PROFILE, overrides)
-    click.echo(comparison.measure(checked).to_string(index=False))
-
-
-@main.command("dry-run", cls=ParameterCommand, epilog=DRY_RUN_EXAMPLES)
-@overrides_argument
-def dry_run(overrides: tuple[str, ...]) -> None:
-    """Prove profile `paper` without its model: the whole book on an untrained BERT-base and a few examples per task.
-
-    Its numbers mean nothing but that every chapter runs on 12 layers of 12 heads. The book is in _build/html. What each
-    chapter took, and what the real profile would take on this machine, is written into notebooks/reference.
-    """
-    from darksecrets.book import build, contents, dry_run, execute
-
-    try:
-        chapters = dry_run.make(contents.book_root(), overrides)
-    except (execute.ExecutionError, build.BuildError) as error:
-        click.echo(str(error), err=True)
-        sys.exit(1)
-    click.echo(chapters.to_string(index=False))
-    click.echo(dry_run.costs(contents.book_root(), overrides).to_string(index=False))
 
 
 @main.command()

@@ -1,5 +1,5 @@
-"""Commands that make what the book is made from: corpora, lists of examples, learning rates, annotated maps; and the
-report on a model of one's own.
+"""Commands that make what the book is made from: corpora, lists of examples, the classifier of patterns; and the report
+on a model of one's own.
 """
 
 import csv
@@ -12,24 +12,12 @@ import click
 from darksecrets.errors import InputError, one_line
 
 # Commands import what they need when they run: `--help` answers at once.
-RATE_EXAMPLES = """
-\b
-Examples:
-  python -m darksecrets learning-rate --corpus ../shared/glue rates.csv
-  python -m darksecrets learning-rate --corpus pocket:1000/200 --batch-size 8 rates.csv
-  python -m darksecrets learning-rate --checkpoint distilbert/distilbert-base-uncased --seeds 0,1,2 rates.csv
-"""
 POCKET_EXAMPLES = """
 \b
 Examples:
   python -m darksecrets pocket mine
   python -m darksecrets pocket mine --train 2000 --dev 500 --seed 1
   python -m darksecrets book corpus=mine
-"""
-DRAW_EXAMPLES = """
-\b
-Examples:
-  python -m darksecrets draw-maps --corpus ../shared/glue maps.parquet
 """
 FRAMENET_EXAMPLES = """
 \b
@@ -87,62 +75,6 @@ def pocket(directory: Path, train: int, dev: int, seed: int) -> None:
     click.echo(f"{len(files)} files in {click.format_filename(directory)}")
 
 
-@click.command("learning-rate", epilog=RATE_EXAMPLES)
-@click.option("--checkpoint", default="minilm", show_default=True, help="minilm, a Hub id, or a directory.")
-@click.option("--corpus", default="hub", show_default=True, help="hub, pocket, or a directory like the GLUE download.")
-@click.option("--tasks", default="RTE,STS-B,SST-2", show_default=True, help="Tasks to average over.")
-@click.option("--rates", default="2e-5,5e-5,1e-4,2e-4", show_default=True, help="Learning rates to try.")
-@click.option("--seeds", default="0,1", show_default=True, help="Seeds of the fine-tunings.")
-@click.option("--max-train", default=2000, show_default=True, help="Training examples per task, held-out ones aside.")
-@click.option("--epochs", default=3, show_default=True, help="Passes over the training examples.")
-@click.option("--batch-size", default=32, show_default=True, help="Examples per training step.")
-@click.option(
-    "--precision",
-    default="float32",
-    show_default=True,
-    help="float32, bfloat16 or auto (the faster one).",
-)
-@click.option("--store", default="_runs", show_default=True, help="Directory that keeps what was computed.")
-@output_argument
-def learning_rate(
-    checkpoint: str,
-    corpus: str,
-    tasks: str,
-    rates: str,
-    seeds: str,
-    max_train: int,
-    epochs: int,
-    batch_size: int,
-    precision: str,
-    store: str,
-    output: Path,
-) -> None:
-    """Search the learning rate of a checkpoint on held-out training examples; write the evidence to OUTPUT, a CSV file.
-
-    Validation examples are not read. An interrupted search continues.
-    """
-    from darksecrets.corpora import glue
-    from darksecrets.models import checkpoints, learning_rates
-    from darksecrets.runs import Store, write_csv
-
-    names = tasks.split(",")
-    glue.check_corpus(corpus, names, ["train"])
-    evidence = learning_rates.search(
-        checkpoints.load(checkpoint),
-        corpus,
-        names,
-        [_number(int, seed, "--seeds") for seed in seeds.split(",")],
-        Store(store),
-        rates=[_number(float, rate, "--rates") for rate in rates.split(",")],
-        max_train=max_train,
-        epochs=epochs,
-        batch_size=batch_size,
-        precision=precision,
-    )
-    write_csv(output, evidence)
-    click.echo(f"best on average: {learning_rates.best(evidence):g} (evidence in {click.format_filename(output)})")
-
-
 @click.command()
 @click.option("--repeats", default=3, show_default=True, help="Divisions into folds that are cross-validated.")
 def patterns(repeats: int) -> None:
@@ -167,28 +99,6 @@ def patterns(repeats: int) -> None:
     write_table(pattern_validation.PUBLISHED, predictions)
     as_they_are = predictions[predictions["rescaled_to"] == 0]
     click.echo(pattern_agreement.scores(as_they_are, labels).round(3).to_string(index=False))
-
-
-@click.command("draw-maps", epilog=DRAW_EXAMPLES)
-@click.option("--corpus", default="hub", show_default=True, help="hub, or a directory like the GLUE download.")
-@click.option("--store", default="_runs", show_default=True, help="Directory that keeps the fine-tuned models.")
-@output_argument
-def draw_maps(corpus: str, store: str, output: Path) -> None:
-    """Draw the attention maps that were annotated, anew: MiniLM on seven tasks of GLUE, into OUTPUT, a Parquet file.
-
-    Fine-tunes the seven models first, in bfloat16 on 2500 examples each, as was done for the maps of the book.
-    """
-    from darksecrets.models import side_by_side
-    from darksecrets.models.setup import Setup
-    from darksecrets.models.side_by_side import Job
-    from darksecrets.overview import map_draw
-    from darksecrets.runs import write_table
-
-    setup = Setup(corpus=corpus, max_train=2500, precision="bfloat16", store=store)
-    side_by_side.finetune(setup, [Job("pretrained", task, 0) for task in setup.tasks])
-    maps = map_draw.draw(setup)
-    write_table(output, maps)
-    click.echo(f"{len(maps)} maps in {click.format_filename(output)}")
 
 
 @click.command(epilog=FRAMENET_EXAMPLES)
@@ -282,11 +192,4 @@ def report(checkpoint: str, data: str, output: str, **options: Any) -> None:
     click.echo(f"The report is in {click.format_filename(page.write(found, output))}")
 
 
-COMMANDS = (pocket, framenet, learning_rate, patterns, draw_maps, report)
-
-
-def _number(kind: type, text: str, option: str) -> Any:
-    try:
-        return kind(text)
-    except ValueError:
-        raise InputError(f"{option}: {text!r} is not a number; write a list such as 0,1 or 5e-5,1e-4") from None
+COMMANDS = (pocket, framenet, patterns, report)

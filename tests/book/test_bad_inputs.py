@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from darksecrets.__main__ import main
+from darksecrets_upkeep.__main__ import main as upkeep
 from tests.book import bad_inputs, bad_world
 
 COMMANDS = [
@@ -30,7 +31,9 @@ def test_bad_input(world, monkeypatch, command, line):
     monkeypatch.chdir(world)
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     before = _tree(world)
-    result = CliRunner().invoke(main, shlex.split(command), catch_exceptions=False)
+    words = shlex.split(command)
+    group = upkeep if words[0] in upkeep.commands else main
+    result = CliRunner().invoke(group, words, catch_exceptions=False)
     assert result.exit_code == 2
     *usage, last = result.stderr.splitlines()  # click shows the usage of a command before what is wrong with a word
     assert last.removeprefix("error: ").removeprefix("Error: ").startswith(line)
@@ -45,4 +48,4 @@ def test_no_code_of_a_checkpoint_or_data_set_was_run(world):
 
 
 def test_every_command_is_tried():
-    assert {command.split()[0] for command, _ in COMMANDS} - {"nonsense"} == set(main.commands)
+    assert {command.split()[0] for command, _ in COMMANDS} - {"nonsense"} == {*main.commands, *upkeep.commands}

@@ -3,7 +3,8 @@
 import pytest
 from click.testing import CliRunner
 
-from darksecrets.__main__ import main
+from darksecrets.__main__ import MOVED, main
+from darksecrets_upkeep.__main__ import main as upkeep
 from tests.book import toy
 
 
@@ -11,7 +12,7 @@ from tests.book import toy
 def type_in(tmp_path, monkeypatch):
     """Give a function that runs a command inside a toy repository."""
     monkeypatch.chdir(toy.write(tmp_path))
-    return lambda *words: CliRunner().invoke(main, words, catch_exceptions=False)
+    return lambda *words, of=main: CliRunner().invoke(of, words, catch_exceptions=False)
 
 
 def test_without_a_command_there_is_help(type_in):
@@ -49,16 +50,17 @@ def test_the_pocket_corpus_is_written_out_for_corpus_to_name(type_in, tmp_path):
     ("command", "words"),
     [
         ("patterns", ["--repeats INTEGER", "weights and the predictions", "[default: 3]"]),
-        ("draw-maps", ["--corpus TEXT", "--store TEXT", "OUTPUT", "python -m darksecrets draw-maps --corpus"]),
+        ("draw-maps", ["--corpus TEXT", "--store TEXT", "OUTPUT", "python -m darksecrets_upkeep draw-maps --corpus"]),
         ("framenet", ["--reading TEXT", "--source DIRECTORY", "OUTPUT", "released notebook", "darksecrets framenet"]),
     ],
 )
 def test_help_says_what_a_command_reads_and_writes(type_in, command, words):
-    result = type_in(command, "--help")
+    of = upkeep if command in upkeep.commands else main
+    result = type_in(command, "--help", of=of)
     assert result.exit_code == 0
     text = " ".join(result.stdout.split())
     assert [word for word in words if word not in text] == []
-    assert command in type_in().stdout
+    assert command in type_in(of=of).stdout
 
 
 @pytest.mark.parametrize(
@@ -89,7 +91,7 @@ def test_help_says_what_a_command_reads_and_writes(type_in, command, words):
     ],
 )
 def test_what_is_wrong_is_one_line_and_exit_code_2(type_in, words, line):
-    result = type_in(*words)
+    result = type_in(*words, of=upkeep if words[0] in upkeep.commands else main)
     assert result.exit_code == 2
     assert result.stderr.startswith(line)
     assert result.stderr.count("\n") == 1
@@ -103,6 +105,14 @@ def test_a_failing_notebook_is_a_block_and_exit_code_1(type_in, tmp_path):
 
 
 def test_without_a_published_run_the_check_of_it_fails_with_exit_code_1(type_in):
-    result = type_in("check-reference")
+    result = type_in("check-reference", of=upkeep)
     assert result.exit_code == 1
     assert "NOT OK  there is no run.json" in result.stdout
+
+
+@pytest.mark.parametrize(("name", "place"), MOVED.items())
+def test_a_command_that_has_moved_says_where_it_is(type_in, name, place):
+    result = type_in(name, "--help")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == f"error: {name} is another package's command: python -m {place}\n"
+    assert name in upkeep.commands or place == "tests.audit"

@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 
 from darksecrets.__main__ import main
+from darksecrets_upkeep.__main__ import main as upkeep
 from tests.book import documented
 from tests.conftest import NOT_SOURCE, ROOT
 
 COMMANDS = documented.commands(ROOT)
 MAKEFILE = (ROOT / "Makefile").read_text()
+GROUPS = {"darksecrets": main, "darksecrets_upkeep": upkeep}
 TARGETS = set(re.findall(r"^([a-z-]+):", MAKEFILE, re.MULTILINE))
 SETTABLE = {"PROFILE", "PYTHON", *re.search(r"^SETTABLE := ((?:.*\\\n)*.*)$", MAKEFILE, re.MULTILINE)[1].split()}
 
@@ -32,13 +34,14 @@ def test_a_command_that_is_shown_exists(page, command):
         targets = [word for word in words if "=" not in word]
         assert {word.split("=")[0] for word in words if "=" in word} <= SETTABLE, command
         assert {word for word in targets if not word.isupper()} <= TARGETS, command
-    elif words[:2] == ["-m", "darksecrets"]:
+    elif words[:1] == ["-m"] and words[1] in GROUPS:
+        known_commands = GROUPS[words[1]].commands
         name = words[2] if len(words) > 2 else "--help"
         if name.startswith("-"):
             assert name == "--help"
             return
-        assert name in main.commands, command
-        known = {option for parameter in main.commands[name].params for option in parameter.opts} | {"--help"}
+        assert name in known_commands, command
+        known = {option for parameter in known_commands[name].params for option in parameter.opts} | {"--help"}
         assert {word for word in words if word.startswith("--")} <= known, command
     elif words[:1] == ["-m"] and words[1].startswith("tests."):
         assert (ROOT / (words[1].replace(".", "/") + ".py")).is_file(), command

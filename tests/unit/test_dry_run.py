@@ -6,9 +6,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from darksecrets.book import dry_run, published
 from darksecrets.corpora.tasks import TASKS
 from darksecrets.overview import paper_costs
+from darksecrets_upkeep import dry_run, published
 from tests.conftest import ROOT
 
 

@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 from darksecrets.corpora import glue
 from darksecrets.errors import InputError
 from darksecrets.files import seal
-from darksecrets.models import checkpoints, finetuning, learning_rates, training
+from darksecrets.models import checkpoints, finetuning, training
 from darksecrets.models.recipe import Recipe
 from darksecrets.runs import Store
+from darksecrets_upkeep import learning_rates
 from tests.conftest import ROOT, write_task
 
 RECIPE = Recipe(learning_rate=1e-3, epochs=2)
@@ -185,10 +186,10 @@ def test_learning_rate_search_uses_train_only_and_finds_the_better_rate(corpus, 
     table = learning_rates.search(checkpoints.load(tiny_bert), corpus, ["STS-B"], [0], store, rates=(1e-7, 3e-3))
     assert list(table["learning_rate"]) == [1e-7, 3e-3]
     assert set(table[["epochs", "batch_size"]].itertuples(index=False, name=None)) == {(3, 32)}
-    assert learning_rates.best(table) == 3e-3
+    assert finetuning.best_learning_rate(table) == 3e-3
 
 
 def test_the_rates_in_use_are_those_that_the_evidence_chose():
     evidence = pd.read_csv(ROOT / "notebooks" / "reference" / "learning-rates.csv")
-    chosen = {name: learning_rates.best(rows) for name, rows in evidence.groupby("checkpoint")}
+    chosen = {name: finetuning.best_learning_rate(rows) for name, rows in evidence.groupby("checkpoint")}
     assert chosen == finetuning.LEARNING_RATES

@@ -12,23 +12,30 @@ LIBRARY = ROOT / "lib" / "darksecrets"
 # Who may import whom: each part may import those before it; a package is one part, and so is a module beside them.
 BELOW = ("errors", "files", "runs", "corpora", "models", "statistics", "estimates", "verdicts", "heads", "reported")
 ORDER = (*BELOW, "saved", "side_by_side", "chapters", "figures", "sections", "overview", "apps", "book")
+UPKEEP = "darksecrets_upkeep"  # made what is published; it imports the library
 COMMANDS = ("__main__.py", "research.py", "sweeping.py")  # they may import everything, and nothing imports them
 MODULES = sorted(path.relative_to(LIBRARY).as_posix() for path in LIBRARY.rglob("*.py"))
 
 
-def imported_parts(source):
-    """Packages and modules of the library that a file imports, wherever in it the import stands; None for all of it."""
-    parts = set()
+def imported_names(source):
+    """What a file imports, wherever in it the import stands: modules, and names in them."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
+            yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, "the library's imports are absolute"
-            names = [f"{node.module}.{alias.name}" for alias in node.names]
-        else:
-            continue
-        parts |= {name.split(".")[1] if "." in name else None for name in names if name.split(".")[0] == "darksecrets"}
-    return parts
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def imported_packages(source):
+    """Packages that a file imports from."""
+    return {name.split(".")[0] for name in imported_names(source)}
+
+
+def imported_parts(source):
+    """Packages and modules of the library that a file imports; None for all of it."""
+    names = [name.split(".") for name in imported_names(source)]
+    return {name[1] if len(name) > 1 else None for name in names if name[0] == "darksecrets"}
 
 
 def allowed_parts(module):
@@ -51,6 +58,7 @@ if f():
     from pandas import runs
 """
     assert imported_parts(source) == {None, "runs", "book", "corpora"}
+    assert imported_packages(source) == {"darksecrets", "os", "pandas"}
 
 
 @pytest.mark.parametrize("module", [name for name in MODULES if name not in COMMANDS])
@@ -85,3 +93,9 @@ def test_no_module_imports_itself_by_way_of_others():
     packages = {_name(LIBRARY / module) for module in MODULES if module.endswith("__init__.py")}
     graph = {_name(LIBRARY / module): imported_modules(LIBRARY / module) - packages for module in MODULES}
     assert list(graphlib.TopologicalSorter(graph).static_order())
+
+
+def test_the_library_and_the_grammar_know_nothing_of_the_upkeep():
+    others = [path for path in LIBRARY.parent.rglob("*.py") if path.relative_to(LIBRARY.parent).parts[0] != UPKEEP]
+    assert (LIBRARY.parent / UPKEEP).is_dir()
+    assert [path.name for path in others if UPKEEP in imported_packages(path.read_text())] == []

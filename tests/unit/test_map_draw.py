@@ -14,7 +14,7 @@ from darksecrets.corpora.glue import TASKS
 from darksecrets.errors import InputError
 from darksecrets.models import attention
 from darksecrets.models.setup import Setup
-from darksecrets.overview import map_draw
+from darksecrets_upkeep import map_draw
 from tests.conftest import save_encoder
 
 N_LAYERS, N_HEADS = 6, 12  # MiniLM's, whose heads the plans name

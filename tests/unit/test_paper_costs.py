@@ -4,8 +4,9 @@ import pandas as pd
 import pytest
 
 from darksecrets.corpora.tasks import TASKS
-from darksecrets.models import checkpoints, throughput
+from darksecrets.models import checkpoints
 from darksecrets.overview import paper_costs
+from darksecrets_upkeep import throughput
 
 
 def test_costs_are_tokens_times_what_a_token_takes():

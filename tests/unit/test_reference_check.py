@@ -6,14 +6,13 @@ import shutil
 import pandas as pd
 import pytest
 
-from darksecrets.book import check_reference, contents, published, reference
+from darksecrets.book import contents
 from darksecrets.book.profiles import Profile
 from darksecrets.corpora import annotated_maps
 from darksecrets.errors import InputError
 from darksecrets.models import attended, patterns, similarity
 from darksecrets.models.setup import Setup
-from darksecrets.overview import comparison
-from darksecrets.overview.comparison import FAILED, OK, SKIPPED
+from darksecrets.overview import reference_run
 from darksecrets.runs import Run, file_fingerprint, write_json
 from darksecrets.sections import (
     feature_claims,
@@ -24,6 +23,9 @@ from darksecrets.sections import (
     scores,
 )
 from darksecrets.sections.fine_tuning_tables import FineTuningTables
+from darksecrets_upkeep import check as check_reference
+from darksecrets_upkeep import comparison, published, reference
+from darksecrets_upkeep.comparison import FAILED, OK, SKIPPED
 from tests.conftest import ROOT, write_task
 
 TASKS = ["RTE", "SST-2"]
@@ -162,20 +164,20 @@ class TestPublished:
 class TestChecked:
     def test_what_was_computed_on_the_same_machine_is_equal_to_the_last_digit(self, found):
         names = (*OF_PATTERNS, *OF_ATTENTION)
-        checked = [found[comparison.CHECKS[name].what] for name in names]
+        checked = [found[reference_run.CHECKS[name].what] for name in names]
         assert [(one.verdict, one.largest) for one in checked] == [(OK, 0.0)] * len(names)
 
     def test_a_fine_tuning_is_repeated(self, found):
         tuned = {what: one for what, one in found.items() if what.startswith("fine-tuning ")}
-        assert len(tuned) == len(comparison.TUNED)
+        assert len(tuned) == len(reference_run.TUNED_CHECKS)
         assert {one.verdict for one in tuned.values()} == {OK}
         assert {one.largest for one in tuned.values()} == {0.0}
         assert all("RTE, seed 0" in what for what in tuned)
 
     def test_what_the_run_does_not_have_is_not_checked(self, found):
-        assert found[comparison.CHECKS["link_heads"].what].verdict == SKIPPED
-        assert found[comparison.CHECKS["frame_heads"].what].note == "the run has no table frame_heads"
-        assert "treebank is not here" in found[comparison.CHECKS["parser_agreement"].what].note
+        assert found[reference_run.CHECKS["link_heads"].what].verdict == SKIPPED
+        assert found[reference_run.CHECKS["frame_heads"].what].note == "the run has no table frame_heads"
+        assert "treebank is not here" in found[reference_run.CHECKS["parser_agreement"].what].note
 
     @pytest.mark.parametrize(
         ("name", "column", "by"),
@@ -186,7 +188,7 @@ class TestChecked:
         rows = Run(root / published.DIRECTORY).table(name).query("checkpoint == 'pre-trained'").index
         change(name, rows[3], column, by)
         found = {one.what: one for one in check_reference.check(root, places)}
-        one = found[comparison.CHECKS[name].what]
+        one = found[reference_run.CHECKS[name].what]
         assert one.verdict == FAILED
         assert one.largest == pytest.approx(abs(by), rel=1e-3)
         assert one.note.startswith(column)
@@ -220,8 +222,8 @@ class TestChecked:
         write_task(other, "RTE", n_rows=61)
         found = {one.what: one for one in check_reference.check(root, places | {"corpus": str(other)})}
         assert found["pattern: RTE"].verdict == SKIPPED
-        assert found[comparison.CHECKS["pattern_heads"].what].verdict == OK
-        assert found[comparison.CHECKS["pattern_shares"].what].note == "it depends on the tasks that are left out"
+        assert found[reference_run.CHECKS["pattern_heads"].what].verdict == OK
+        assert found[reference_run.CHECKS["pattern_shares"].what].note == "it depends on the tasks that are left out"
         assert [one.what for one in found.values() if one.what.startswith("fine-tuning SST-2")] != []
 
     def test_another_checkpoint_is_refused(self, copied, places):

@@ -4,9 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from darksecrets.overview import comparison
-from darksecrets.overview.comparison import FAILED, OK, SKIPPED, Comparison, compared, skipped
+from darksecrets.overview import reference_run
 from darksecrets.statistics import interval_of_mean
+from darksecrets_upkeep import comparison
+from darksecrets_upkeep.comparison import FAILED, OK, SKIPPED, Comparison, compared, skipped
 
 KEY = ["task", "layer"]
 
@@ -122,7 +123,7 @@ class TestReport:
 
 
 def test_the_list_for_readers_has_every_check_with_a_tolerance():
-    shown = comparison.checks()
-    assert len(shown) == len(comparison.CHECKS) + len(comparison.TUNED)
+    shown = reference_run.checks()
+    assert len(shown) == len(reference_run.CHECKS) + len(reference_run.TUNED_CHECKS)
     assert (shown["tolerated difference"] >= 0).all()
     assert (shown["tolerated difference"] < 0.1).all()

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from darksecrets.book import durations
-from darksecrets.book.durations import Known
-from darksecrets.book.reference import _when
+from darksecrets_upkeep import durations
+from darksecrets_upkeep.durations import Known
+from darksecrets_upkeep.reference import _when
 
 RECIPE = {"learning_rate": 1e-4, "epochs": 3}
 KNOWN = Known(

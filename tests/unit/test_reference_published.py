@@ -5,8 +5,8 @@ import json
 import pandas as pd
 import pytest
 
-from darksecrets.book import published
 from darksecrets.runs import Run
+from darksecrets_upkeep import published
 from tests.conftest import ROOT
 
 SENTENCE = "A sentence of a corpus, which has no business in a table of numbers."

@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from darksecrets.book import shortcuts as book
 from darksecrets.models.setup import Setup
-from darksecrets.overview import shortcuts
+from darksecrets.overview import reference_run
 from darksecrets.overview.paper_costs import NOT_RECORDED
 from darksecrets.runs import Run
+from darksecrets_upkeep import shortcuts
 
 N = 40
 
@@ -45,12 +45,12 @@ def test_a_score_without_a_shortcut_is_held_against_the_spread_over_seeds():
     run = pd.concat([predictions(task, 0, 20) for task in ("RTE", "SST-2")])
     other = [shortcuts.against("float32", run, predictions("RTE", 0, 22), "accuracy")]
     other += [shortcuts.against("all training examples", run, predictions("SST-2", 0, 36), "accuracy")]
-    table = shortcuts.laid_out(pd.concat(other), of_run(RTE=[0.5, 0.6], **{"SST-2": [0.5, 0.6]}))
+    table = reference_run.format_shortcuts(pd.concat(other), of_run(RTE=[0.5, 0.6], **{"SST-2": [0.5, 0.6]}))
     assert table["within the spread?"].tolist() == ["yes", "no"]
     assert table["the run's spread"].tolist() == ["50.0 to 60.0"] * 2
     assert table["difference"].iloc[0].startswith("5.0 [")
-    assert shortcuts.finding(table) == "1 of 2"
-    one_seed = shortcuts.laid_out(pd.concat(other), of_run(RTE=[0.5], **{"SST-2": [0.5]}))
+    assert reference_run.within_spread(table) == "1 of 2"
+    one_seed = reference_run.format_shortcuts(pd.concat(other), of_run(RTE=[0.5], **{"SST-2": [0.5]}))
     assert one_seed["within the spread?"].tolist() == ["cannot tell"] * 2
 
 
@@ -59,14 +59,14 @@ def test_each_way_has_seeds_of_its_own():
     other = [shortcuts.against("float32", run, predictions("RTE", 0, 22), "accuracy")]
     both = pd.concat([predictions("SST-2", seed, 22) for seed in (0, 1)])
     other += [shortcuts.against("20,000 training examples", run, both, "accuracy")]
-    table = shortcuts.laid_out(pd.concat(other), of_run(RTE=[0.5, 0.6], **{"SST-2": [0.5, 0.6]}))
+    table = reference_run.format_shortcuts(pd.concat(other), of_run(RTE=[0.5, 0.6], **{"SST-2": [0.5, 0.6]}))
     assert table["scores then"].tolist() == ["55.0", "55.0, 55.0"]
 
 
 def test_a_run_without_the_file_says_so(tmp_path):
     (tmp_path / "run.json").write_text(json.dumps({"tables": {}}))
-    table = shortcuts.find(Run(tmp_path))
-    assert table.iloc[0, 0] == shortcuts.finding(table) == NOT_RECORDED
+    table = reference_run.shortcuts(Run(tmp_path))
+    assert table.iloc[0, 0] == reference_run.within_spread(table) == NOT_RECORDED
 
 
 def test_a_cut_task_is_trained_on_all_examples_and_a_small_one_in_float32(tiny_bert, tmp_path):
@@ -74,8 +74,8 @@ def test_a_cut_task_is_trained_on_all_examples_and_a_small_one_in_float32(tiny_b
     bfloat16 = Setup(
         tiny_bert, "pocket:12/6", ["RTE"], [0], 8, epochs=1, learning_rate=1e-3, precision="bfloat16", store=tmp_path
     )
-    assert [table["instead"].tolist() for table in book.compared(setup)] == [[shortcuts.ALL_EXAMPLES]]
-    found = pd.concat(book.compared(bfloat16))
+    assert [table["instead"].tolist() for table in shortcuts.compared(setup)] == [[shortcuts.ALL_EXAMPLES]]
+    found = pd.concat(shortcuts.compared(bfloat16))
     assert found["instead"].tolist() == [shortcuts.ALL_EXAMPLES, shortcuts.FLOAT32]
     assert found[["run", "other"]].apply(lambda scores: scores.between(0, 1).all()).all()
     float32 = Setup(tiny_bert, "pocket:12/6", ["RTE"], [0], 8, epochs=1, learning_rate=1e-3, store=tmp_path)
@@ -85,14 +85,14 @@ def test_a_cut_task_is_trained_on_all_examples_and_a_small_one_in_float32(tiny_b
 def test_a_large_task_of_a_run_that_cuts_none_is_trained_on_fewer_examples_with_every_seed(
     tiny_bert, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(book, "FEWER", 8)
+    monkeypatch.setattr(shortcuts, "FEWER", 8)
     setup = Setup(tiny_bert, "pocket:12/6", ["RTE"], [0, 1], 0, epochs=1, learning_rate=1e-3, store=tmp_path)
-    found = pd.concat(book.compared(setup))
+    found = pd.concat(shortcuts.compared(setup))
     assert list(zip(found["instead"], found["seed"], strict=True)) == [
         (shortcuts.FEWER_EXAMPLES, 0),
         (shortcuts.FEWER_EXAMPLES, 1),
     ]
     cut = Setup(tiny_bert, "pocket:12/6", ["RTE"], [0, 1], 8, epochs=1, learning_rate=1e-3, store=tmp_path)
     assert cut.is_finetuned("RTE", 1, "pretrained")
-    monkeypatch.setattr(book, "FEWER", 12)
-    assert list(book.compared(setup)) == []
+    monkeypatch.setattr(shortcuts, "FEWER", 12)
+    assert list(shortcuts.compared(setup)) == []

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from darksecrets.errors import InputError
-from darksecrets.models import attention, checkpoints, untrained
+from darksecrets.models import attention, checkpoints
+from darksecrets_upkeep import untrained
 
 
 def test_it_has_the_shape_of_the_papers_model_and_can_be_read(tmp_path):

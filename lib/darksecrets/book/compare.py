@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from darksecrets.book import contents, published, report
+from darksecrets.book import contents, report
+from darksecrets.book.profiles import FOLDER
 from darksecrets.errors import InputError, nearest
 from darksecrets.figures import lone_page, publish
 from darksecrets.files import saying_full, write_csv, write_table, write_text
@@ -92,7 +93,7 @@ def _folded(frame: pd.DataFrame, title: str, name: str) -> str:
 
 def _run(name: str, store: str) -> Run:
     if name == REFERENCE:
-        return Run(contents.book_root() / published.DIRECTORY)
+        return Run(contents.book_root() / FOLDER / REFERENCE)
     if os.path.isdir(name):  # noqa: PTH112 (no name is too long)
         return Run(Path(name).resolve())
     place = Store(store or contents.book_root() / "_runs")

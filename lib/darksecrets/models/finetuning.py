@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 from transformers import PreTrainedModel
 from transformers import PreTrainedTokenizerBase as Tokenizer
@@ -21,7 +22,7 @@ from darksecrets.models.edited_attention import use_attention
 from darksecrets.models.recipe import Recipe
 from darksecrets.runs import Store
 
-# Chosen on held-out training examples; the evidence is notebooks/reference/learning-rates.csv (see learning_rates.py).
+# Chosen on held-out training examples; the evidence is notebooks/reference/learning-rates.csv.
 LEARNING_RATES = {"minilm": 1e-4}
 DEFAULT_LEARNING_RATE = 2e-5  # within Devlin et al.'s grid, for checkpoints that we have not searched
 VERSION = 1  # part of a fine-tuned model's key: raise it when training computes something else
@@ -30,6 +31,12 @@ VERSION = 1  # part of a fine-tuned model's key: raise it when training computes
 def learning_rate(checkpoint_name: str, asked: float = 0.0) -> float:
     """Return the learning rate that was asked for, or else (0) the one chosen for this checkpoint."""
     return asked or LEARNING_RATES.get(checkpoint_name, DEFAULT_LEARNING_RATE)
+
+
+def best_learning_rate(evidence: pd.DataFrame) -> float:
+    """Return the rate with the highest mean over tasks of the mean over seeds."""
+    by_task = evidence.groupby(["task", "learning_rate"])["value"].mean()
+    return float(by_task.groupby("learning_rate").mean().idxmax())
 
 
 def is_finetuned(checkpoint: Checkpoint, train: Split, recipe: Recipe, seed: int, store: Store) -> bool:

@@ -1,23 +1,25 @@
 """What the reference run is, in tables for reading: what was run, on what, when, how long, and its Table 1.
 
-Everything comes from the run's tables and its `run.json` (see `book.reference`). A table that cannot be made from what
+Everything comes from the run's tables and its `run.json`. A table that cannot be made from what
 the run has holds one row that says so. Explained in the appendix *The reference run*.
 """
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
 from darksecrets import reported
 from darksecrets.chapters import GROUPS, prefix_of
 from darksecrets.corpora import glue
+from darksecrets.estimates import format_estimate
 from darksecrets.overview.paper_costs import NOT_RECORDED
 from darksecrets.overview.protocol import recorded
 from darksecrets.reported import TUNED
 from darksecrets.runs import Run
 from darksecrets.sections.fine_tuning import SCORED, SETTING_NAMES, headline, of_setting
+from darksecrets.statistics import over_seeds
 
 SCORES = "tuning_scores"
 # What pieces of work are called in run.json, in words, in the order of the chapters.
@@ -33,6 +35,56 @@ WORK = {
     "repeated": "attention to repeated words",
 }
 DISABLING = ("disabled", "removed")
+SHORTCUTS = "shortcuts.csv"  # beside the run's tables: scores of models trained in another way
+SHORTCUT_KEY = ["instead", "task", "metric"]
+
+
+class Check(NamedTuple):
+    """How a table is compared: what it is, its key among rows of one model, the difference that is tolerated, and
+    whether its rows depend on which other tasks there are.
+    """
+
+    what: str
+    key: tuple[str, ...]
+    tolerance: float
+    of_all_tasks: bool = False
+
+
+# Attention is a sum of products, whose last digits another processor may give otherwise: weights agree to three
+# decimals. A map at the border of two patterns may then change sides, and a test's p with the order of equal draws.
+WEIGHT, SHARE, COUNT = 0.001, 0.01, 0.0
+LINK = ("task", "relation", "direction")
+FRAME = ("direction", "layer", "head")
+CHECKS = {
+    "pattern_shares": Check("shares of patterns, by task", ("task", "pattern"), SHARE, of_all_tasks=True),
+    "pattern_layers": Check("shares of patterns, by layer", ("task", "layer", "pattern"), SHARE),
+    "pattern_heads": Check("patterns of heads", ("task", "layer", "head"), 2 * SHARE),
+    "feature_heads": Check("attention to features, by head", ("task", "layer", "head", "feature"), WEIGHT),
+    "feature_layers": Check("attention to features, by layer", ("task", "measure", "layer", "feature"), WEIGHT),
+    "feature_special": Check("attention to special tokens", ("task", "measure", "layer"), WEIGHT),
+    "feature_gaps": Check(
+        "differences behind the claims on features", ("claim", "task", "kept", "first", "second"), WEIGHT, True
+    ),
+    "feature_readings": Check("features in both readings", ("task", "feature"), SHARE),
+    "feature_lengths": Check("inputs that are too long", ("task",), COUNT),
+    "link_heads": Check("attention on links, by head", (*LINK, "layer", "head"), WEIGHT),
+    "link_scores": Check("diagonal scores of heads", ("task", "layer", "head"), SHARE),
+    "link_coincidence": Check("link weight against diagonal score", LINK, SHARE),
+    "link_matched": Check("links against both nulls", (*LINK, "span", "layer", "head"), SHARE),
+    "link_released": Check("links in both readings", LINK, SHARE),
+    "link_follows": Check("links in pocket sentences", ("relation", *FRAME), SHARE),
+    "frame_heads": Check("attention on FrameNet's links", FRAME, WEIGHT),
+    "frame_measures": Check("FrameNet's links in three measures", ("measure", "layer", "head"), WEIGHT),
+    "frame_specific": Check("FrameNet's links against both nulls", FRAME, SHARE),
+    "frame_counts": Check("FrameNet's examples by reading", ("reading",), COUNT),
+    "parser_agreement": Check("the parser against a treebank", ("kept", "feature"), 0.005),
+}
+# Another processor's rounding grows in training: two such trainings differ as two seeds do, by some points.
+TUNED_CHECKS = {
+    "tuning_scores": Check("the score", ("task", "metric"), 0.03),
+    "tuning_by_layer": Check("change by layer, beyond the interval over seeds", ("task", "reading", "layer"), 0.02),
+    "feature_layers": Check("attention to features, by layer", ("task", "measure", "layer", "feature"), 0.05),
+}
 
 
 def overview(run: Run) -> pd.DataFrame:
@@ -177,6 +229,53 @@ def widest(run: Run) -> str:
     return f"{spread[least]:.1f} points on {least}, and {spread[most]:.1f} on {most}"
 
 
+def format_shortcuts(found: pd.DataFrame, scores: pd.DataFrame | None) -> pd.DataFrame:
+    """Lay `against` out for reading, in per cent: what was done instead, task, metric, the spread of the run's scores
+    over its seeds, the scores in the other way, whether their mean lies within that spread, and the difference.
+
+    `scores` are those of the run (`fine_tuning.scores`).
+    """
+    alike = [group for _, group in found.groupby("instead", sort=False)]  # each way has seeds of its own
+    differences = pd.concat([over_seeds(group, SHORTCUT_KEY) for group in alike]).set_index(SHORTCUT_KEY)
+    tuned = None if scores is None else of_setting(scores, TUNED)
+    rows = []
+    for (instead, task, metric), group in found.groupby(SHORTCUT_KEY, sort=False):
+        low, high = _spread(tuned, task, metric)
+        within = "cannot tell" if low is None else "yes" if low <= group["other"].mean() <= high else "no"
+        spread = None if low is None else f"{100 * low:.1f} to {100 * high:.1f}"
+        each = ", ".join(f"{100 * score:.1f}" for score in group["other"])
+        difference = format_estimate(differences.loc[(instead, task, metric)])
+        rows.append((instead, task, metric, spread, each, within, difference))
+    columns = ["instead", "task", "metric", "the run's spread", "scores then", "within the spread?", "difference"]
+    return pd.DataFrame(rows, columns=columns, dtype=object)
+
+
+def shortcuts(run: Run) -> pd.DataFrame:
+    """Read what was measured for a published run and lay it out; one row that says so where nothing was."""
+    path = run.directory / SHORTCUTS
+    if not path.exists():
+        return pd.DataFrame({"instead": [NOT_RECORDED]})
+    return format_shortcuts(pd.read_csv(path), run.find("tuning_scores"))
+
+
+def within_spread(table: pd.DataFrame) -> str:
+    """Say from what `find` laid out how many scores of the other way lie within the run's spread over seeds."""
+    if "within the spread?" not in table:
+        return NOT_RECORDED
+    counts = table["within the spread?"].value_counts()
+    return f"{counts.get('yes', 0)} of {len(table)}"
+
+
+def checks() -> pd.DataFrame:
+    """List what `make check-reference` compares, for reading: what, where (checkpoint), row by row, tolerated."""
+    rows = [
+        (check.what, model, ", ".join(check.key), check.tolerance)
+        for model, table in (("pre-trained", CHECKS), ("fine-tuned, the smallest task", TUNED_CHECKS))
+        for check in table.values()
+    ]
+    return pd.DataFrame(rows, columns=["what", "of the model", "row by row", "tolerated difference"])
+
+
 def _seeds(made_from: dict[str, Any]) -> str:
     seeds = made_from.get("seeds", [])
     n_random = made_from.get("n_random", 0)
@@ -227,3 +326,11 @@ def _or_missing(table: pd.DataFrame) -> pd.DataFrame:
         return table
     blank: Sequence[object] = [NOT_RECORDED, *[None] * (len(table.columns) - 1)]
     return pd.DataFrame([blank], columns=table.columns, dtype=object)
+
+
+def _spread(tuned: pd.DataFrame | None, task: str, metric: str) -> tuple[float, float] | tuple[None, None]:
+    """Return the lowest and highest score over the run's seeds; nothing where there are fewer than two."""
+    if tuned is None:
+        return None, None
+    points = tuned.loc[(tuned["task"] == task) & (tuned["metric"] == metric), "mean"]
+    return (points.min(), points.max()) if len(points) > 1 else (None, None)

@@ -5,60 +5,11 @@ Explained in the appendix *The reference run*.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 OK, FAILED, SKIPPED = "ok", "NOT OK", "NOT CHECKED"
-
-
-class Check(NamedTuple):
-    """How a table is compared: what it is, its key among rows of one model, the difference that is tolerated, and
-    whether its rows depend on which other tasks there are.
-    """
-
-    what: str
-    key: tuple[str, ...]
-    tolerance: float
-    of_all_tasks: bool = False
-
-
-# Attention is a sum of products, whose last digits another processor may give otherwise: weights agree to three
-# decimals. A map at the border of two patterns may then change sides, and a test's p with the order of equal draws.
-WEIGHT, SHARE, COUNT = 0.001, 0.01, 0.0
-LINK = ("task", "relation", "direction")
-FRAME = ("direction", "layer", "head")
-CHECKS = {
-    "pattern_shares": Check("shares of patterns, by task", ("task", "pattern"), SHARE, of_all_tasks=True),
-    "pattern_layers": Check("shares of patterns, by layer", ("task", "layer", "pattern"), SHARE),
-    "pattern_heads": Check("patterns of heads", ("task", "layer", "head"), 2 * SHARE),
-    "feature_heads": Check("attention to features, by head", ("task", "layer", "head", "feature"), WEIGHT),
-    "feature_layers": Check("attention to features, by layer", ("task", "measure", "layer", "feature"), WEIGHT),
-    "feature_special": Check("attention to special tokens", ("task", "measure", "layer"), WEIGHT),
-    "feature_gaps": Check(
-        "differences behind the claims on features", ("claim", "task", "kept", "first", "second"), WEIGHT, True
-    ),
-    "feature_readings": Check("features in both readings", ("task", "feature"), SHARE),
-    "feature_lengths": Check("inputs that are too long", ("task",), COUNT),
-    "link_heads": Check("attention on links, by head", (*LINK, "layer", "head"), WEIGHT),
-    "link_scores": Check("diagonal scores of heads", ("task", "layer", "head"), SHARE),
-    "link_coincidence": Check("link weight against diagonal score", LINK, SHARE),
-    "link_matched": Check("links against both nulls", (*LINK, "span", "layer", "head"), SHARE),
-    "link_released": Check("links in both readings", LINK, SHARE),
-    "link_follows": Check("links in pocket sentences", ("relation", *FRAME), SHARE),
-    "frame_heads": Check("attention on FrameNet's links", FRAME, WEIGHT),
-    "frame_measures": Check("FrameNet's links in three measures", ("measure", "layer", "head"), WEIGHT),
-    "frame_specific": Check("FrameNet's links against both nulls", FRAME, SHARE),
-    "frame_counts": Check("FrameNet's examples by reading", ("reading",), COUNT),
-    "parser_agreement": Check("the parser against a treebank", ("kept", "feature"), 0.005),
-}
-# Another processor's rounding grows in training: two such trainings differ as two seeds do, by some points.
-TUNED = {
-    "tuning_scores": Check("the score", ("task", "metric"), 0.03),
-    "tuning_by_layer": Check("change by layer, beyond the interval over seeds", ("task", "reading", "layer"), 0.02),
-    "feature_layers": Check("attention to features, by layer", ("task", "measure", "layer", "feature"), 0.05),
-}
 
 
 @dataclass(frozen=True)
@@ -126,16 +77,6 @@ def compared_with_interval(
     sides = published.drop(columns="mean").merge(anew, on=key, how="left")
     nearest = sides[key].assign(mean=sides["mean"].clip(sides["low"], sides["high"]))
     return compared(what, nearest, anew, key, tolerance)
-
-
-def checks() -> pd.DataFrame:
-    """List what `make check-reference` compares, for reading: what, where (checkpoint), row by row, tolerated."""
-    rows = [
-        (check.what, model, ", ".join(check.key), check.tolerance)
-        for model, table in (("pre-trained", CHECKS), ("fine-tuned, the smallest task", TUNED))
-        for check in table.values()
-    ]
-    return pd.DataFrame(rows, columns=["what", "of the model", "row by row", "tolerated difference"])
 
 
 def skipped(what: str, why: str) -> Comparison:

@@ -11,8 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from darksecrets.book import contents, durations, parameters, published
-from darksecrets.book.durations import Known, Piece
+from darksecrets.book import contents, parameters
 from darksecrets.book.execute import BUILD, execute, library_fingerprint
 from darksecrets.book.profiles import PLACES, RUN, STORE, Profile
 from darksecrets.book.progress import alone, stage
@@ -21,6 +20,8 @@ from darksecrets.errors import InputError
 from darksecrets.files import replace
 from darksecrets.models.setup import Setup
 from darksecrets.runs import Run, Store, fingerprint, write_json
+from darksecrets_upkeep import durations, published
+from darksecrets_upkeep.durations import Known, Piece
 
 PROFILE = "reference"
 
@@ -65,7 +66,7 @@ def publish(profile: Profile, target: Path) -> Path:
     run = Store(profile.store).run(profile.run)
     names = [name for name in run.tables() if published.belongs(name)]
     if not names:
-        raise InputError(f"run {run.name!r} has no tables to publish; `python -m darksecrets reference` makes them")
+        raise InputError(f"run {run.name!r} has no tables to publish; `make reference` makes them")
     if faults := published.contents_faults(run.directory, names):
         raise InputError(f"the reference run cannot be published: {faults[0]}")
     target.mkdir(parents=True, exist_ok=True)

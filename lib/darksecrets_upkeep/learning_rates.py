@@ -74,12 +74,6 @@ def _check(seeds: Sequence[int], rates: Sequence[float], max_train: int) -> None
         raise InputError(f"max_train is {max_train}; it must be at least 1")
 
 
-def best(evidence: pd.DataFrame) -> float:
-    """Return the rate with the highest mean over tasks of the mean over seeds."""
-    by_task = evidence.groupby(["task", "learning_rate"])["value"].mean()
-    return float(by_task.groupby("learning_rate").mean().idxmax())
-
-
 def split_train(train: Split) -> tuple[Split, Split]:
     """Take `HELD_OUT` examples, evenly spaced, out of a training split; return the rest and what was taken."""
     n_examples = len(train.examples)

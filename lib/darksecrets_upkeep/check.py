@@ -10,25 +10,16 @@ from typing import Any
 
 import pandas as pd
 
-from darksecrets.book import published, recomputed
 from darksecrets.book.progress import stage
-from darksecrets.book.recomputed import Tables
 from darksecrets.corpora import framenet
 from darksecrets.corpora.annotated_maps import AFTER, BEFORE
 from darksecrets.errors import InputError
 from darksecrets.models.setup import Setup
-from darksecrets.overview.comparison import (
-    CHECKS,
-    FAILED,
-    OK,
-    TUNED,
-    Check,
-    Comparison,
-    compared,
-    compared_with_interval,
-    skipped,
-)
+from darksecrets.overview.reference_run import CHECKS, TUNED_CHECKS, Check
 from darksecrets.runs import Run
+from darksecrets_upkeep import published, recomputed
+from darksecrets_upkeep.comparison import FAILED, OK, Comparison, compared, compared_with_interval, skipped
+from darksecrets_upkeep.recomputed import Tables
 
 BESIDE = Path("../shared")  # where data is looked for, from the repository, as the tests do
 CORPUS, FRAMES = "glue", "framenet/framenet_v17.tar.xz"
@@ -140,7 +131,7 @@ def of_attention(reference: Reference) -> Iterator[Comparison]:
 def of_fine_tuning(reference: Reference) -> Iterator[Comparison]:
     """Fine-tune the smallest task with the run's first seed, and check score and change."""
     lacking = _no_corpus(reference)
-    names = [name for name in TUNED if name in reference.run.tables()]
+    names = [name for name in TUNED_CHECKS if name in reference.run.tables()]
     made_from = reference.run.made_from("tuning_scores")
     setup = None
     if not lacking and made_from:
@@ -152,7 +143,7 @@ def of_fine_tuning(reference: Reference) -> Iterator[Comparison]:
             setup = replace(setup, tasks=[task], seeds=list(setup.seeds)[:1])
     if lacking or setup is None:
         why = lacking or "the run has no table tuning_scores"
-        yield from (skipped(f"fine-tuning: {TUNED[name].what}", why) for name in TUNED)
+        yield from (skipped(f"fine-tuning: {TUNED_CHECKS[name].what}", why) for name in TUNED_CHECKS)
         return
     chosen = {"task": setup.tasks[0], "seed": setup.seeds[0], "initialization": "pretrained", "finetuned": True}
     tables = recomputed.of_fine_tuning(setup, made_from)
@@ -160,7 +151,7 @@ def of_fine_tuning(reference: Reference) -> Iterator[Comparison]:
     for name in names:
         old, new = reference.table(name, checkpoint=AFTER, **chosen), tables[name]
         is_mean = "seed" not in old and len(made_from["seeds"]) > 1
-        yield _compared(TUNED[name], old, new, f"{prefix}: ", compared_with_interval if is_mean else compared)
+        yield _compared(TUNED_CHECKS[name], old, new, f"{prefix}: ", compared_with_interval if is_mean else compared)
 
 
 PARTS: dict[str, Callable[[Reference], Iterator[Comparison]]] = {

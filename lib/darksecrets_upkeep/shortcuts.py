@@ -5,20 +5,22 @@ from dataclasses import replace
 
 import pandas as pd
 
-from darksecrets.book import published, reference
 from darksecrets.book.profiles import Profile
 from darksecrets.book.progress import stage
+from darksecrets.corpora.scores import evaluate
 from darksecrets.errors import InputError
 from darksecrets.models import side_by_side
 from darksecrets.models.setup import Setup
 from darksecrets.models.side_by_side import Job
-from darksecrets.overview import shortcuts
-from darksecrets.overview.shortcuts import ALL_EXAMPLES, FEWER_EXAMPLES, FLOAT32
+from darksecrets.overview.reference_run import SHORTCUT_KEY, SHORTCUTS
 from darksecrets.runs import write_csv
 from darksecrets.sections import scores
-from darksecrets.sections.fine_tuning import headline
+from darksecrets.sections.fine_tuning import gained, headline
+from darksecrets_upkeep import published, reference
 
 SMALL = 5000  # training examples, at most, of a task that is also trained in float32
+# What is done instead of what the run does.
+ALL_EXAMPLES, FEWER_EXAMPLES, FLOAT32 = "all training examples", "20,000 training examples", "float32"
 FEWER = 20_000  # training examples that a large task is also trained on, where the run cuts none
 
 
@@ -33,12 +35,12 @@ def measure(profile: Profile) -> pd.DataFrame:
     if not tables:
         raise InputError("nothing to compare: the run computes in float32, and has no task with many training examples")
     table = pd.concat(tables, ignore_index=True)
-    write_csv(profile.root / published.DIRECTORY / shortcuts.FILE, table)
+    write_csv(profile.root / published.DIRECTORY / SHORTCUTS, table)
     return table
 
 
 def compared(setup: Setup) -> Iterator[pd.DataFrame]:
-    """Fine-tune in the way that a run's setup does not, and give the comparisons (`shortcuts.against`).
+    """Fine-tune in the way that a run's setup does not, and give the comparisons (`against`).
 
     Tasks that `max_train` cuts are trained on all their examples, with the first seed. Where none is cut, large ones
     are trained on `FEWER`, with every seed. Small tasks are trained in float32, with the first seed.
@@ -56,6 +58,23 @@ def compared(setup: Setup) -> Iterator[pd.DataFrame]:
         yield from _against(FLOAT32, setup, replace(setup, tasks=small, seeds=seeds, precision=FLOAT32))
 
 
+def against(instead: str, run: pd.DataFrame, other: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """Compare predictions of one task in the run with those of models trained in the other way, seed by seed.
+
+    One row per seed that `other` has: instead, task, metric, seed, the scores `run` and `other`, and `mean`, `low`,
+    `high` of what the other scores above the run on the same examples (paired bootstrap), all as fractions.
+    """
+    rows = []
+    for (task, seed), group in other.groupby(["task", "seed"], sort=False):
+        first, second = (
+            table[(table["task"] == task) & (table["seed"] == seed)].sort_values("example") for table in (run, group)
+        )
+        label, answers = first["label"], (second["prediction"], first["prediction"])
+        both = (evaluate([metric], label, answer)[metric] for answer in reversed(answers))
+        rows.append((instead, task, metric, seed, *both, *gained(metric, label, *answers)))
+    return pd.DataFrame(rows, columns=[*SHORTCUT_KEY, "seed", "run", "other", "mean", "low", "high"])
+
+
 def _against(instead: str, setup: Setup, other: Setup) -> Iterator[pd.DataFrame]:
     n_models = len(setup.tasks) * len(setup.seeds)  # as many threads for each as in the run
     with stage(f"Fine-tune with {instead}: {', '.join(other.tasks)}"):
@@ -67,4 +86,4 @@ def _against(instead: str, setup: Setup, other: Setup) -> Iterator[pd.DataFrame]
             for one in (setup, other)
         )
     for task in other.tasks:
-        yield shortcuts.against(instead, run, without[without["task"] == task], headline(task))
+        yield against(instead, run, without[without["task"] == task], headline(task))

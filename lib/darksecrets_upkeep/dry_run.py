@@ -10,14 +10,15 @@ from pathlib import Path
 import pandas as pd
 from transformers import PreTrainedTokenizerBase as Tokenizer
 
-from darksecrets.book import build, contents, durations, profiles, published
+from darksecrets.book import build, contents, profiles
 from darksecrets.book.profiles import Profile
 from darksecrets.book.progress import alone
 from darksecrets.corpora import glue
-from darksecrets.models import attention, throughput, untrained
+from darksecrets.models import attention
 from darksecrets.models.setup import Setup
 from darksecrets.overview import paper_costs
 from darksecrets.runs import write_csv
+from darksecrets_upkeep import durations, published, throughput, untrained
 
 PROFILE = "paper"
 STORE = "_runs/dry-run"
