@@ -7,7 +7,7 @@ import pandas as pd
 
 from darksecrets.corpora.annotated_maps import AFTER
 from darksecrets.corpora.tasks import TASKS
-from darksecrets.overview import claim_rules
+from darksecrets.overview import claims, discussion
 from darksecrets.reported import SETTINGS
 from darksecrets.sections import (
     disabling_claims,
@@ -209,16 +209,16 @@ def _fine_tuned(**changes):
 # How tables are made to speak for a claim (1), and against it (-1).
 SPEAKING = {
     pattern_claims.LIMITED: _purity,
-    claim_rules.SAME_MAIN: _main_patterns,
+    claims.SAME_MAIN: _main_patterns,
     pattern_claims.COMMON: _pattern_gap(pattern_claims.COMMON),
     pattern_claims.BETWEEN: _heterogeneous,
     pattern_claims.FEWEST: _pattern_gap(pattern_claims.FEWEST),
     pattern_claims.MOST: _pattern_gap(pattern_claims.MOST),
-    claim_rules.WEIGHTS: _frame_weights,
+    claims.WEIGHTS: _frame_weights,
     relation_heads.STAND_OUT: _frame_tests,
     relation_heads.ANY_HEAD: _frame_tests,
     fine_tuning_claims.BEATS_RANDOM: _fine_tuned(gain=(0.1, -0.1)),
-    claim_rules.UNLEARNED: _fine_tuned(random=(0.5, 0.9)),
+    claims.UNLEARNED: _fine_tuned(random=(0.5, 0.9)),
     fine_tuning_claims.AVERAGE_GAIN: _fine_tuned(untuned=(0.359, 0.2)),
     fine_tuning_claims.LAST_TWO: _fine_tuned(last=(0.1, -0.1)),
     fine_tuning_claims.EXCEPTION: _fine_tuned(qqp=(-0.1, 0.1)),
@@ -233,14 +233,14 @@ SPEAKING = {
     link_claims.AMONG: _among,
     feature_gaps.CLS_TO: _feature_gap(feature_gaps.CLS_TO),
     disabling_claims.SOME_HEAD: _some_head,
-    claim_rules.GAINS: _gains,
+    claims.GAINS: _gains,
     disabling_claims.ON_AVERAGE: _on_average,
     disabling_claims.ONE_LAYER: _layers,
     disabling_claims.CHEAP_LAYERS: _layers,
     disabling_claims.BELOW_CHANCE: _lowest,
-    claim_rules.HALF: _half,
-    claim_rules.FRAME_HEADS: _frame_heads,
-    claim_rules.SAME_HEADS: _same_heads,
-    claim_rules.REPEATS: _repeats,
-    claim_rules.HETEROGENEOUS: _by_pattern,
+    discussion.HALF: _half,
+    discussion.FRAME_HEADS: _frame_heads,
+    discussion.SAME_HEADS: _same_heads,
+    discussion.REPEATS: _repeats,
+    discussion.HETEROGENEOUS_MORE: _by_pattern,
 }

@@ -8,13 +8,16 @@ import pandas as pd
 THIS_RUN, REFERENCE_RUN = "this run", "reference run"
 
 
-def side_by_side(this_run: pd.DataFrame, reference: pd.DataFrame | None = None) -> pd.DataFrame:
-    """Join both tables, with a column `run` ("this run", "reference run") before the others.
+def side_by_side(this_run: pd.DataFrame | None, reference: pd.DataFrame | None = None) -> pd.DataFrame:
+    """Join both tables, with a column `run` ("this run", "reference run") before the others; either may be missing.
 
     Columns that only one of them has are left out.
     """
-    tables = {THIS_RUN: this_run} | ({} if reference is None else {REFERENCE_RUN: reference})
-    shared = [name for name in this_run if reference is None or name in reference]
+    tables = {run: table for run, table in ((THIS_RUN, this_run), (REFERENCE_RUN, reference)) if table is not None}
+    if not tables:
+        return pd.DataFrame(columns=["run"])
+    first, *others = tables.values()
+    shared = [name for name in first if all(name in other for other in others)]
     parts = [table[shared].assign(run=run) for run, table in tables.items()]
     return pd.concat(parts, ignore_index=True)[["run", *shared]]
 

@@ -4,13 +4,14 @@ A claim is judged once. Its `Judgement` tells what the verdict rests on in two n
 claims (the chapter *What remains of the claims*), and that of the table in its own chapter (`claims_table`).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 import pandas as pd
 
 HOLDS, FAILS, OPEN = VERDICTS = ("holds", "does not hold", "cannot tell")
 NEGLIGIBLE = 0.01  # of attention: a head whose interval stays below it has no effect to speak of
+SURE = 0.975  # the share of draws from which on a choice is sure
 
 
 class Judgement(NamedTuple):
@@ -104,6 +105,11 @@ def joined(verdicts: Iterable[str]) -> str:
     """Join verdicts on one statement, as those of several fine-tunings: cannot tell, unless they are all the same."""
     different = set(verdicts)
     return different.pop() if len(different) == 1 else OPEN
+
+
+def by_seed(table: pd.DataFrame, judge: Callable[[pd.DataFrame], str]) -> str:
+    """Judge the rows of each seed by themselves, and join the verdicts."""
+    return joined(judge(of_seed) for _, of_seed in table.groupby("seed"))
 
 
 def _of_heads(tests: pd.DataFrame, is_there: bool, is_absent: bool) -> str:

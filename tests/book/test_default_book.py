@@ -16,7 +16,7 @@ from darksecrets.figures.publish import MISSING
 from darksecrets.models import disabling
 from darksecrets.models.ablation import WAYS
 from darksecrets.overview import claims
-from darksecrets.overview.claims import RunTables
+from darksecrets.overview.discussion import RunTables
 from darksecrets.runs import Run
 from darksecrets.sections import feature_claims
 from darksecrets.side_by_side import REFERENCE_RUN, THIS_RUN
@@ -144,7 +144,7 @@ def test_relations_are_measured_on_473_sentences(either: Run):
 def test_every_claim_has_a_verdict_in_both_runs(either: Run):
     found = RunTables.find(either)
     assert found.missing() == []
-    ledger = claims.ledger(found, found, claims.of_annotated_maps())
+    ledger = claims.ledger({"this run": found}, claims.of_annotated_maps())
     # The grammar writes no negation in its QNLI.
     without = [] if either is REFERENCE else [feature_claims.MORE_NEGATION]
     assert ledger.loc[ledger[THIS_RUN].isna(), "claim"].tolist() == without

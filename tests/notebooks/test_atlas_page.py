@@ -5,8 +5,7 @@ import pytest
 from darksecrets.apps import atlas, head_sentences
 from darksecrets.apps.atlas import Atlas
 from darksecrets.apps.atlas_panels import HEAD, LAYER, RUN
-from darksecrets.overview import claims
-from darksecrets.overview.claims import RunTables
+from darksecrets.overview.discussion import CHAPTERS, RunTables
 from darksecrets.runs import Run
 from tests.notebooks.conftest import SIZES, TASKS, TINY_SETUP
 from tests.notebooks.executed import CHART, check_ran_clean, check_shown_and_referred_to, execute, per_head, shown
@@ -49,7 +48,7 @@ def test_it_runs_quietly_and_shows_what_it_refers_to(page):
 
 def test_it_says_what_is_missing(whole, partial):
     assert whole.glued["missing"] == "none"
-    chapters = [chapter for name, chapter in claims.CHAPTERS.items() if name != "relations"]
+    chapters = [chapter for name, chapter in CHAPTERS.items() if name != "relations"]
     assert partial.glued["missing"] == ", ".join(chapters)
 
 

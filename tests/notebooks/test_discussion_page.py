@@ -5,9 +5,11 @@ import re
 import pytest
 
 from darksecrets.figures.publish import MISSING
-from darksecrets.overview import claims, discussion_report
-from darksecrets.overview.claims import CLAIMS, RunTables
+from darksecrets.overview import claims, discussion
+from darksecrets.overview.claims import CLAIMS
+from darksecrets.overview.discussion import RunTables
 from darksecrets.runs import Run
+from darksecrets.side_by_side import side_by_side
 from darksecrets.verdicts import VERDICTS
 from tests.notebooks.executed import shown
 
@@ -30,7 +32,7 @@ def both(tiny_discussion, notebooks):
 
 @pytest.fixture(scope="module")
 def ledger(both):
-    return claims.ledger(*both, claims.of_annotated_maps())
+    return claims.ledger({"reference run": both[1], "this run": both[0]}, claims.of_annotated_maps())
 
 
 def test_the_ledger_shows_every_claim_with_the_verdict_of_the_tables(tiny_discussion, ledger):
@@ -64,19 +66,21 @@ def test_the_chart_counts_the_verdicts_of_the_ledger(tiny_discussion, ledger):
 
 
 def test_the_joins_are_those_of_the_tables(tiny_discussion, both):
-    frames, relied = discussion_report.frame_costs(*both), discussion_report.relied_on(*both)
+    frames, relied = (
+        side_by_side(*map(table_of, both)) for table_of in (discussion.frame_costs, discussion.relied_on_table)
+    )
     assert tiny_discussion.rows("table-frame-costs") == shown(frames)
     assert tiny_discussion.rows("table-relied-on") == shown(relied)
     mine = relied[relied["run"] == "this run"]
     assert {"STS-B", "RTE"} == set(mine["task"])
     assert mine["to the same word"].isna().all()  # the small corpus repeats no word
-    assert tiny_discussion.glued["same"] == discussion_report.same_finding(both[0])
+    assert tiny_discussion.glued["same"] == discussion.same_finding(both[0])
     rows = next(rows for rows in tiny_discussion.data("figure-costs-by-pattern") if "pattern" in rows[0])
     assert {row["run"] for row in rows} >= {"this run"}
 
 
 def test_a_run_of_one_chapter_says_what_it_lacks(real_discussion):
-    lacking = [claims.CHAPTERS[name] for name in ("patterns", "relations", "tuning", "features", "links")]
+    lacking = [discussion.CHAPTERS[name] for name in ("patterns", "relations", "tuning", "features", "links")]
     assert real_discussion.glued["missing"] == ", ".join(lacking)
     assert all(row["this run"] == MISSING for row in real_discussion.rows("table-ledger-links"))
     assert any(row["this run"] != MISSING for row in real_discussion.rows("table-ledger-disabling"))

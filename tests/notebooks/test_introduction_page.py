@@ -9,6 +9,7 @@ import pytest
 from darksecrets.book import executed as books
 from darksecrets.book.contents import names
 from darksecrets.overview import claims, tour
+from darksecrets.overview.discussion import RunTables
 from darksecrets.runs import Run
 from tests.conftest import NOT_SOURCE, ROOT
 from tests.notebooks.executed import CHART, Executed, check_ran_clean, execute
@@ -114,5 +115,5 @@ def test_another_reference_run_is_told_as_it_is(tmp_path, notebooks, kernel_envi
     page = execute(folder, "00-", run="introduction")
     assert page.glued["changes"] == "The last two layers change most on 7 of 7 tasks"
     assert page.glued["changes_verdict"] == "holds on 6 of 6 tasks"
-    before = claims.RunTables.find(Run(notebooks / "reference")).judgements
+    before = claims.judgements(RunTables.find(Run(notebooks / "reference")))
     assert page.glued["relations_verdict"].startswith(before[tour.FINDINGS["relations"][0]].verdict)

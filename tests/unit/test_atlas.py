@@ -10,7 +10,7 @@ from darksecrets.apps import atlas, head_sentences
 from darksecrets.apps.atlas import COLUMNS, FRAME_LINKS, Atlas
 from darksecrets.apps.opened_heads import DISTANCES, Opened
 from darksecrets.corpora.annotated_maps import AFTER, BEFORE, PATTERNS
-from darksecrets.overview.claims import RunTables
+from darksecrets.overview.discussion import RunTables
 from darksecrets.runs import Run
 from darksecrets.sections.repeated_words import RepeatedTables
 from darksecrets.statistics import holm, interval_of_mean, p_of_interval

@@ -14,7 +14,7 @@ from darksecrets.apps.atlas import Atlas
 from darksecrets.apps.atlas_panels import HEAD, LAYER, NOTHING, RUN, TASK, Choices
 from darksecrets.corpora.annotated_maps import AFTER, BEFORE, PATTERNS
 from darksecrets.figures import publish
-from darksecrets.overview.claims import RunTables
+from darksecrets.overview.discussion import RunTables
 from darksecrets.runs import Run
 from tests.conftest import ROOT
 from tests.unit.test_charts import PHONE

@@ -8,14 +8,14 @@ import pandas as pd
 import pytest
 
 from darksecrets.corpora.annotated_maps import AFTER
-from darksecrets.overview import claim_rules, claims
-from darksecrets.overview.claim_rules import every, most
-from darksecrets.overview.claims import CLAIMS, QUESTIONS, RunTables
+from darksecrets.overview import claims, discussion
+from darksecrets.overview.claims import CLAIMS, QUESTIONS
+from darksecrets.overview.discussion import RunTables
 from darksecrets.overview.run_findings import SECTIONS
 from darksecrets.reported import RANDOM
 from darksecrets.runs import Run
 from darksecrets.sections import pattern_claims, relation_heads
-from darksecrets.verdicts import VERDICTS
+from darksecrets.verdicts import VERDICTS, every, most
 from tests.claims_tables import SPEAKING, repeated_tables, tuning_tables
 from tests.conftest import ROOT
 
@@ -48,7 +48,7 @@ def test_a_changed_table_changes_the_verdict(claim, published):
     others = dict.fromkeys({field.name for field in dataclasses.fields(RunTables)} - set(SECTIONS[section]))
     for sign, verdict in ((1, HOLDS), (-1, FAILS)):
         changed = dataclasses.replace(SPEAKING[claim](published, sign), **others)
-        judgement = changed.judgements[claim]
+        judgement = claims.judgements(changed)[claim]
         assert judgement.verdict == verdict
         assert judgement.evidence
 
@@ -63,7 +63,7 @@ def test_claims_on_annotated_maps_follow_their_numbers():
             [(AFTER, "Vertical", value - 0.6, value - 0.61, value - 0.59)],
             columns=["checkpoint", "pattern", "mean", "low", "high"],
         )
-        return claim_rules.annotated_maps(pattern_claims.judged_maps(scores, annotated))
+        return claims.of_maps(pattern_claims.judged_maps(scores, annotated))
 
     for value, verdict in ((0.9, HOLDS), (0.7, FAILS)):
         assert [judged(value)[claim].verdict for claim in OF_MAPS] == [verdict, verdict]
@@ -81,16 +81,21 @@ def test_each_claim_names_a_section_a_rule_and_a_place_that_some_notebook_has():
 
 def test_a_run_without_a_chapter_has_no_verdict_on_it(published, of_maps):
     part = dataclasses.replace(published, relations=None, repeated=None)
-    table = claims.ledger(part, published, of_maps)
+    table = claims.ledger({"reference run": published, "this run": part}, of_maps)
     is_empty = table["this run"].isna()
-    expected = {claim_rules.WEIGHTS, relation_heads.STAND_OUT, relation_heads.ANY_HEAD}
-    assert set(table.loc[is_empty, "claim"]) == expected | {claim_rules.FRAME_HEADS, claim_rules.REPEATS}
+    expected = {claims.WEIGHTS, relation_heads.STAND_OUT, relation_heads.ANY_HEAD}
+    assert set(table.loc[is_empty, "claim"]) == expected | {discussion.FRAME_HEADS, discussion.REPEATS}
     assert part.missing() == ["03-relation-heads", "08-discussion"]
     counts = claims.counts(table).query("run == 'this run'")
     assert counts["n"].sum() == len(CLAIMS)
     assert counts.query("verdict == 'not asked'")["n"].sum() == 5
     nothing = RunTables(*[None] * 7)
-    assert claims.ledger(nothing, nothing, of_maps)[["this run", "reference run"]].isna().all().all()
+    assert (
+        claims.ledger({"reference run": nothing, "this run": nothing}, of_maps)[["this run", "reference run"]]
+        .isna()
+        .all()
+        .all()
+    )
 
 
 def test_what_a_run_lacks_for_want_of_a_task_is_not_asked(published, of_maps):
@@ -100,21 +105,21 @@ def test_what_a_run_lacks_for_want_of_a_task_is_not_asked(published, of_maps):
         return dataclasses.replace(tables, **kept)
 
     part = dataclasses.replace(published, disabling=without(published.disabling, "STS-B"))
-    table = claims.ledger(part, published, of_maps).set_index("claim")["this run"]
-    assert table[claim_rules.SAME_HEADS] is None
-    assert table[claim_rules.GAINS] is None
-    assert table[claim_rules.FRAME_HEADS] in VERDICTS
+    table = claims.ledger({"reference run": published, "this run": part}, of_maps).set_index("claim")["this run"]
+    assert table[discussion.SAME_HEADS] is None
+    assert table[claims.GAINS] is None
+    assert table[discussion.FRAME_HEADS] in VERDICTS
 
 
 def test_the_ledger_is_laid_out_with_verdict_evidence_and_place(published, of_maps):
-    table = claims.ledger(published, published, of_maps)
-    shown = claims.laid_out(table, "4.2")
+    table = claims.ledger({"reference run": published, "this run": published}, of_maps)
+    shown = claims.ledger_table(table, "4.2")
     assert list(shown.columns) == ["", "claim", "reference run", "this run", "see"]
     assert len(shown) == 3
     assert re.fullmatch(r"(holds|does not hold|cannot tell) \(.+\)", shown["this run"].iloc[0])
     verdicts = table["this run"].dropna()
     words = re.fullmatch(
-        r"of (\d+) claims (\d+) hold, (\d+) do not, and on (\d+) one cannot tell", claims.summary(table, "this run")
+        r"of (\d+) claims (\d+) hold, (\d+) do not, and on (\d+) one cannot tell", claims.summary(table["this run"])
     )
     assert [int(number) for number in words.groups()] == [
         len(verdicts),
@@ -144,5 +149,5 @@ def test_scores_of_random_weights_are_what_decides_whether_tasks_are_learned(pub
     tuning = published.tuning
     rows = [tuple(row) == RANDOM for row in tuning.scores[["initialization", "finetuned"]].to_numpy()]
     high = tuning.scores.assign(high=tuning.scores["high"].where(~np.array(rows), 0.65))
-    found = claim_rules.fine_tuning(dataclasses.replace(tuning, scores=high))
-    assert found[claim_rules.UNLEARNED].verdict == OPEN
+    found = claims.JUDGES["tuning"](dataclasses.replace(tuning, scores=high))
+    assert found[claims.UNLEARNED].verdict == OPEN

@@ -6,11 +6,13 @@ import pytest
 from scipy import stats
 
 from darksecrets.corpora.annotated_maps import AFTER, BEFORE
-from darksecrets.overview import discussion, discussion_charts, discussion_report
-from darksecrets.overview.claims import RunTables, counts
+from darksecrets.overview import discussion
+from darksecrets.overview.claims import counts, ledger_chart
+from darksecrets.overview.discussion import RunTables
 from darksecrets.sections.disabling import DisablingTables
 from darksecrets.sections.repeated_words import RepeatedTables
-from darksecrets.verdicts import VERDICTS
+from darksecrets.side_by_side import side_by_side
+from darksecrets.verdicts import VERDICTS, by_seed
 from tests.unit.test_charts import PHONE, svg_of
 
 HOLDS, FAILS, OPEN = VERDICTS
@@ -54,7 +56,8 @@ def test_a_head_matters_where_its_loss_is_significant_after_correction():
 )
 def test_that_nothing_matters_takes_that_nothing_does_with_any_seed(seeds, expected):
     rows = [(seed, verdict) for seed, verdicts in enumerate(seeds) for verdict in verdicts]
-    assert discussion.judged_by_seed(pd.DataFrame(rows, columns=["seed", "matters"]), "matters") == expected
+    table = pd.DataFrame(rows, columns=["seed", "matters"])
+    assert by_seed(table, discussion.nothing_matters) == expected
 
 
 def test_costs_are_averaged_over_seeds_and_errors_read_off_intervals():
@@ -118,7 +121,7 @@ def test_costs_by_pattern_and_their_difference_are_those_of_scipy():
     run = _run([("RTE", 0, 0, head, -cost, 0.01, 1) for head, cost in enumerate(costs)])
     patterns = _patterns(["Heterogeneous"] * 2 + ["Vertical"] * 3)
     table = discussion.by_pattern(run, patterns).set_index("pattern")
-    assert table["cost"].to_dict() == pytest.approx({"Vertical": 0.02, "Heterogeneous": 0.06})
+    assert table["mean"].to_dict() == pytest.approx({"Vertical": 0.02, "Heterogeneous": 0.06})
     assert table["n_heads"].to_dict() == {"Vertical": 3, "Heterogeneous": 2}
     row = discussion.heterogeneous_against_vertical(run, patterns).iloc[0]
     expected = stats.ttest_ind(costs[:2], costs[2:], equal_var=False).confidence_interval()
@@ -138,23 +141,25 @@ def _tables(**given):
 def test_tables_show_the_runs_that_there_are():
     run = _tables(disabling=_two_tasks([0, 1, 2, 3]), repeated=RepeatedTables(_repeated([0.2, 0.3, 0.4, 0.5])))
     nothing = _tables(disabling=None, repeated=None)
-    table = discussion_report.relied_on(run, nothing)
+    table = side_by_side(discussion.relied_on_table(run), discussion.relied_on_table(nothing))
     assert table["run"].unique().tolist() == ["this run"]
     costs = table[["task", "head", "cost in points"]].to_numpy().tolist()
     assert costs[:2] == [["RTE", "1-4", "+4.00"], ["RTE", "1-3", "+3.00"]]
     assert table["to the same word"].fillna("").tolist() == ["0.500", "0.400", "", ""]  # measured on RTE alone
-    assert discussion_report.relied_on(nothing, run)["run"].unique().tolist() == ["reference run"]
-    assert discussion_report.relied_on(nothing, nothing).empty
-    assert discussion_report.same_finding(run).startswith("the same two in 100% of draws")
-    for finding in (discussion_report.same_finding, discussion_report.repeats_finding, discussion_report.frame_finding):
-        assert finding(nothing) == discussion_report.NO_RUN
+    assert side_by_side(discussion.relied_on_table(nothing), discussion.relied_on_table(run))[
+        "run"
+    ].unique().tolist() == ["reference run"]
+    assert side_by_side(discussion.relied_on_table(nothing), discussion.relied_on_table(nothing)).empty
+    assert discussion.same_finding(run).startswith("the same two in 100% of draws")
+    for finding in (discussion.same_finding, discussion.repeats_finding, discussion.frame_finding):
+        assert finding(nothing) == discussion.NO_RUN
 
 
 def test_charts_draw_what_the_tables_hold():
     ledger = pd.DataFrame(
         {"section": ["4.1", "5"], "reference run": [HOLDS, None], "this run": [FAILS, OPEN]}, dtype=object
     )
-    chart = discussion_charts.verdicts(counts(ledger), "Of 1 claim 1 holds")
+    chart = ledger_chart(counts(ledger), "Of 1 claim 1 holds")
     drawn = svg_of(chart)
     for words in ("Of 1 claim", "reference run", "not asked", "cannot tell"):
         assert words in drawn
@@ -166,7 +171,7 @@ def test_charts_draw_what_the_tables_hold():
         ],
         columns=["run", "task", "seed", "pattern", "mean", "low", "high", "n_heads"],
     )
-    chart = discussion_charts.costs_by_pattern(costs, "Title")
+    chart = discussion.pattern_chart(costs, "Title")
     (data,) = chart.to_dict()["datasets"].values()
     assert {row["pattern"]: row["mean"] for row in data} == {"Vertical": 1.5, "Block": 1.5}
     width = float(svg_of(chart).split('width="')[1].split('"')[0])

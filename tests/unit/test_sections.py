@@ -4,7 +4,7 @@ import nbformat
 import pytest
 
 from darksecrets.chapters import GROUPS, SECTIONS, prefix_of
-from darksecrets.overview import claims
+from darksecrets.overview import discussion
 from darksecrets.runs import Run
 from tests.conftest import ROOT
 
@@ -20,4 +20,4 @@ def test_every_published_table_belongs_to_one():
 
 
 def test_a_run_is_read_by_the_same_sections():
-    assert {kind.PREFIX for kind in claims.KINDS.values()} == set(SECTIONS)
+    assert {kind.PREFIX for kind in discussion.KINDS.values()} == set(SECTIONS)

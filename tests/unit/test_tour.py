@@ -9,8 +9,8 @@ import pytest
 from darksecrets.corpora.annotated_maps import AFTER, PATTERNS
 from darksecrets.errors import InputError
 from darksecrets.models.feature_attention import NORM, WEIGHT
-from darksecrets.overview import claims, tour, tour_charts
-from darksecrets.overview.claims import RunTables
+from darksecrets.overview import claims, tour
+from darksecrets.overview.discussion import RunTables
 from darksecrets.overview.tour import EFFECTS, FINDINGS
 from darksecrets.runs import Run
 from darksecrets.sections import feature_report
@@ -58,13 +58,13 @@ def values_of(chart):
 
 class TestTheTour:
     def test_each_finding_has_the_verdict_of_the_ledger(self, composed, published):
-        ledger = claims.ledger(published, published, claims.of_annotated_maps()).set_index("claim")
-        for name, (claim, _) in FINDINGS.items():
+        ledger = claims.ledger({"reference run": published}, claims.of_annotated_maps()).set_index("claim")
+        for name, (claim, *_) in FINDINGS.items():
             row = ledger.loc[claim]
             verdict, evidence = row["reference run"], row["reference run evidence"]
             told = evidence if evidence.startswith("holds on") and verdict == "holds" else f"{verdict} ({evidence})"
             assert composed.findings[name].verdict == told
-        assert composed.ledger == claims.summary(ledger, "reference run")
+        assert composed.ledger == claims.summary(ledger["reference run"])
         assert f"of {len(claims.CLAIMS)} claims" in composed.ledger
 
     def test_a_verdict_that_flips_is_told(self, composed, published):
@@ -105,7 +105,7 @@ class TestPatterns:
 
     def test_the_chart_has_a_bar_and_a_line_for_each_pattern(self, published):
         _, table = tour.patterns(published)
-        (drawn,) = values_of(tour_charts.patterns(table))
+        (drawn,) = values_of(tour.patterns_chart(table))
         assert list(drawn["pattern"]) == list(PATTERNS)
         for column in ("mean", "lowest", "highest"):
             assert drawn[column].to_numpy() == pytest.approx(table[column].to_numpy(), abs=5e-5)
@@ -137,7 +137,7 @@ class TestSpecialTokens:
 
     def test_the_chart_counts_layers_from_one_and_names_measures(self, published):
         _, table = tour.special_tokens(published)
-        (drawn,) = values_of(tour_charts.special_tokens(table))
+        (drawn,) = values_of(tour.special_tokens_chart(table))
         assert set(drawn["measure"]) == set(MEASURES.values())
         assert list(drawn["layer"]) == list(table["layer"] + 1)
         assert drawn["mean"].to_numpy() == pytest.approx(table["mean"].to_numpy(), abs=5e-5)
@@ -164,7 +164,7 @@ class TestRelations:
 
     def test_the_chart_has_a_point_for_each_head_and_the_name_of_those_that_stand_out(self, published):
         _, table = tour.relations(published)
-        drawn = next(frame for frame in values_of(tour_charts.relations(table)) if "label" in frame)
+        drawn = next(frame for frame in values_of(tour.relations_chart(table)) if "label" in frame)
         assert drawn["weight"].to_numpy() == pytest.approx(table["weight"].to_numpy(), abs=5e-5)
         assert (drawn["beats"] == "beats both nulls").tolist() == table["specific"].tolist()
         (row,) = table[table["stands_out"]].itertuples()
@@ -182,12 +182,12 @@ class TestChanges:
         by_layer = published.tuning.by_layer
         paper = by_layer[by_layer["reading"] == "paper"]
         assert len(table) == len(paper) == by_layer["task"].nunique() * by_layer["layer"].nunique()
-        drawn = next(frame for frame in values_of(tour_charts.changes(table)) if "task" in frame)
+        drawn = next(frame for frame in values_of(tour.changes_chart(table)) if "task" in frame)
         assert drawn["mean"].to_numpy() == pytest.approx(paper["mean"].to_numpy(), abs=5e-5)
 
     def test_the_last_two_layers_are_shaded(self, published):
         _, table = tour.changes(published)
-        (shade,) = [frame for frame in values_of(tour_charts.changes(table)) if "end" in frame]
+        (shade,) = [frame for frame in values_of(tour.changes_chart(table)) if "end" in frame]
         assert shade["layer"].item() == table["layer"].max() + 1 - 1.5
 
 
@@ -231,7 +231,7 @@ class TestDisabling:
 
     def test_the_chart_has_every_head_of_every_task(self, published):
         _, table = tour.disabling(published)
-        (drawn,) = values_of(tour_charts.disabling(table))
+        (drawn,) = values_of(tour.disabling_chart(table))
         assert drawn.groupby("task")["n"].sum().to_dict() == dict.fromkeys(table["task"].unique(), 72)
         for effect, name in EFFECTS.items():
             assert (
@@ -241,6 +241,6 @@ class TestDisabling:
 
 @pytest.mark.parametrize("name", FINDINGS)
 def test_a_chart_fits_a_phone(composed, name):
-    chart = getattr(tour_charts, name)(composed.findings[name].table)
+    chart = composed.findings[name].chart
     width = float(re.search(r'<svg[^>]* width="([\d.]+)"', svg_of(chart)).group(1))
     assert 200 < width <= min(PHONE, 320)

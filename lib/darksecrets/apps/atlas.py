@@ -16,12 +16,12 @@ from darksecrets.corpora.tasks import TASKS
 from darksecrets.heads import HEAD
 from darksecrets.models.disabling import only_uniform
 from darksecrets.models.feature_attention import FEATURE_COLUMNS
-from darksecrets.overview.claims import RunTables
-from darksecrets.overview.discussion import tuned
+from darksecrets.overview.discussion import RunTables
 from darksecrets.runs import Run
 from darksecrets.sections.disabling import CHANGE
 from darksecrets.sections.link_distance import NULLS, excess
 from darksecrets.sections.link_report import named_links
+from darksecrets.sections.repeated_words import fine_tuned
 from darksecrets.side_by_side import REFERENCE_RUN, THIS_RUN
 from darksecrets.statistics import SIGNIFICANT, beyond_chance, holm, interval_of_present, over_seeds, p_of_interval
 
@@ -261,7 +261,7 @@ def _links(run: RunTables) -> pd.DataFrame | None:
         follows = named_links(run.links.follows)
         tables.append(_tested(follows.assign(kind=follows["link"])))
     if run.repeated is not None and len(run.repeated.heads):
-        tables.append(_repeated(tuned(run.repeated)))
+        tables.append(_repeated(fine_tuned(run.repeated)))
     return pd.concat(tables, ignore_index=True) if tables else None
 
 

@@ -11,8 +11,8 @@ from darksecrets.book.profiles import FOLDER
 from darksecrets.errors import InputError, nearest
 from darksecrets.figures import lone_page, publish
 from darksecrets.files import saying_full, write_csv, write_table, write_text
-from darksecrets.overview import claims, claims_matrix, run_findings
-from darksecrets.overview.claims import CHAPTERS, RunTables
+from darksecrets.overview import claims, run_findings
+from darksecrets.overview.discussion import CHAPTERS, RunTables
 from darksecrets.runs import Run, Store
 
 REFERENCE = "reference"
@@ -68,7 +68,7 @@ def page(table: pd.DataFrame, overview: pd.DataFrame) -> str:
         f"<h1>{publish.escaped(TITLE)}</h1>",
         f'<p class="first">{publish.escaped(run_findings.agreement(table))}.</p>',
         f"<p>{publish.escaped(READING)}</p>",
-        claims_matrix.legend(),
+        run_findings.legend(),
         "<h2>The runs</h2>",
         publish.table_html(overview, "table-runs", "The runs by number, and how many claims have which verdict."),
     ]
@@ -80,11 +80,11 @@ def page(table: pd.DataFrame, overview: pd.DataFrame) -> str:
         identifier = section.replace(".", "-")
         parts += [
             f'<h2 id="section-{identifier}">Section {publish.escaped(section)}: {publish.escaped(chapters)}</h2>',
-            claims_matrix.matrix(rows, runs, f"Claims of Section {section}, and the runs by their numbers."),
+            run_findings.matrix(rows, runs, f"Claims of Section {section}, and the runs by their numbers."),
             _folded(detail, "The numbers behind it", f"table-numbers-{identifier}"),
             _folded(rules, "The rules", f"table-rules-{identifier}"),
         ]
-    return lone_page.document(TITLE, parts, claims_matrix.style())
+    return lone_page.document(TITLE, parts, run_findings.style())
 
 
 def _folded(frame: pd.DataFrame, title: str, name: str) -> str:

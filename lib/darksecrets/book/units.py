@@ -107,10 +107,10 @@ def tables(chapter: str) -> list[str]:
     """Return the tables of a chapter that the ledger of claims rests on; none for other chapters."""
     if not MEASURING.match(chapter):
         return []
-    from darksecrets.overview import claims  # takes seconds
+    from darksecrets.overview import discussion  # takes seconds
 
-    names = {stem: name for name, stem in claims.CHAPTERS.items()}
-    return claims.KINDS[names[chapter]].names() if chapter in names else []
+    names = {stem: name for name, stem in discussion.CHAPTERS.items()}
+    return discussion.KINDS[names[chapter]].names() if chapter in names else []
 
 
 def described(units: list[list[Unit]]) -> list[str]:

@@ -1,20 +1,28 @@
-"""The Discussion as a ledger: every claim of the paper, the rule that decides it, and what the runs say.
+"""The ledger: every claim of the paper, the rule that decides it, and what the runs say.
 
-A verdict is computed from a run's tables; none is written down. Explained in the chapter *What remains of the claims*.
+A verdict is computed from a run's tables; none is written down. Each section judges its own claims, once, for this
+ledger and for the table in its chapter. A claim on every task holds if it holds on all of them, and does not hold if it
+does not on one. A claim on most tasks holds if it holds on more than half, and does not hold if it does not on half or
+more. Otherwise one cannot tell. Explained in the chapter *What remains of the claims*.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from functools import cached_property
-from typing import NamedTuple, Self
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
 
+import altair as alt
 import pandas as pd
+from statsmodels.stats.proportion import proportion_confint
 
-from darksecrets.chapters import SECTIONS
+from darksecrets import reported
 from darksecrets.corpora import annotated_maps
-from darksecrets.overview import claim_rules
-from darksecrets.overview.claim_rules import FAMILIES, Judgements
-from darksecrets.runs import Run
+from darksecrets.corpora.annotated_maps import AFTER
+from darksecrets.estimates import format_change, format_estimate, signed
+from darksecrets.figures.charts import SCALES, WIDTH, wrapped
+from darksecrets.heads import HEAD, head_label
+from darksecrets.models.disabling import only_uniform
+from darksecrets.overview import discussion
+from darksecrets.overview.discussion import RunTables
+from darksecrets.reported import RANDOM
 from darksecrets.sections import (
     disabling_claims,
     feature_claims,
@@ -29,57 +37,22 @@ from darksecrets.sections import (
 )
 from darksecrets.sections.disabling import DisablingTables
 from darksecrets.sections.fine_tuning_tables import FineTuningTables
-from darksecrets.sections.repeated_words import RepeatedTables
 from darksecrets.side_by_side import REFERENCE_RUN, THIS_RUN
-from darksecrets.verdicts import VERDICTS
+from darksecrets.statistics import over_seeds
+from darksecrets.verdicts import FAILS, HOLDS, OPEN, VERDICTS, Judgements, by_seed, every, inside, single, verdict
 
-KINDS = {  # what the tables of a run are read as
-    "patterns": pattern_claims.Measured,
-    "relations": relation_heads.Measured,
-    "tuning": FineTuningTables,
-    "features": feature_claims.Measured,
-    "links": link_claims.Measured,
-    "disabling": DisablingTables,
-    "repeated": RepeatedTables,
-}
-CHAPTERS = {name: SECTIONS[kind.PREFIX].page for name, kind in KINDS.items()}  # where they come from
-
-
-@dataclass(frozen=True)
-class RunTables:
-    """What one run measured, chapter by chapter; None where it lacks a chapter."""
-
-    patterns: pattern_claims.Measured | None
-    relations: relation_heads.Measured | None
-    tuning: FineTuningTables | None
-    features: feature_claims.Measured | None
-    links: link_claims.Measured | None
-    disabling: DisablingTables | None
-    repeated: RepeatedTables | None
-
-    @classmethod
-    def find(cls, run: Run) -> Self:
-        """Read what a run has."""
-        return cls(**{name: kind.find(run) for name, kind in KINDS.items()})
-
-    def missing(self) -> list[str]:
-        """Return the chapters whose tables the run lacks."""
-        return [CHAPTERS[field.name] for field in fields(self) if getattr(self, field.name) is None]
-
-    @cached_property
-    def judgements(self) -> Judgements:
-        """Judge whatever the tables allow, by the claims' sentences."""
-        found: Judgements = {}
-        for names, judge in FAMILIES:
-            tables = [getattr(self, name) for name in names]
-            if all(table is not None for table in tables):
-                found |= judge(*tables)
-        return found
+SAME_MAIN = "Heads keep their main pattern over tasks (most heads)"
+WEIGHTS = "The heads that stand out have a weight of about 0.2 on the link"
+UNLEARNED = "From random weights, STS-B, RTE and QNLI are not learned (each of the three)"
+GAINS = "The best head gains least on STS-B and most on MRPC"
+NEAR_WEIGHT = 0.05  # how far from the paper's weights is still "about"
+CHANCE = {"accuracy": 0.6, "pearson": 0.2}  # a score below it is not learned
+MOST_HEADS = 0.5
 
 
 class Claim(NamedTuple):
-    """A claim of the paper: its section, its sentence (which `claim_rules` knows it by), the rule that decides it, and
-    the figure or table that shows the evidence.
+    """A claim of the paper: its section, its sentence (by which it is judged), the rule that decides it, and the figure
+    or table that shows the evidence.
     """
 
     section: str
@@ -100,7 +73,7 @@ CLAIMS = (
     ),
     Claim(
         "4.1",
-        claim_rules.SAME_MAIN,
+        SAME_MAIN,
         "more than half of the heads have one main pattern on all tasks, beyond the interval over heads",
         "figure-heads",
     ),
@@ -117,7 +90,7 @@ CLAIMS = (
     ),
     Claim(
         "4.2",
-        claim_rules.WEIGHTS,
+        WEIGHTS,
         "beyond the 99th percentile, every head's interval lies within 0.05 of the paper's two weights",
         "figure-relations",
     ),
@@ -131,7 +104,7 @@ CLAIMS = (
         "4.2", relation_heads.ANY_HEAD, "one head or more beats both nulls, corrected for all heads", "table-specific"
     ),
     Claim("4.3", fine_tuning_claims.BEATS_RANDOM, f"{_GAP}, on the same examples", "table-gains"),
-    Claim("4.3", claim_rules.UNLEARNED, "accuracy stays below 60 %, a correlation below 0.2", "table-scores"),
+    Claim("4.3", UNLEARNED, "accuracy stays below 60 %, a correlation below 0.2", "table-scores"),
     Claim("4.3", fine_tuning_claims.AVERAGE_GAIN, "the interval of the average over tasks holds it", "table-claims"),
     Claim(
         "4.3",
@@ -163,7 +136,7 @@ CLAIMS = (
         "one head or more gains, corrected for all heads; it fails where every interval stays below 0.1 points",
         "figure-disabled-heads",
     ),
-    Claim("4.6", claim_rules.GAINS, "it is so with every seed; it fails where neither is with any", "table-chosen"),
+    Claim("4.6", GAINS, "it is so with every seed; it fails where neither is with any", "table-chosen"),
     Claim("4.6", disabling_claims.ON_AVERAGE, "the interval of the change is above 0", "table-average"),
     Claim("4.6", disabling_claims.ONE_LAYER, "the interval of the change is above 0", "figure-disabled-layers"),
     Claim(
@@ -177,31 +150,31 @@ CLAIMS = (
     ),
     Claim(
         "5",
-        claim_rules.HALF,
+        discussion.HALF,
         "where half of the heads are disabled, those that cost least first, the interval excludes a loss of a point",
         "figure-removal",
     ),
     Claim(
         "5",
-        claim_rules.FRAME_HEADS,
+        discussion.FRAME_HEADS,
         "every interval excludes a loss of a point; it fails where one does not and the loss is significant, corrected",
         "table-frame-costs",
     ),
     Claim(
         "5",
-        claim_rules.SAME_HEADS,
+        discussion.SAME_HEADS,
         "the two heads that cost most are the same in 97.5 % of draws of all costs within their errors",
         "table-relied-on",
     ),
     Claim(
         "5",
-        claim_rules.REPEATS,
+        discussion.REPEATS,
         "each gives a word 0.01 more than other words of that sentence give it, or more, with every seed",
         "table-relied-on",
     ),
     Claim(
         "5",
-        claim_rules.HETEROGENEOUS,
+        discussion.HETEROGENEOUS_MORE,
         "their mean cost is higher, beyond the interval over heads, with every seed",
         "figure-costs-by-pattern",
     ),
@@ -219,23 +192,141 @@ def of_annotated_maps() -> Judgements:
     labels, predictions = annotated_maps.load(), pattern_validation.published()
     as_they_are = predictions[predictions["rescaled_to"] == 0]
     scores = pattern_agreement.scores(as_they_are, labels)
-    return claim_rules.annotated_maps(pattern_claims.judged_maps(scores, pattern_shares.annotated_shares(labels)))
+    return of_maps(pattern_claims.judged_maps(scores, pattern_shares.annotated_shares(labels)))
 
 
-def ledger(
-    this_run: RunTables, reference: RunTables, of_maps: Judgements, claims: tuple[Claim, ...] = CLAIMS
-) -> pd.DataFrame:
-    """Return the ledger (`of_runs`) of two runs, which are called "reference run" and "this run"."""
-    return of_runs({REFERENCE_RUN: reference, THIS_RUN: this_run}, of_maps, claims)
+def of_maps(judged: pd.DataFrame) -> Judgements:
+    """Return the judgements of `pattern_claims.judged_maps`."""
+    return {row.claim: single(row.verdict, row.evidence) for row in judged.itertuples()}
 
 
-def of_runs(runs: Mapping[str, RunTables], of_maps: Judgements, claims: tuple[Claim, ...] = CLAIMS) -> pd.DataFrame:
+def _patterns(run: pattern_claims.Measured) -> Judgements:
+    judged = {}
+    for claim, rows in pattern_claims.judged(run).groupby("claim", sort=False):
+        alone = single(rows["verdict"].iloc[0], rows["evidence"].iloc[0])
+        judged[claim] = every(rows["verdict"]) if claim in pattern_claims.OF_EVERY_TASK else alone
+    after = run.heads[run.heads["checkpoint"] == AFTER]
+    if run.heads["task"].nunique() > 1:
+        same = after.groupby(["seed", *HEAD])["main"].nunique().eq(1)
+        judged[SAME_MAIN] = single(by_seed(same, _most_heads), f"{100 * same.mean():.0f} % of heads")
+    return judged
+
+
+def _most_heads(is_so: pd.Series) -> str:
+    """Judge whether more than half of the heads have a property, by Wilson's interval over heads."""
+    low, high = proportion_confint(is_so.sum(), len(is_so), method="wilson")
+    return verdict(low - MOST_HEADS, high - MOST_HEADS)
+
+
+def _relations(run: relation_heads.Measured) -> Judgements:
+    chosen = relation_heads.heads_standing_out(run.heads)
+    ends = min(reported.FRAME_WEIGHTS) - NEAR_WEIGHT, max(reported.FRAME_WEIGHTS) + NEAR_WEIGHT
+    verdicts = [inside(row, *ends) for row in chosen.to_dict("records")]
+    weights = ", ".join(f"{label}: {mean:.3f}" for label, mean in zip(head_label(chosen), chosen["mean"], strict=True))
+    judged = {WEIGHTS: single(every(verdicts).verdict, weights)}
+    # The first words tell how many heads; which ones stands on the chapter's page.
+    return judged | {
+        claim: single(is_so, evidence.split(";")[0], evidence)
+        for claim, (is_so, evidence) in relation_heads.judged(run).items()
+    }
+
+
+def _fine_tuning(run: FineTuningTables) -> Judgements:
+    is_of_maps = (fine_tuning_claims.LAST_TWO, fine_tuning_claims.EXCEPTION)
+    judged = {
+        claim: _of_rows(rows, _similarity if claim in is_of_maps else _points)
+        for claim, rows in fine_tuning_claims.judged(run).groupby("claim", sort=False)
+    }
+    scores = run.scores.set_index(["initialization", "finetuned"]).loc[[RANDOM]]
+    scores = scores[scores["task"].isin(reported.UNLEARNED) & scores["metric"].isin(CHANCE)]
+    if len(scores):
+        scores = over_seeds(scores, ["task", "metric"])
+        limits = scores["metric"].map(CHANCE)
+        told = ", ".join(f"{row.task} {100 * row.mean:.0f}" for row in scores.itertuples())
+        verdicts = map(verdict, limits - scores["high"], limits - scores["low"])
+        judged[UNLEARNED] = single(every(verdicts).verdict, told)
+    return judged
+
+
+def _features(run: feature_claims.Measured) -> Judgements:
+    judged = {}
+    for claim, rows in feature_claims.judged(run).groupby("claim", sort=False):
+        unit = "tasks and kinds of words" if claim in feature_claims.OF_FEATURES else "tasks"
+        alone = claim in feature_claims.OF_ONE_TASK
+        judged[claim] = _of_rows(rows, _points) if alone else every(rows["verdict"], unit)
+    return judged
+
+
+def _links(run: link_claims.Measured) -> Judgements:
+    cases = link_claims.by_case(run)
+    columns = {link_claims.COINCIDE: "coincide", link_claims.AMONG: "among", link_claims.MATCHED: "matched"}
+    return {claim: every(cases[column], "cases") for claim, column in columns.items()}
+
+
+def _disabling(run: DisablingTables) -> Judgements:
+    # Claims on one task, and how their number is told.
+    alone = {
+        disabling_claims.ONE_LAYER: _points,
+        disabling_claims.BELOW_CHANCE: lambda row: f"{format_estimate(row)} %",
+    }
+    judged = {}
+    for claim, rows in disabling_claims.judged(run).groupby("claim", sort=False):
+        judged[claim] = _of_rows(rows, alone[claim]) if claim in alone else every(rows["verdict"])
+    best = only_uniform(run.chosen).pivot(index="seed", columns="task", values="best")
+    least, largest = reported.HEAD_GAINS
+    if {least, largest} <= set(best) and best.shape[1] > 2:
+        is_least, is_largest = best.idxmin(axis=1) == least, best.idxmax(axis=1) == largest
+        means = best.mean()
+        told = f"least {means.idxmin()} {signed(means.min(), 1)}, most {means.idxmax()} {signed(means.max(), 1)}"
+        together = HOLDS if (is_least & is_largest).all() else OPEN if (is_least | is_largest).any() else FAILS
+        judged[GAINS] = single(together, told)
+    return judged
+
+
+def _points(row: pd.Series) -> str:
+    return f"{format_change(row, 1)} points"
+
+
+def _per_cent(row: pd.Series) -> str:
+    return f"{format_estimate(row)} %"
+
+
+def _similarity(row: pd.Series) -> str:
+    return f"{format_change(row, 3, scale=1)} in similarity"
+
+
+def _of_rows(rows: pd.DataFrame, told: Callable[[pd.Series], str]) -> Judgements:
+    """Judge a claim with a row for each task, or with a single one, whose number is then told."""
+    return single(rows["verdict"].iloc[0], told(rows.iloc[0])) if len(rows) == 1 else every(rows["verdict"])
+
+
+# The tables of a run, by their names in `RunTables`, and what judges them.
+JUDGES: dict[str, Callable[..., Judgements]] = {
+    "patterns": _patterns,
+    "relations": _relations,
+    "tuning": _fine_tuning,
+    "features": _features,
+    "links": _links,
+    "disabling": _disabling,
+}
+
+
+def judgements(run: RunTables) -> Judgements:
+    """Judge every claim that the tables of a run allow; those on annotated maps are the same for all runs."""
+    judged: Judgements = {}
+    for name, judge in JUDGES.items():
+        if (tables := getattr(run, name)) is not None:
+            judged |= judge(tables)
+    return judged | discussion.judge(run)
+
+
+def ledger(runs: Mapping[str, RunTables], of_maps: Judgements, claims: tuple[Claim, ...] = CLAIMS) -> pd.DataFrame:
     """Return one row per claim: number, section, claim, rule, see, and for each run its verdict and evidence.
 
     The columns of verdicts have the runs' names, those of evidence have " evidence" behind. Both are None where a run
-    does not have what the claim is about. `of_maps` are judgements that belong to all runs.
+    does not have what the claim is about. `of_maps` are judgements that belong to all runs (`of_annotated_maps`).
     """
-    judged = {name: run.judgements | of_maps if run.judgements else {} for name, run in runs.items()}
+    judged = {name: judgements(run) for name, run in runs.items()}
     rows = []
     for number, claim in enumerate(claims, start=1):
         row = {
@@ -245,37 +336,54 @@ def of_runs(runs: Mapping[str, RunTables], of_maps: Judgements, claims: tuple[Cl
             "rule": claim.rule,
             "see": claim.see,
         }
-        for run, found in judged.items():
-            row[run], row[f"{run} evidence"] = found.get(claim.sentence) or (None, None)
+        for run, of_run in judged.items():
+            found = (of_run | of_maps).get(claim.sentence) if of_run else None
+            row[run], row[f"{run} evidence"] = found[:2] if found else (None, None)
         rows.append(row)
     return pd.DataFrame(rows).astype(object).where(lambda table: table.notna(), None)
 
 
-def laid_out(table: pd.DataFrame, section: str = "") -> pd.DataFrame:
-    """Lay claims out for reading, of one section or all: number, claim, verdicts with their evidence, see."""
+def ledger_table(table: pd.DataFrame, section: str = "") -> pd.DataFrame:
+    """Format the ledger of two runs, of one section or all: number, claim, verdicts with their evidence, see."""
     rows = table[table["section"] == section] if section else table
-    cells = {run: _with_evidence(rows, run) for run in (REFERENCE_RUN, THIS_RUN)}
+    cells = {
+        run: [
+            f"{verdict} ({evidence})" if verdict else None
+            for verdict, evidence in rows[[run, f"{run} evidence"]].to_numpy()
+        ]
+        for run in (REFERENCE_RUN, THIS_RUN)
+    }
     return pd.DataFrame({"": rows["number"], "claim": rows["claim"], **cells, "see": rows["see"]}).astype(object)
 
 
+def summary(verdicts: Iterable[str | None]) -> str:
+    """Return how many claims hold, do not, and cannot be told, in words: `of 37 claims 14 hold, ...`."""
+    given = [verdict for verdict in verdicts if verdict]
+    n_holds, n_fails, n_open = map(given.count, VERDICTS)
+    return f"of {len(given)} claims {n_holds} hold, {n_fails} do not, and on {n_open} one cannot tell"
+
+
 def counts(table: pd.DataFrame) -> pd.DataFrame:
-    """Count verdicts for the chart: run, section, verdict, n; a claim without a verdict is "not asked"."""
+    """Count the verdicts of the ledger of two runs: run, section, verdict, n; a claim without one is "not asked"."""
     rows = [
-        (run, section, name, int((group[run].fillna(NOT_ASKED) == name).sum()))
+        (run, section, verdict, group[run].fillna(NOT_ASKED).tolist().count(verdict))
         for run in (REFERENCE_RUN, THIS_RUN)
         for section, group in table.groupby("section", sort=False)
-        for name in (*VERDICTS, NOT_ASKED)
+        for verdict in (*VERDICTS, NOT_ASKED)
     ]
     return pd.DataFrame(rows, columns=["run", "section", "verdict", "n"])
 
 
-def summary(table: pd.DataFrame, run: str) -> str:
-    """Say how many claims hold, do not, and cannot be told in a run: `of 37 claims 14 hold, ...`."""
-    verdicts = table[run].dropna()
-    n_holds, n_fails, n_open = ((verdicts == name).sum() for name in VERDICTS)
-    return f"of {len(verdicts)} claims {n_holds} hold, {n_fails} do not, and on {n_open} one cannot tell"
-
-
-def _with_evidence(rows: pd.DataFrame, run: str) -> list[str | None]:
-    pairs = zip(rows[run], rows[f"{run} evidence"], strict=True)
-    return [f"{verdict} ({evidence})" if verdict else None for verdict, evidence in pairs]
+def ledger_chart(counts: pd.DataFrame, title: str) -> alt.Chart:
+    """Draw how many claims of each section hold, do not, or cannot be told (`counts`), run by run."""
+    order = counts["verdict"].map(SCALES["judgement"].domain.index)
+    legend, header = alt.Legend(orient="bottom", title=None, columns=2), alt.Header(orient="top", labelAnchor="start")
+    chart = alt.Chart(counts.assign(order=order), width=WIDTH, height=alt.Step(22)).mark_bar(stroke="white")
+    return chart.encode(
+        x=alt.X("n:Q", title="number of claims", axis=alt.Axis(tickMinStep=1)),
+        y=alt.Y("section:N", title="section", sort=None),
+        color=alt.Color("verdict:N", scale=SCALES["judgement"], legend=legend),
+        order=alt.Order("order:Q"),
+        row=alt.Row("run:N", title=None, sort=None, spacing=14, header=header),
+        tooltip=["run", "section", "verdict", alt.Tooltip("n:Q", title="claims")],
+    ).properties(title=wrapped(title))

@@ -16,6 +16,7 @@ import torch
 from transformers import PreTrainedModel
 
 from darksecrets.corpora import linguistics
+from darksecrets.corpora.annotated_maps import AFTER
 from darksecrets.corpora.annotation import Sentence
 from darksecrets.heads import HEAD, iter_groups
 from darksecrets.models import attention, per_model
@@ -145,3 +146,8 @@ def summarize(weights: pd.DataFrame) -> RepeatedTables:
         ends = {"mean": mean, "low": low, "high": high, "n": len(repeated)}
         tables.append(heads.table(repeated=repeated.mean(0), others=others.mean(0), **ends, **model)[columns])
     return RepeatedTables(pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns))
+
+
+def fine_tuned(repeated: RepeatedTables) -> pd.DataFrame:
+    """Return what fine-tuned models give to repeated words, with the tasks as text."""
+    return repeated.heads[repeated.heads["checkpoint"] == AFTER].astype({"task": object})
