@@ -22,6 +22,7 @@ from darksecrets.models.attended import Attended
 from darksecrets.models.setup import Setup
 from darksecrets.models.side_by_side import Job
 from darksecrets.overview import parsing
+from darksecrets.reported import TUNED
 from darksecrets.sections import (
     feature_gaps,
     feature_summaries,
@@ -101,7 +102,7 @@ def of_fine_tuning(setup: Setup, made_from: Mapping[str, Any]) -> Tables:
     n_models = len(made_from["tasks"]) * len(made_from["seeds"])
     job = Job("pretrained", setup.tasks[0], setup.seeds[0])
     side_by_side.finetune(setup, [job], n_models=n_models)
-    predictions = scores.predictions(setup, made_from["max_scored"], [scores.TUNED])
+    predictions = scores.predictions(setup, made_from["max_scored"], [TUNED])
     changes = [similarity.changes(setup), similarity.changes(setup, "released", made_from["max_released"])]
     return {
         "tuning_scores": fine_tuning.scores(predictions),

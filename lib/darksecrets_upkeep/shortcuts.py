@@ -13,6 +13,7 @@ from darksecrets.models import side_by_side
 from darksecrets.models.setup import Setup
 from darksecrets.models.side_by_side import Job
 from darksecrets.overview.reference_run import SHORTCUT_KEY, SHORTCUTS
+from darksecrets.reported import TUNED
 from darksecrets.runs import write_csv
 from darksecrets.sections import scores
 from darksecrets.sections.fine_tuning import gained, headline
@@ -82,7 +83,7 @@ def _against(instead: str, setup: Setup, other: Setup) -> Iterator[pd.DataFrame]
             other, [Job("pretrained", task, seed) for task in other.tasks for seed in other.seeds], n_models
         )
         run, without = (
-            scores.predictions(replace(one, tasks=other.tasks, seeds=other.seeds), settings=[scores.TUNED])
+            scores.predictions(replace(one, tasks=other.tasks, seeds=other.seeds), settings=[TUNED])
             for one in (setup, other)
         )
     for task in other.tasks:
