@@ -16,9 +16,10 @@ from transformers import PreTrainedModel
 from transformers import PreTrainedTokenizerBase as Tokenizer
 
 from darksecrets.corpora.glue import Split
-from darksecrets.models import attention, checkpoints
+from darksecrets.models import attention, checkpoints, keys
 from darksecrets.models.checkpoints import Checkpoint
 from darksecrets.models.edited_attention import use_attention
+from darksecrets.models.keys import Origin
 from darksecrets.models.recipe import Recipe
 from darksecrets.runs import Store
 
@@ -80,10 +81,8 @@ def predict(
 def _ingredients(checkpoint: Checkpoint, train: Split, recipe: Recipe, seed: int) -> dict[str, object]:
     return {
         "version": VERSION,
-        "checkpoint": checkpoint.fingerprint,
-        "initialization": checkpoint.initialization,
         "task": train.task.name,
-        "train": train.fingerprint,
-        "recipe": asdict(recipe),
-        "seed": seed,
+        **keys.trained(
+            Origin(checkpoint.fingerprint, checkpoint.initialization, train.fingerprint, asdict(recipe), seed)
+        ),
     }

@@ -8,7 +8,8 @@ import pandas as pd
 from transformers import PreTrainedModel
 
 from darksecrets.corpora.annotated_maps import AFTER, BEFORE
-from darksecrets.models import side_by_side
+from darksecrets.models import keys, side_by_side
+from darksecrets.models.keys import Origin
 from darksecrets.models.setup import Setup
 from darksecrets.models.side_by_side import Job
 
@@ -44,7 +45,7 @@ def results(
     the store does not have are fine-tuned side by side first.
     """
     asked = [case for case in cases(setup) if case.checkpoint in checkpoints]
-    made_from = {case: {**ingredients, **_model_and_examples(setup, case)} for case in asked}
+    made_from = {case: {**ingredients, **keys.measured(_origin(setup, case))} for case in asked}
     missing = [case for case in made_from if not setup.results.has(kind, made_from[case])]
     jobs = [Job("pretrained", case.task, case.seed) for case in missing if case.checkpoint == AFTER]
     side_by_side.finetune(setup, jobs, n_models=len(setup.tasks) * len(setup.seeds))
@@ -66,13 +67,9 @@ def labelled(setup: Setup, case: Case, table: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([pd.DataFrame(columns, index=table.index), table], axis=1)
 
 
-def _model_and_examples(setup: Setup, case: Case) -> dict[str, object]:
-    training = [setup.split(case.task, "train").fingerprint, vars(setup.recipe), case.seed]
-    return {
-        "checkpoint": setup.load().fingerprint,
-        "training": training if case.checkpoint == AFTER else None,
-        "dev": setup.split(case.task, "dev", setup.max_examples).fingerprint,
-    }
+def _origin(setup: Setup, case: Case) -> Origin:
+    seed = case.seed if case.checkpoint == AFTER else None
+    return setup.origin(case.task, seed, max_dev=setup.max_examples)
 
 
 def _model(setup: Setup, case: Case) -> PreTrainedModel:

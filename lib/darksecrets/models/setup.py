@@ -4,7 +4,7 @@ analysis.
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 from transformers import PreTrainedModel
@@ -14,6 +14,7 @@ from darksecrets.corpora.glue import Split
 from darksecrets.errors import InputError
 from darksecrets.models import checkpoints, finetuning, precisions
 from darksecrets.models.checkpoints import Checkpoint
+from darksecrets.models.keys import Origin
 from darksecrets.models.recipe import Recipe
 from darksecrets.runs import Store
 
@@ -57,9 +58,9 @@ class Setup:
         rate = finetuning.learning_rate(self.checkpoint, self.learning_rate)
         return Recipe(rate, self.epochs, self.batch_size, precision=precisions.chosen(self.precision))
 
-    @property
+    @cached_property
     def results(self) -> Store:
-        """The store that results go to."""
+        """The store that results go to: one object, which reads each result once to see that it is whole."""
         return Store(self.store)
 
     def load(self, initialization: str = "pretrained") -> Checkpoint:
@@ -102,6 +103,22 @@ class Setup:
     def is_finetuned(self, task: str, seed: int, initialization: str = "pretrained") -> bool:
         """Say whether the store has that classifier already."""
         return finetuning.is_finetuned(*self._training(task, seed, initialization))
+
+    def origin(
+        self,
+        task: str,
+        seed: int | None = None,
+        initialization: str | None = "pretrained",
+        max_dev: int | None = None,
+    ) -> Origin:
+        """Return what a result about a task is made from (see `keys`): the model fine-tuned with `seed`, or without one
+        the checkpoint as it is; with `max_dev` also the validation examples (at most so many, 0 = all).
+        """
+        dev = None if max_dev is None else self.split(task, "dev", max_dev).fingerprint
+        made = Origin(self.load(initialization or "pretrained").fingerprint, initialization, dev=dev)
+        if seed is None:
+            return made
+        return made._replace(train=self.split(task, "train").fingerprint, recipe=asdict(self.recipe), seed=seed)
 
     def _training(self, task: str, seed: int, initialization: str) -> tuple[Checkpoint, Split, Recipe, int, Store]:
         return self.load(initialization), self.split(task, "train"), self.recipe, seed, self.results
