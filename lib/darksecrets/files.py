@@ -133,7 +133,7 @@ def damage(directory: Path) -> str:
     return ""
 
 
-def give_up_abandoned(folder: Path) -> None:
+def remove_stale(folder: Path) -> None:
     """Remove what interrupted computations left long ago: their code has changed since, or nobody wants them."""
     for work in folder.glob("*.partial"):
         lock = FileLock(work.with_suffix(".lock"))

@@ -29,10 +29,10 @@ from darksecrets.files import (
     damage,
     file_fingerprint,
     fingerprint,
-    give_up_abandoned,
     nearest_directory,
     read_record,
     remove_halves,
+    remove_stale,
     replace,
     saying_full,
     seal,
@@ -44,10 +44,9 @@ from darksecrets.files import (
 
 __all__ = ["RECORD", "Run", "Store", "file_fingerprint", "fingerprint", "write_csv", "write_json", "write_table"]
 PACKAGES = ("torch", "transformers", "tokenizers", "datasets", "numpy", "scipy", "pandas", "darksecrets")
-CURE = "build the book again, which puts back what its notebooks saved"
+REBUILD_HINT = "build the book again, which puts back what its notebooks saved"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-# Names a directory to which a store's runs copy what they save, so that tables that are lost can be put back.
-COPIES = "DARKSECRETS_COPIES"
+KEPT = "tables.json"  # beside kept copies of a run's tables: their records
 _checked: dict[Path, tuple[int, int, str]] = {}  # tables that this process found unchanged: size, time, SHA-256
 
 
@@ -93,10 +92,6 @@ class Store:
         """Say whether the result of `ingredients` is there, whole and unchanged."""
         return self._is_whole(self._place(kind, ingredients))
 
-    def under_way(self, kind: str, ingredients: Mapping[str, Any]) -> Path:
-        """Return the directory in which the result of `ingredients` is computed, until it is there."""
-        return self._place(kind, ingredients).with_suffix(".partial")
-
     def table(self, kind: str, ingredients: Mapping[str, Any], compute: Callable[[], pd.DataFrame]) -> pd.DataFrame:
         """Return the table that `compute` makes from `ingredients`, from the store where it is there already."""
 
@@ -118,7 +113,7 @@ class Store:
     def run(self, name: str) -> "Run":
         """Return the run of that name in this store; it need not exist yet."""
         _check_name("run", name)
-        return Run(self.root / "runs" / name, is_copied=True)
+        return Run(self.root / "runs" / name)
 
     def _place(self, kind: str, ingredients: Mapping[str, Any]) -> Path:
         return self.root / kind / fingerprint(dict(ingredients))[:24]
@@ -135,12 +130,17 @@ class Store:
         if directory.exists():
             tell(f"store: {place} is damaged ({damage(directory)}); computing it again")
             shutil.rmtree(directory)
-        give_up_abandoned(directory.parent)
-        work = self.under_way(kind, ingredients)
+        remove_stale(directory.parent)
+        work = directory.with_suffix(".partial")
         if damage(work):  # it lacks the name alone where a process died just before it gave it
             with saying_full(f"{kind} result", self.root):
                 _compute(work, kind, ingredients, compute)
         work.rename(directory)
+
+
+def kept_tables(folder: Path) -> dict[str, Any]:
+    """Return the records of the tables that `Run.keep` copied into a folder, by name."""
+    return json.loads((folder / KEPT).read_bytes())
 
 
 def _check_name(what: str, name: str) -> None:
@@ -174,10 +174,9 @@ class Run:
     there when `run.json` lists it, and read only while it has the SHA-256 that stands there.
     """
 
-    def __init__(self, directory: str | Path, is_copied: bool = False) -> None:
+    def __init__(self, directory: str | Path) -> None:
         self.directory = Path(directory)
         self.name = self.directory.name
-        self.is_copied = is_copied
 
     @property
     def provenance(self) -> dict[str, Any]:
@@ -189,7 +188,7 @@ class Run:
             if content and (not isinstance(content["tables"], dict) or expected not in (None, fingerprint(content))):
                 raise TypeError
         except (ValueError, KeyError, TypeError, AttributeError):
-            raise InputError(f"run {self.name!r}: run.json is damaged; {CURE}") from None
+            raise InputError(f"run {self.name!r}: run.json is damaged; {REBUILD_HINT}") from None
         return content
 
     def save(self, name: str, table: pd.DataFrame, **made_from: Any) -> None:
@@ -206,18 +205,27 @@ class Run:
                 "saved": datetime.now(UTC).isoformat(timespec="seconds"),
                 "made_from": made_from,
             }
-        if self.is_copied and os.environ.get(COPIES):
-            folder = Path(os.environ[COPIES], self.name)
-            folder.mkdir(parents=True, exist_ok=True)
-            replace(folder / path.name, partial(shutil.copyfile, path))
-            write_json(folder / f"{name}.json", content["tables"][name])
 
-    def restore(self, copies: Path) -> list[str]:
-        """Put tables back that are missing, or are not what they were when `save` copied them into `copies`.
+    def written(self) -> dict[str, int]:
+        """Return when each table's file was written, in nanoseconds: what `keep` tells from what is saved later."""
+        return {path.stem: path.stat().st_mtime_ns for path in sorted(self.directory.glob("*.parquet"))}
 
-        Returns their names.
+    def keep(self, before: Mapping[str, int], folder: Path) -> dict[str, Any]:
+        """Copy the tables that were saved since `written` returned `before` into a folder, with their records, which
+        are returned; `restore` puts back from there what is lost.
         """
-        saved = {path.stem: json.loads(path.read_bytes()) for path in sorted(copies.glob("*.json"))}
+        listed = self.provenance.get("tables", {})
+        names = [name for name, moment in self.written().items() if name in listed and before.get(name) != moment]
+        records = {name: listed[name] for name in names}
+        folder.mkdir(parents=True)
+        for name in records:
+            shutil.copyfile(self.directory / f"{name}.parquet", folder / f"{name}.parquet")
+        write_json(folder / KEPT, records)
+        return records
+
+    def restore(self, folder: Path) -> list[str]:
+        """Put tables back that are missing, or are not what they were when `keep` copied them; return their names."""
+        saved = kept_tables(folder)
         try:
             listed = self._listed()
         except InputError:  # begun anew below
@@ -231,7 +239,7 @@ class Run:
             with self._changing() as content:
                 content.setdefault("machine", machine())
                 for name in lost:
-                    source = copies / f"{name}.parquet"
+                    source = folder / f"{name}.parquet"
                     replace(self.directory / source.name, partial(shutil.copyfile, source))
                     content["tables"][name] = saved[name]
         return lost
@@ -261,7 +269,7 @@ class Run:
 
     def _read(self, name: str, sha256: str | None) -> pd.DataFrame:
         if self._has_changed(name, sha256):
-            raise InputError(f"run {self.name!r}: {name}.parquet has changed since it was saved; {CURE}")
+            raise InputError(f"run {self.name!r}: {name}.parquet has changed since it was saved; {REBUILD_HINT}")
         return pd.read_parquet(self.directory / f"{name}.parquet")
 
     def _listed(self) -> dict[str, str | None]:

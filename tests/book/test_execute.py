@@ -1,5 +1,7 @@
 """Papermill with its traps closed: what fails is named and never looks finished."""
 
+import contextlib
+import io
 import time
 
 import nbformat
@@ -90,6 +92,32 @@ def test_pages_that_are_asked_for_run_alone_whatever_reference_run_there_is(tmp_
     said = [line for line in capsys.readouterr().out.splitlines() if "]" in line and not line.endswith("...")]
     assert ["text" in line for line in said] == [False, False, True, False, True, False]
     assert ["unchanged" in line for line in said if "01-toy" in line] == [False, True, False, False]
+
+
+SAVE = """import pandas
+from darksecrets.runs import Store
+Store(store).run(run).save("first", pandas.DataFrame({"layer": [1]}))"""
+
+
+def _two_pages(root, first, second):
+    """Write the toy book with a second notebook, and execute both; return which of them were executed."""
+    toy.write(root, second)
+    (root / "notebooks/01-toy.ipynb").rename(root / "notebooks/02-toy.ipynb")
+    toy.write(root, first)
+    (root / "_toc.yml").write_text(toy.CONTENTS + "  - file: notebooks/02-toy\n")
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said):
+        execute.execute(toy.load(root))
+    lines = said.getvalue().splitlines()
+    return [name for name in ("01-toy", "02-toy") if not any(f"{name} ... unchanged" in line for line in lines)]
+
+
+def test_a_page_is_executed_again_when_tables_before_it_change_and_not_when_only_their_page_does(tmp_path):
+    second = "from darksecrets.runs import Store\nprint(Store(store).run(run).table('first')['layer'][0])"
+    assert _two_pages(tmp_path, SAVE, second) == ["01-toy", "02-toy"]
+    assert _two_pages(tmp_path, SAVE, second) == []
+    assert _two_pages(tmp_path, f"{SAVE}  # the same table", second) == ["01-toy"]
+    assert _two_pages(tmp_path, SAVE.replace("[1]", "[2]"), second) == ["01-toy", "02-toy"]
 
 
 def test_kernels_are_headless_and_in_the_notebooks_folder(tmp_path, monkeypatch):

@@ -12,8 +12,8 @@ from darksecrets.runs import Store
 Store(store).run(run).save('first', pandas.DataFrame({"layer": [1]}))"""
 
 
-def _wanted(folder, *code, **environment):
-    return kernels.Wanted(toy.notebook(*code), folder, environment)
+def _spec(folder, *code):
+    return kernels.KernelSpec(toy.notebook(*code), folder)
 
 
 def _processes():
@@ -27,7 +27,7 @@ def _process(manager):
 def _started_ahead(started, first, second):
     """Use the kernel of the first notebook; return its process, and that of the kernel started for the second."""
     before = _processes()
-    with started.one(first, second) as manager:
+    with started.acquire(first, second) as manager:
         one = _process(manager)
         (ahead,) = {process for process in _processes() - before - {one} if process.ppid() == one.ppid()}
     return one, ahead
@@ -48,22 +48,21 @@ def test_the_imports_of_cells_are_found_and_nothing_else(tmp_path):
         "if x:\n    import re",
         "from a.b import c",
     )
-    assert _wanted(tmp_path, *code).imports == "import os, sys as system\nfrom a.b import c"
+    assert _spec(tmp_path, *code).imports == "import os, sys as system\nfrom a.b import c"
 
 
-def test_the_next_kernel_starts_meanwhile_with_its_own_variables(tmp_path):
-    first, second = _wanted(tmp_path, "a = 1", PAGE="first"), _wanted(tmp_path, "b = 1", PAGE="second")
+def test_the_next_kernel_starts_meanwhile(tmp_path):
+    first, second = _spec(tmp_path, "a = 1"), _spec(tmp_path, "b = 1")
     with kernels.Kernels() as started:
         one, ahead = _started_ahead(started, first, second)
-        with started.one(second, None) as manager:
+        with started.acquire(second) as manager:
             assert _process(manager) == ahead
-            assert ahead.environ()["PAGE"] == "second"
     assert not one.is_running()
     assert not ahead.is_running()
 
 
 def test_a_kernel_that_is_not_used_after_all_ends_without_a_word(tmp_path, capfd):
-    with kernels.Kernels() as started, started.one(_wanted(tmp_path, "import pandas"), None) as manager:
+    with kernels.Kernels() as started, started.acquire(_spec(tmp_path, "import pandas")) as manager:
         used = _process(manager)
     assert not used.is_running()
     assert capfd.readouterr() == ("", "")
@@ -71,14 +70,14 @@ def test_a_kernel_that_is_not_used_after_all_ends_without_a_word(tmp_path, capfd
 
 @pytest.mark.parametrize("change", ["another", "dead"])
 def test_a_kernel_that_is_of_no_use_is_replaced(tmp_path, change):
-    first, second, other = (_wanted(tmp_path, "a = 1", PAGE=page) for page in ("first", "second", "other"))
+    first, second, other = (_spec(tmp_path, f"{page} = 1") for page in ("first", "second", "other"))
     before = _processes()
     with kernels.Kernels() as started:
         _, ahead = _started_ahead(started, first, second)
         if change == "dead":
             ahead.kill()
             ahead.wait()
-        with started.one(second if change == "dead" else other, None) as manager:
+        with started.acquire(second if change == "dead" else other) as manager:
             assert _process(manager) != ahead
     assert _processes() <= before
 
@@ -107,6 +106,6 @@ def test_a_kernel_that_dies_of_its_imports_is_named(tmp_path):
 def test_each_page_keeps_copies_of_its_own_tables(tmp_path):
     _two_pages(tmp_path, SAVE, SAVE.replace("'first'", "'second'"))
     execute.execute(toy.load(tmp_path))
-    copies = sorted((tmp_path / "_runs/notebook").glob("*/tables/*/*.parquet"))
+    copies = sorted((tmp_path / "_runs/notebook").glob("*/tables/*.parquet"))
     assert sorted(path.name for path in copies) == ["first.parquet", "second.parquet"]
-    assert len({path.parents[2] for path in copies}) == 2
+    assert len({path.parents[1] for path in copies}) == 2

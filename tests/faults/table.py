@@ -20,7 +20,7 @@ FILES = {
     "result of an analysis, Parquet": "piece/*/table.parquet",
     "record of a result, JSON": "piece/*/result.json",
     "executed notebook": "notebook/*/notebook.ipynb",
-    "kept copy of a run's table": "notebook/*/tables/*/table_1.parquet",
+    "kept copy of a run's table": "notebook/*/tables/table_1.parquet",
     "table of a run, Parquet": "runs/*/table_1.parquet",
     "run.json": "runs/*/run.json",
 }

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from darksecrets.errors import InputError
 from darksecrets.files import HALF
-from darksecrets.runs import COPIES, Run, Store, fingerprint
+from darksecrets.runs import Store, fingerprint, kept_tables
 
 TABLE = pd.DataFrame({"layer": [0, 0], "head": [0, 1], "value": [0.25, 0.5]})
 
@@ -215,14 +215,25 @@ def test_a_fingerprint_does_not_depend_on_order(ingredients):
     assert fingerprint(ingredients) != fingerprint({**ingredients, "one more": 1})
 
 
-def test_tables_of_a_store_are_copied_and_brought_back_and_those_of_a_report_are_not(tmp_path, monkeypatch):
-    copies = tmp_path / "copies"
-    monkeypatch.setenv(COPIES, str(copies))
+def test_tables_that_were_saved_since_are_kept_and_brought_back(tmp_path):
+    run = Store(tmp_path).run("mine")
+    run.save("earlier", TABLE)
+    before = run.written()
+    run.save("scores", TABLE, seeds=[0])
+    run.save("again", TABLE.head(1))
+    records = run.keep(before, tmp_path / "kept")
+    assert records == kept_tables(tmp_path / "kept") == {n: run.provenance["tables"][n] for n in ("again", "scores")}
+    assert run.restore(tmp_path / "kept") == []
+    (run.directory / "scores.parquet").unlink()
+    run.save("again", TABLE)
+    assert run.restore(tmp_path / "kept") == ["again", "scores"]
+    pd.testing.assert_frame_equal(run.table("scores"), TABLE)
+    assert run.made_from("scores") == {"seeds": [0]}
+
+
+def test_a_table_that_was_saved_once_more_with_the_same_bytes_is_kept(tmp_path):
     run = Store(tmp_path).run("mine")
     run.save("scores", TABLE)
-    Run(tmp_path / "report/tables").save("heads", TABLE)
-    assert [path.name for path in copies.iterdir()] == ["mine"]
-    assert run.restore(copies / "mine") == []
-    (run.directory / "scores.parquet").unlink()
-    assert run.restore(copies / "mine") == ["scores"]
-    pd.testing.assert_frame_equal(run.table("scores"), TABLE)
+    before = run.written()
+    run.save("scores", TABLE)
+    assert list(run.keep(before, tmp_path / "kept")) == ["scores"]

@@ -1,17 +1,17 @@
 """Papermill over the book's notebooks: in order, one at a time, nothing twice.
 
-An executed notebook is a result in the run store, keyed by its code, its parameters, the library, the packages and
-the notebooks before it. It is there only when it succeeded; what failed is kept under `_build/failed` to look at. The
-result also holds copies of the tables that the notebook saved, so that those that a run has lost come back.
+An executed notebook is a result in the run store, keyed by its code, its parameters, what of the library it imports,
+the packages, and the tables that the notebooks before it saved. It is there only when it succeeded; what failed is kept
+under `_build/failed` to look at. The result also holds copies of the tables that the notebook saved, so that those that
+a run has lost come back.
 """
 
 import os
 import re
 import shutil
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -22,9 +22,10 @@ from jupyter_client.manager import AsyncKernelManager
 from nbformat import NotebookNode
 from papermill.exceptions import PapermillExecutionError
 
-import darksecrets
 from darksecrets import runs
 from darksecrets.book import contents, executed, kernels, parameters, sources
+from darksecrets.book.dependencies import library_fingerprint
+from darksecrets.book.kernels import KernelSpec
 from darksecrets.book.profiles import PLACES, STORE, Profile
 from darksecrets.book.progress import CellProgress
 from darksecrets.errors import InputError
@@ -36,7 +37,7 @@ DRAWING = ("altair", "vl-convert-python", "bertviz", "myst-nb", "ipykernel", "pa
 CHECKPOINTS = ("checkpoint", "own_model")  # of the places that may be on the Hub
 KIND = "notebook"  # of the store's results
 DIED = "Kernel died"  # nbclient's words, for a kernel at work and for one that is being started
-TABLES = "tables"  # of an executed notebook's result: copies of the run's tables that it saved
+NOTEBOOK, TABLES = "notebook.ipynb", "tables"  # of a result: the notebook, and copies of the tables that it saved
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -57,17 +58,19 @@ def execute(profile: Profile, only: Collection[str] | None = None) -> dict[str, 
     store = runs.Store(profile.store)
     pages = [page for page in contents.pages(profile.root) if only is None or page.name in only]
     shown = _fingerprints(profile.folder / "reference") if only is None else {}
-    done, before = {}, None
+    done: dict[str, NotebookNode] = {}
+    saved: dict[str, str] = {}  # the tables that the notebooks so far left in the run
     with kernels.Kernels() as started:
         for position, page in enumerate(pages, start=1):
             label = f"[{position}/{len(pages)}] {page.source.stem}"
             if not page.is_notebook:
                 print(f"{label}: text", flush=True)
                 continue
-            planned = before = _planned(page, profile, before, shown)
+            planned = _planned(page, profile, saved, shown)
             after = next((other for other in pages[position:] if other.is_notebook), None)
-            following = partial(_planned, after, profile, planned, shown) if after else None
-            done[page.name] = executed.joined(planned.source, _result(store, planned, following, started, label))
+            directory = _result(store, planned, after, started, label)
+            saved |= _tables(store, planned, directory / TABLES)
+            done[page.name] = executed.joined(planned.source, executed.read(directory / NOTEBOOK))
     return done
 
 
@@ -81,54 +84,54 @@ class _Planned:
     made_from: dict[str, Any]
     profile: Profile
 
-    def kernel(self, store: runs.Store) -> kernels.Wanted:
-        """Return the kernel that executes it; what it saves is copied into the result that is under way."""
-        tables = (store.under_way(KIND, self.made_from) / TABLES).resolve()
-        return kernels.Wanted(self.source, self.profile.folder, {runs.COPIES: str(tables)})
 
-
-def _planned(page: contents.Page, profile: Profile, before: _Planned | None, shown: dict[str, str]) -> _Planned:
-    """Plan a notebook as it stands now, after the notebook `before` it."""
+def _planned(page: contents.Page, profile: Profile, saved: dict[str, str], shown: dict[str, str]) -> _Planned:
     source = sources.read(page.source)
     values = profile.for_notebook([parameter.name for parameter in parameters.of_notebook(page.source)])
-    fingerprint = runs.fingerprint(before.made_from) if before else ""
-    made_from = ingredients(page.name, source, values, profile.folder, fingerprint) | {"reference": shown}
+    made_from = ingredients(page.name, source, values, profile.folder, saved) | {"reference": shown}
     return _Planned(page, source, values, made_from, profile)
 
 
 def _result(
-    store: runs.Store,
-    planned: _Planned,
-    following: Callable[[], _Planned] | None,
-    started: kernels.Kernels,
-    label: str,
-) -> NotebookNode:
-    """Return a notebook from the store; where it must be executed, start the kernel of the `following` one too."""
+    store: runs.Store, planned: _Planned, after: contents.Page | None, started: kernels.Kernels, label: str
+) -> Path:
+    """Return the directory of an executed notebook; while it is being executed, start the kernel of the page `after`
+    it, which knows only then whether it has to be executed as well.
+    """
     begun, ran = time.perf_counter(), False
 
     def compute(directory: Path) -> None:
         nonlocal ran
         ran = True
         print(f"{label} ...", flush=True)
-        after = following() if following else None
-        is_next = after is not None and not store.has(KIND, after.made_from)
-        with started.one(planned.kernel(store), after.kernel(store) if is_next else None) as manager:
-            _run(planned, manager, directory)
+        read = [planned.source, *([sources.read(after.source)] if after else [])]
+        with started.acquire(*(KernelSpec(source, planned.profile.folder) for source in read)) as manager:
+            _run(planned, store, manager, directory)
 
     directory = store.result(KIND, planned.made_from, compute)
     spent = f"{time.perf_counter() - begun:.0f} s" if ran else "unchanged, not executed again"
     print(f"{label} ... {spent}", flush=True)
-    for copies in sorted((directory / TABLES).glob("*")):
-        for name in store.run(copies.name).restore(copies):
-            by = planned.page.source.stem
-            tell(f"run {copies.name!r}: table {name} was missing or damaged; it is back, as {by} saved it")
-    return executed.read(directory / "notebook.ipynb")
+    return directory
 
 
-def _run(planned: _Planned, manager: AsyncKernelManager, directory: Path) -> None:
-    """Execute one notebook into `directory`: `notebook.ipynb` is there when, and only when, it reached its end."""
+def _tables(store: runs.Store, planned: _Planned, kept: Path) -> dict[str, str]:
+    """Put the tables back that a notebook saved and its run has lost; return the fingerprint of each that it saved."""
+    run = store.run(planned.profile.run)
+    for name in run.restore(kept):
+        by = planned.page.source.stem
+        tell(f"run {run.name!r}: table {name} was missing or damaged; it is back, as {by} saved it")
+    records = runs.kept_tables(kept)
+    return {name: runs.fingerprint([record["sha256"], record["made_from"]]) for name, record in records.items()}
+
+
+def _run(planned: _Planned, store: runs.Store, manager: AsyncKernelManager, directory: Path) -> None:
+    """Execute one notebook into `directory`, and keep the tables that it saved; `NOTEBOOK` is there when, and only
+    when, it reached its end.
+    """
     page, profile, working = planned.page, planned.profile, directory / "executing.ipynb"
     shutil.rmtree(directory / TABLES, ignore_errors=True)
+    run = store.run(profile.run)
+    before = run.written()
     nbformat.write(planned.source, working)
     with CellProgress(len(planned.source.cells) + 1) as progress:  # and the cell that papermill adds
         try:
@@ -156,31 +159,30 @@ def _run(planned: _Planned, manager: AsyncKernelManager, directory: Path) -> Non
     position = executed.unfinished(notebook)
     if position is not None:
         raise _failed(page, position, executed.ENDED.format("this cell"), working, profile.root)
+    run.keep(before, directory / TABLES)
     working.unlink()
-    nbformat.write(executed.clean(notebook), directory / "notebook.ipynb")
+    nbformat.write(executed.clean(notebook), directory / NOTEBOOK)
 
 
-def ingredients(name: str, source: NotebookNode, values: dict[str, Any], folder: Path, before: str) -> dict[str, Any]:
+def ingredients(
+    name: str, source: NotebookNode, values: dict[str, Any], folder: Path, before: object
+) -> dict[str, Any]:
     """Return what an executed notebook is made from, as JSON: a change of any of it makes it run again.
 
-    `before` is the fingerprint of this of the notebook before it, whose results it may read.
+    `before` stands for what it may read of the notebooks before it: fingerprints of their tables, or of all that they
+    are made from.
     """
     given = [key for key in PLACES if key != STORE and values.get(key)]
+    cells = executed.code_cells(source)
     return {
         "page": name,
-        "code": [[cell.source, cell.metadata.get("tags", [])] for cell in executed.code_cells(source)],
+        "code": [[cell.source, cell.metadata.get("tags", [])] for cell in cells],
         "parameters": values,
         "files": {key: _listing(_place(key, values[key], folder)) for key in given},
-        "library": library_fingerprint(),
+        "library": library_fingerprint(cell.source for cell in cells),
         "packages": {package: metadata.version(package) for package in (*runs.PACKAGES, *DRAWING)},
         "before": before,
     }
-
-
-def library_fingerprint() -> str:
-    """Return the SHA-256 of the library's modules and data that a notebook can use: all but the book's machinery."""
-    found = _fingerprints(Path(darksecrets.__file__).parent)
-    return runs.fingerprint({name: sha for name, sha in found.items() if not name.startswith(("book/", "__main__.py"))})
 
 
 def _fingerprints(folder: Path) -> dict[str, str]:

@@ -47,12 +47,11 @@ def transport() -> Iterator[Config]:
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What a kernel is started for: a notebook, in a directory, with environment variables of its own."""
+class KernelSpec:
+    """What a kernel is started for: a notebook, in a directory."""
 
     source: NotebookNode
     folder: Path
-    environment: dict[str, str]
 
     @property
     def imports(self) -> str:
@@ -80,11 +79,11 @@ class Kernels:
         self._end_ahead()
 
     @contextmanager
-    def one(self, wanted: Wanted, following: Wanted | None) -> Iterator[AsyncKernelManager]:
+    def acquire(self, spec: KernelSpec, following: KernelSpec | None = None) -> Iterator[AsyncKernelManager]:
         """Give the kernel of a notebook, and end it after use; meanwhile start the one of the `following` notebook."""
-        if self._ahead is None or self._ahead.wanted != wanted or not self._ahead.is_alive():
+        if self._ahead is None or self._ahead.spec != spec or not self._ahead.is_alive():
             self._end_ahead()
-            self._ahead = _Kernel(wanted)
+            self._ahead = _Kernel(spec)
         kernel, self._ahead = self._ahead, None
         try:
             self._ahead = _Kernel(following) if following else None
@@ -99,13 +98,13 @@ class Kernels:
 
 
 class _Kernel:
-    def __init__(self, wanted: Wanted) -> None:
-        self.wanted = wanted
-        ready = f"--IPKernelApp.exec_lines=exec({wanted.imports!r}, {{}})"
+    def __init__(self, spec: KernelSpec) -> None:
+        self.spec = spec
+        ready = f"--IPKernelApp.exec_lines=exec({spec.imports!r}, {{}})"
         with ExitStack() as stack:
             self.manager = _Manager(kernel_name=sources.KERNEL, config=stack.enter_context(transport()))
             run_sync(self.manager.start_kernel)(
-                cwd=str(wanted.folder), env=os.environ | wanted.environment, extra_arguments=[*ARGUMENTS, ready]
+                cwd=str(spec.folder), env=dict(os.environ), extra_arguments=[*ARGUMENTS, ready]
             )
             self._stack = stack.pop_all()
 
