@@ -21,7 +21,7 @@ def test_costs_are_tokens_times_what_a_token_takes():
     assert row["hours_gpu"] == pytest.approx(row["tokens"] * 6 * paper_costs.PARAMETERS / (312e12 * 0.3) / 3600)
     maps = table.loc["maps of all models, and heads disabled"]
     assert maps["tokens"] == 10 * (408 + 1000 + 872 + 1000 + 277 + 1000 + 1000) * 3 * paper_costs.PASSES
-    shown = paper_costs.laid_out(table.reset_index())
+    shown = paper_costs.costs_table(table.reset_index())
     assert shown["what"].iloc[-1] == "together"
     assert float(shown["days on this processor"].iloc[-1]) == pytest.approx(
         table["hours_processor"].sum() / 24, abs=0.05

@@ -6,8 +6,8 @@ appendix *The reference run*.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -26,15 +26,16 @@ CHAPTERS, COSTS = "dry-run.csv", "paper-costs.csv"  # files beside the reference
 NOT_RECORDED = "not recorded"
 
 
-@dataclass(frozen=True)
-class Work:
-    """A part of the run: `what` is done, how often each token is read, on which split."""
+class Work(NamedTuple):
+    """A part of the run: `what` is done ("training" or "reading" is its kind), how often each token is read, on which
+    split, and of at most how many examples of a task (0 means all).
+    """
 
     what: str
-    kind: str  # "training" or "reading"
+    kind: str
     split: str
     times: int
-    at_most: int = 0  # examples of a task; 0 means all
+    at_most: int = 0
 
 
 WORK = (
@@ -53,16 +54,17 @@ def costs(mean_lengths: pd.DataFrame, seconds_per_token: Mapping[str, float]) ->
     """
     lengths = mean_lengths.set_index(["task", "split"])["mean_tokens"]
     rows = []
-    for work in WORK:
-        tokens = sum(_rows(task, work) * lengths[task, work.split] for task in TASKS) * work.times
-        operations = tokens * PARAMETERS * (TRAINING if work.kind == "training" else READING)
-        processor = tokens * seconds_per_token[work.kind] / HOUR
-        rows.append((work.what, tokens, processor, operations / (GPU_OPERATIONS * GPU_SHARE) / HOUR))
+    for what, kind, split, times, at_most in WORK:
+        n_rows = {name: task.train_rows if split == "train" else task.dev_rows for name, task in TASKS.items()}
+        n_tokens = times * sum(min(n, at_most or n) * lengths[name, split] for name, n in n_rows.items())
+        operations = n_tokens * PARAMETERS * {"training": TRAINING, "reading": READING}[kind]
+        seconds = n_tokens * seconds_per_token[kind], operations / (GPU_OPERATIONS * GPU_SHARE)
+        rows.append((what, n_tokens, *(time / HOUR for time in seconds)))
     return pd.DataFrame(rows, columns=["what", "tokens", "hours_processor", "hours_gpu"])
 
 
-def laid_out(table: pd.DataFrame) -> pd.DataFrame:
-    """Lay the costs out for reading, with their sum: millions of tokens, days on this processor, hours on a card."""
+def costs_table(table: pd.DataFrame) -> pd.DataFrame:
+    """Format the costs with their sum: millions of tokens, days on this processor, hours on a graphics card."""
     total = pd.DataFrame([{"what": "together", **table.drop(columns="what").sum()}])
     both = pd.concat([table, total], ignore_index=True)
     return pd.DataFrame(
@@ -76,45 +78,35 @@ def laid_out(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def find(directory: Path) -> pd.DataFrame:
-    """Read the costs that a dry run worked out and lay them out; one row that says so where there are none."""
+    """Return `costs_table` of what a dry run worked out; one row that says so where there was none."""
     table = _read(directory / COSTS)
-    return pd.DataFrame({"what": [NOT_RECORDED]}) if table is None else laid_out(table)
+    return pd.DataFrame({"what": [NOT_RECORDED]}) if table is None else costs_table(table)
 
 
 def whole(directory: Path) -> str:
-    """Say how long the whole profile would take, on this processor and on a graphics card."""
-    table = _read(directory / COSTS)
-    if table is None:
+    """Return how long the whole profile would take, on this processor and on a graphics card, in words."""
+    if (table := _read(directory / COSTS)) is None:
         return NOT_RECORDED
-    hours = table[["hours_processor", "hours_gpu"]].sum()
-    return f"{hours['hours_processor'] / 24:.0f} days on this processor, {hours['hours_gpu']:.0f} hours on a card"
+    processor, card = table[["hours_processor", "hours_gpu"]].sum()
+    return f"{processor / 24:.0f} days on this processor, {card:.0f} hours on a card"
 
 
 def dry_run(directory: Path) -> pd.DataFrame:
-    """Read how long the chapters of a dry run took: page, seconds; one row that says so where there was none."""
-    table = _read(directory / CHAPTERS)
-    if table is None:
+    """Return how long the chapters of a dry run took: page, seconds; one row that says so where there was none."""
+    if (table := _read(directory / CHAPTERS)) is None:
         return pd.DataFrame({"page": [NOT_RECORDED]})
     total = pd.DataFrame({"page": ["together"], "seconds": [table["seconds"].sum()]})
-    return pd.concat([table, total], ignore_index=True).assign(
-        seconds=lambda rows: rows["seconds"].map("{:.0f}".format)
-    )
+    both = pd.concat([table, total], ignore_index=True)
+    return both.assign(seconds=both["seconds"].map("{:.0f}".format))
 
 
 def rates(directory: Path) -> str:
-    """Say how many tokens a second were trained on and read in the dry run."""
-    table = _read(directory / COSTS)
-    if table is None:
+    """Return how many tokens a second were trained on and read in the dry run, in words."""
+    if (table := _read(directory / COSTS)) is None:
         return NOT_RECORDED
-    first = table.iloc[0]
-    training, reading = (1 / first[f"seconds_{kind}"] for kind in ("training", "reading"))
+    training, reading = 1 / table.loc[0, ["seconds_training", "seconds_reading"]]
     return f"{training:,.0f} tokens a second in training and {reading:,.0f} in reading"
 
 
 def _read(path: Path) -> pd.DataFrame | None:
     return pd.read_csv(path) if path.exists() else None
-
-
-def _rows(task: str, work: Work) -> int:
-    rows = TASKS[task].train_rows if work.split == "train" else TASKS[task].dev_rows
-    return min(rows, work.at_most) if work.at_most else rows
