@@ -6,6 +6,7 @@ from tokenizers import ByteLevelBPETokenizer
 from tokenizers.processors import RobertaProcessing
 from transformers import PreTrainedTokenizerFast, RobertaConfig, RobertaForSequenceClassification
 
+from darksecrets.apps import own_report
 from darksecrets.models import checkpoints
 from darksecrets.models.quiet import quiet
 from tests.conftest import SMALL, save_encoder
@@ -99,3 +100,9 @@ def distilbert_with_scores(folder):
     frame = pd.DataFrame({"text": firsts, "score": scores})
     frame.to_json(folder / "scores.jsonl", orient="records", lines=True)
     return model, str(folder / "scores.jsonl")
+
+
+def report_on(model, data, store, tolerated=1.0, words="guess", **columns_and_sizes):
+    """Open a model and texts, and report on them."""
+    subject = own_report.open_subject(model, data, **columns_and_sizes)
+    return own_report.report(subject, store, tolerated, words)

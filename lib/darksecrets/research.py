@@ -177,19 +177,19 @@ def report(checkpoint: str, data: str, output: str, **options: Any) -> None:
 
     The time grows with the model, the examples and their length. An interrupted report continues.
     """
-    from darksecrets.apps import own_model, own_reading, own_report
-    from darksecrets.book import report as page
+    from darksecrets.apps import own_report
+    from darksecrets.figures.lone_page import check_output
 
-    page.check(Path(output))
+    check_output(Path(output), own_report.HEADS)
     later = {name: options.pop(name) for name in ("store", "tolerated", "words")}
-    subject = own_model.open_subject(checkpoint, data, **options)
-    for what, value in own_reading.read(subject).items():
+    subject = own_report.open_subject(checkpoint, data, **options)
+    for what, value in own_report.facts(subject).items():
         click.echo(one_line(f"{what}: {value}"))
-    found = own_report.of_subject(subject, **later)
-    for warning in own_reading.warnings(found):
+    made = own_report.report(subject, **later)
+    for warning in own_report.warnings(made):
         click.echo(one_line(f"careful: {warning}"), err=True)
-    click.echo(own_reading.recommendation(found))
-    click.echo(f"The report is in {click.format_filename(page.write(found, output))}")
+    click.echo(own_report.recommendation(made))
+    click.echo(f"The report is in {click.format_filename(own_report.write(made, output))}")
 
 
 COMMANDS = (pocket, framenet, patterns, report)

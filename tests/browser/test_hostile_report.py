@@ -6,7 +6,6 @@ import shutil
 import pandas as pd
 
 from darksecrets.apps import own_report
-from darksecrets.book import report as page
 from tests import own_models
 from tests.browser.reader import reading, served
 from tests.hostile import HOSTILE, MARK
@@ -28,8 +27,8 @@ def test_nothing_that_was_injected_runs(browser, tmp_path):
     place = tmp_path / f"{FILE}data.csv"
     frame.to_csv(place, index=False)
     chosen = dict(zip(("text", "second", "label"), columns.values(), strict=True))
-    found = own_report.report(str(hostile), str(place), tmp_path / "store", words="no", **chosen)
-    page.write(found, tmp_path / "out")
+    found = own_models.report_on(str(hostile), str(place), tmp_path / "store", words="no", **chosen)
+    own_report.write(found, tmp_path / "out")
     dialogs = []
     with served(tmp_path / "out") as address, reading(browser, address, 1400, "light") as reader:
         reader.page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))

@@ -11,7 +11,7 @@ import pytest
 import torch
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
-from darksecrets.apps import own_model
+from darksecrets.apps import own_report
 from darksecrets.corpora import glue
 from darksecrets.errors import InputError
 from darksecrets.models import ablation, attention, checkpoints, importance, training
@@ -178,7 +178,7 @@ def test_nothing_is_said_but_the_line_that_refuses(tmp_path, family):
     logging.getLogger("transformers").addHandler(handler)
     try:
         with warnings.catch_warnings(record=True) as warned, pytest.raises(InputError):
-            own_model.open_subject(directory, "no-data.csv")
+            own_report.open_subject(directory, "no-data.csv")
     finally:
         logging.getLogger("transformers").removeHandler(handler)
     assert not said

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 from tokenizers import ByteLevelBPETokenizer, Tokenizer, models, pre_tokenizers, processors
 
-from darksecrets.apps import own_model
+from darksecrets.apps import own_report
 from darksecrets.models import checkpoints
 from darksecrets.runs import Store
 from tests import own_models
@@ -208,8 +208,8 @@ def test_a_report_of_an_older_tokenizer_is_not_taken_for_the_new_one(tiny_bert, 
     store, shares = Store(tmp_path / "store"), []
     for settings_ in ("{}", said):
         (tmp_path / "cased" / "tokenizer_config.json").write_text(settings_)
-        subject = own_model.open_subject(model, str(tmp_path / "texts.csv"))
-        swept = own_model.measured(subject, store, words="no").swept
+        subject = own_report.open_subject(model, str(tmp_path / "texts.csv"))
+        swept = own_report.measure(subject, store, words="no").swept
         shares.append((swept.baseline == swept.label).mean())
     assert shares[0] < 0.9
     assert shares[1] == 1

@@ -11,9 +11,8 @@ import pytest
 import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from darksecrets.apps import own_model, own_reading, own_report
+from darksecrets.apps import own_report
 from darksecrets.apps.own_report import OwnTables
-from darksecrets.book import report as page
 from darksecrets.corpora.scores import evaluate
 from darksecrets.errors import InputError
 from darksecrets.models import ablation, attention, checkpoints
@@ -47,13 +46,13 @@ def store(tmp_path_factory):
 
 @pytest.fixture(scope="module", params=MADE)
 def report(request, given, store):
-    return own_report.report(*given[request.param], store, max_length=64, tolerated=TOLERATED)
+    return own_models.report_on(*given[request.param], store, max_length=64, tolerated=TOLERATED)
 
 
 @pytest.fixture
 def written(report, tmp_path):
     """What the command writes."""
-    return page.write(report, tmp_path / "out").parent
+    return own_report.write(report, tmp_path / "out").parent
 
 
 @pytest.fixture
@@ -85,8 +84,8 @@ class TestHeadsFile:
         model, inputs = plain_model(report)
         before = model(**inputs).logits.detach()
         names = {"model": model, "inputs": inputs}
-        exec(own_reading.APPLY, names)
-        assert len(own_reading.APPLY.splitlines()) == 3
+        exec(own_report.APPLY, names)
+        assert len(own_report.APPLY.splitlines()) == 3
         tokenizer, encoded = report.subject.checkpoint.tokenizer, report.subject.encoded
         swept = sweep(report.subject.model, tokenizer, encoded, [[], report.recommended.heads]).logits
         assert torch.tensor(swept[0]) == pytest.approx(before, abs=SPREAD)
@@ -97,7 +96,7 @@ class TestHeadsFile:
 
     def test_the_cost_is_that_on_examples_that_did_not_choose(self, report, content, written):
         model, inputs = plain_model(report)
-        choosing, held_out = own_model.halves(len(report.subject.labels))
+        choosing, held_out = own_report.halves(len(report.subject.labels))
         assert sorted([*choosing, *held_out]) == list(range(own_models.N_ROWS))
         with torch.inference_mode(), disabled(model, report.recommended.chosen):
             after = model(**inputs).logits
@@ -193,7 +192,7 @@ class TestTables:
             return {path: path.stat().st_mtime_ns for path in store.glob("*/*/result.json")}
 
         before = times()
-        again = own_report.report(*given[report.subject.model.config.model_type], store, max_length=64, tolerated=0)
+        again = own_models.report_on(*given[report.subject.model.config.model_type], store, max_length=64, tolerated=0)
         assert times() == before
         assert set(again.recommended.heads) <= set(report.recommended.heads) or again.recommended.order != (
             report.recommended.order
@@ -217,8 +216,8 @@ class TestPage:
         frame = pd.read_csv(data).rename(columns={"sentence1": "<b>text", "label": "<i>label"})
         mean = tmp_path / "<script>alert(1)<!--.csv"
         frame.to_csv(mean, index=False)
-        found = own_report.report(model, str(mean), store, text="<b>text", second="sentence2", label="<i>label")
-        text = page.page(found)
+        found = own_models.report_on(model, str(mean), store, text="<b>text", second="sentence2", label="<i>label")
+        text = own_report.page(found)
         for typed in ("<b>text", "<i>label", "<script>alert"):
             assert typed not in text
             assert typed.replace("<", "&lt;").replace(">", "&gt;") in text
@@ -226,12 +225,12 @@ class TestPage:
     def test_a_second_report_replaces_the_first(self, report, tmp_path):
         (tmp_path / "out").mkdir()
         (tmp_path / "out" / "heads.json").write_text("of another model")
-        heads = [(page.write(report, tmp_path / "out").parent / "heads.json").read_text() for _ in range(2)]
+        heads = [(own_report.write(report, tmp_path / "out").parent / "heads.json").read_text() for _ in range(2)]
         assert heads[0] == heads[1]
         assert json.loads(heads[0])["model"]["fingerprint"] == report.subject.checkpoint.fingerprint
         (tmp_path / "file").write_text("")
         with pytest.raises(InputError, match=r"file' is a file; give a directory"):
-            page.write(report, tmp_path / "file")
+            own_report.write(report, tmp_path / "file")
 
 
 class TestCare:
@@ -241,12 +240,12 @@ class TestCare:
         frame.loc[[3, 5], "sentence1"] = "long " * 2_000
         frame.loc[7, "sentence2"] = "word " * 2_000
         frame.to_csv(tmp_path / "long.csv", index=False)
-        found = own_report.report(model, str(tmp_path / "long.csv"), store)
+        found = own_models.report_on(model, str(tmp_path / "long.csv"), store)
         assert max(map(len, found.subject.encoded)) == 128
         assert own_report.heads_file(found)["data"]["n_truncated"] == 3
         said = "Of 40 examples, 3 were longer than 128 tokens and cut, and only their beginning was read."
-        assert said in own_reading.warnings(found)
-        assert said in page.page(found)
+        assert said in own_report.warnings(found)
+        assert said in own_report.page(found)
 
     def test_a_hundred_classes_of_which_few_occur(self, store, tmp_path):
         opened = checkpoints.load(str(save_encoder(tmp_path / "encoder", "electra")))
@@ -255,54 +254,54 @@ class TestCare:
         labels = own_models.predicted(model, [(text, "") for text in texts])
         labels = [label if row % 4 else (label + 1) % 100 for row, label in enumerate(labels)]
         pd.DataFrame({"text": texts, "label": labels}).to_parquet(tmp_path / "data.parquet")
-        found = own_report.report(model, str(tmp_path / "data.parquet"), store, precision="bfloat16")
+        found = own_models.report_on(model, str(tmp_path / "data.parquet"), store, precision="bfloat16")
         assert found.tables.baseline["mean"].iloc[0] == pytest.approx(0.75)
         assert len(own_report.heads_file(found)["model"]["labels"]) == 100
 
     def test_a_model_that_cannot_read_so_many_tokens_reads_what_it_can(self, given, store):
-        subject = own_model.open_subject(*given["roberta"], max_length=500)
+        subject = own_report.open_subject(*given["roberta"], max_length=500)
         assert subject.max_length == 48  # 50 places, of which RoBERTa uses none up to its padding's
 
     def test_texts_that_are_not_english_are_said_loudly(self, given, store, tmp_path):
         frame = pd.read_csv(given["bert"][1]).assign(sentence1="Das ist ein Satz.", sentence2="Und noch einer dazu.")
         frame.to_csv(tmp_path / "german.csv", index=False)
-        found = own_report.report(given["bert"][0], str(tmp_path / "german.csv"), store)
+        found = own_models.report_on(given["bert"][0], str(tmp_path / "german.csv"), store)
         assert set(found.tables.attended["feature"]) == {"[CLS]", "[SEP]", "[SEP] sum"}
-        assert own_reading.warnings(found)[0].startswith("Kinds of words were not looked for: only 0% of the words")
+        assert own_report.warnings(found)[0].startswith("Kinds of words were not looked for: only 0% of the words")
 
     def test_examples_that_are_there_twice_are_said(self, given, store, report, tmp_path):
         frame = pd.read_csv(given["bert"][1])
         pd.concat([frame, frame.head(4)]).to_csv(tmp_path / "twice.csv", index=False)
-        found = own_report.report(given["bert"][0], str(tmp_path / "twice.csv"), store)
-        assert any(line.startswith("4 of 44 examples have the same texts") for line in own_reading.warnings(found))
-        assert not any("the same texts" in line for line in own_reading.warnings(report))
+        found = own_models.report_on(given["bert"][0], str(tmp_path / "twice.csv"), store)
+        assert any(line.startswith("4 of 44 examples have the same texts") for line in own_report.warnings(found))
+        assert not any("the same texts" in line for line in own_report.warnings(report))
 
     def test_a_model_that_reads_its_labels_the_other_way_round_gets_no_recommendation(self, given, store, tmp_path):
         frame = pd.read_csv(given["bert"][1])
         frame.assign(label=1 - frame["label"]).to_csv(tmp_path / "swapped.csv", index=False)
-        found = own_report.report(given["bert"][0], str(tmp_path / "swapped.csv"), store)
+        found = own_models.report_on(given["bert"][0], str(tmp_path / "swapped.csv"), store)
         disable = own_report.heads_file(found)["disable"]
         assert (disable["heads"], disable["reason"]) == ([], own_report.NOT_LEARNED)
         assert disable["chosen"]
-        first = re.search('<p class="first">(.*?)</p>', page.page(found)).group(1)
+        first = re.search('<p class="first">(.*?)</p>', own_report.page(found)).group(1)
         assert first.startswith(f"No heads are recommended, since {own_report.NOT_LEARNED}: accuracy 20.0 [")
         assert "in another order it would have 80.0: if that is what the labels mean, give --classes 1,0." in first
-        mended = own_report.report(given["bert"][0], str(tmp_path / "swapped.csv"), store, classes=["1", "0"])
+        mended = own_models.report_on(given["bert"][0], str(tmp_path / "swapped.csv"), store, classes=["1", "0"])
         assert mended.tables.baseline["mean"].iloc[0] == pytest.approx(0.8)
         assert mended.subject.data.read_as.startswith("what classes says (1 is LABEL_0, 0 is LABEL_1)")
-        assert "No heads are recommended: the model is not" in own_reading.removal_finding(found)
-        assert any("does not answer better than a constant" in warning for warning in own_reading.warnings(found))
+        assert "No heads are recommended: the model is not" in own_report.pruning_finding(found)
+        assert any("does not answer better than a constant" in warning for warning in own_report.warnings(found))
 
     def test_scores_that_fall_as_labels_rise_are_said(self, given, store, tmp_path):
         frame = pd.read_json(given["distilbert"][1], lines=True)
         frame.assign(score=-frame["score"]).to_json(tmp_path / "reversed.jsonl", orient="records", lines=True)
-        found = own_report.report(given["distilbert"][0], str(tmp_path / "reversed.jsonl"), store)
-        assert own_reading.recommendation(found).endswith("do the labels count the other way round?")
+        found = own_models.report_on(given["distilbert"][0], str(tmp_path / "reversed.jsonl"), store)
+        assert own_report.recommendation(found).endswith("do the labels count the other way round?")
         assert own_report.heads_file(found)["disable"]["heads"] == []
 
     def test_the_end_of_a_text_is_said_to_be_read_where_it_is(self, given, store, tmp_path):
         directory = shutil.copytree(given["bert"][0], tmp_path / "left")
         settings = json.loads((directory / "tokenizer_config.json").read_text())
         (directory / "tokenizer_config.json").write_text(json.dumps(settings | {"truncation_side": "left"}))
-        found = own_report.report(str(directory), given["bert"][1], store, max_length=8)
-        assert any(line.endswith("and only their end was read.") for line in own_reading.warnings(found))
+        found = own_models.report_on(str(directory), given["bert"][1], store, max_length=8)
+        assert any(line.endswith("and only their end was read.") for line in own_report.warnings(found))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from darksecrets.apps import own_example, own_report
+from darksecrets.apps import own_report
 from darksecrets.errors import InputError
 from darksecrets.models import checkpoints
 from tests import own_models
@@ -49,7 +49,7 @@ def unusable(tmp_path_factory):
 )
 def test_models_that_cannot_be_reported_on_are_refused_in_one_line(unusable, given, store, name, line):
     with pytest.raises(InputError, match=line) as caught:
-        own_report.report(str(unusable / name), given[1], store)
+        own_models.report_on(str(unusable / name), given[1], store)
     assert "\n" not in str(caught.value)
 
 
@@ -64,9 +64,9 @@ def test_models_that_cannot_be_reported_on_are_refused_in_one_line(unusable, giv
 )
 def test_values_that_cannot_be_used_are_refused(given, store, options, line):
     with pytest.raises(InputError, match=line):
-        own_report.report(*given, store, **options)
+        own_models.report_on(*given, store, **options)
 
 
 def test_a_model_without_data_is_refused():
     with pytest.raises(InputError, match=r"^own_model is given and own_data is not; give both, or neither"):
-        own_example.check("my-model", "")
+        own_report.check_given("my-model", "")

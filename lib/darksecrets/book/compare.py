@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from darksecrets.book import contents, report
+from darksecrets.book import contents
 from darksecrets.book.profiles import FOLDER
 from darksecrets.errors import InputError, nearest
 from darksecrets.figures import lone_page, publish
@@ -49,7 +49,7 @@ def write(runs: Mapping[str, Run], directory: str | Path) -> Path:
     Raises `InputError` where `directory` is a file, or a table is damaged.
     """
     directory = Path(directory)
-    report.check(directory, f"{TABLE}.csv")
+    lone_page.check_output(directory, f"{TABLE}.csv")
     tables = {name: RunTables.find(run) for name, run in runs.items()}
     table = run_findings.compared(tables, claims.of_annotated_maps())
     content = page(table, run_findings.overview(runs, tables, table))

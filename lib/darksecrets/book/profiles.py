@@ -64,7 +64,7 @@ CHECKS = (
     ("own_format", "darksecrets.corpora.own_format", "parse"),
     ("own_labels", "darksecrets.apps.annotator", "check"),
     ("n_random seeds", "darksecrets.sections.scores", "check_random"),
-    ("own_model own_data", "darksecrets.apps.own_example", "check"),
+    ("own_model own_data", "darksecrets.apps.own_report", "check_given"),
 )
 
 

@@ -1,9 +1,11 @@
 """An HTML page that stands alone: everything that it needs is in it, and it asks the browser to load nothing."""
 
 from collections.abc import Iterable
+from pathlib import Path
 
 import vl_convert
 
+from darksecrets.errors import InputError, check_directory
 from darksecrets.figures import publish
 
 NOTHING = "default-src 'none'; img-src data: blob:; style-src 'unsafe-inline'"
@@ -28,6 +30,13 @@ def document(title: str, parts: Iterable[str], style: str = "", has_charts: bool
         f"<body>\n<main>\n{''.join(f'{part}{chr(10)}' for part in parts if part)}</main>\n"
         f"{scripts if has_charts else ''}</body>\n</html>\n"
     )
+
+
+def check_output(directory: Path, mark: str) -> None:
+    """Raise InputError where pages cannot be written: a file, or what holds something without the file `mark`."""
+    check_directory(directory, "output")
+    if directory.is_dir() and any(directory.iterdir()) and not (directory / mark).is_file():
+        raise InputError(f"output {str(directory)!r} is not empty and has no {mark}; name another directory")
 
 
 def _script(text: str) -> str:
