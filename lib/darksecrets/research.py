@@ -69,9 +69,9 @@ def pocket(directory: Path, train: int, dev: int, seed: int) -> None:
 
     Words are counted from 0. Nothing is overwritten: DIRECTORY must be empty or not exist.
     """
-    from darksecrets.corpora.pocket.export import export
+    from darksecrets.corpora import generated
 
-    files = export(directory, train, dev, seed)
+    files = generated.export(directory, train, dev, seed)
     click.echo(f"{len(files)} files in {click.format_filename(directory)}")
 
 

@@ -15,7 +15,7 @@ from darksecrets.book import contents, parameters
 from darksecrets.book.execute import BUILD, execute, library_fingerprint
 from darksecrets.book.profiles import PLACES, RUN, STORE, Profile
 from darksecrets.book.progress import alone, stage
-from darksecrets.corpora import framenet, pocket
+from darksecrets.corpora import framenet, generated
 from darksecrets.errors import InputError
 from darksecrets.files import replace
 from darksecrets.models.setup import Setup
@@ -50,7 +50,7 @@ def setup(profile: Profile) -> Setup:
 def check(profile: Profile) -> None:
     """Raise `InputError` for a corpus or frames that are written by the pocket grammar: they are no reference."""
     values = profile.from_here()
-    if pocket.is_pocket(values["corpus"]):
+    if generated.is_generated(values["corpus"]):
         raise InputError("corpus is pocket, but the reference run is of GLUE: give hub, or corpus=path/to/glue")
     frames = values["frames"]
     if frames == "pocket" or not framenet.available("" if frames in ("auto", "framenet") else frames):

@@ -8,9 +8,10 @@ import subprocess
 import pytest
 import yaml
 
+import pocketgrammar
 from darksecrets.__main__ import DEFAULT_PROFILE
 from darksecrets.book import contents, parameters, profiles
-from darksecrets.corpora import glue, pocket
+from darksecrets.corpora import glue
 from darksecrets.errors import InputError
 from darksecrets.models import checkpoints
 from tests.conftest import ROOT
@@ -46,7 +47,7 @@ def test_all_that_pocket_reads_comes_with_the_book(no_network):
     values = profiles.load(ROOT, "pocket").values
     assert checkpoints.load(values["checkpoint"]).n_layers == 6
     for task in values["tasks"]:
-        assert glue.load(task, "dev", values["corpus"]).n_available == pocket.SIZES["dev"]
+        assert glue.load(task, "dev", values["corpus"]).n_available == pocketgrammar.SIZES["dev"]
 
 
 def test_a_notebook_opened_by_hand_asks_for_what_the_default_book_computed():

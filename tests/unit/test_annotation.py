@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from darksecrets.corpora import pocket
 from darksecrets.corpora.annotation import FEATURES, Frame, Link, Sentence, Word, from_dict, to_dict
+from tests import pocket
 
 names = st.text(max_size=5)
 places = st.integers(0, 20)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from darksecrets.corpora import linguistics, pocket
+from darksecrets.corpora import generated, linguistics
 
 # text: its links as "pronoun: antecedent", by the rule
 RULED = {
@@ -47,7 +47,7 @@ def linked_words(sentence):
 
 @pytest.mark.parametrize("distance", [1, 4, 8])
 def test_on_the_pocket_corpus_it_is_nearly_always_right_and_finds_most(distance):
-    gold = pocket.linked("pronoun-antecedent", distance, 40)
+    gold = generated.linked("pronoun-antecedent", distance, 40)
     found = linguistics.annotate([sentence.text for sentence in gold])
     pairs = [(linked_words(one), linked_words(other)) for one, other in zip(gold, found, strict=True)]
     n_right = sum(len(one & other) for one, other in pairs)

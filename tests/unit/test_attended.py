@@ -4,12 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from darksecrets.corpora import pocket
 from darksecrets.corpora.annotated_maps import AFTER, BEFORE
 from darksecrets.models import attended, attention, per_model
 from darksecrets.models.attended import TABLES, Text
 from darksecrets.models.feature_attention import FEATURE_COLUMNS
 from darksecrets.models.setup import Setup
+from tests import pocket
 from tests.conftest import write_task
 
 TASKS, SEEDS, N = ("RTE", "SST-2"), (0, 3), 12

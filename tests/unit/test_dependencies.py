@@ -118,3 +118,9 @@ def test_every_chapter_rests_on_what_it_measures_with_and_few_on_the_machinery()
     found = {path.stem: files(cells(path.stem)) for path in sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))}
     assert all(dependencies.LIBRARY / "figures" / "publish.py" in rest for rest in found.values())
     assert all(dependencies.LIBRARY / "book" / "execute.py" not in rest for rest in found.values())
+
+
+def test_a_chapter_that_reads_a_corpus_rests_on_the_grammar_which_is_imported_by_its_name():
+    lexicon = dependencies.LIBRARY.with_name("pocketgrammar") / "lexicon.yml"
+    assert lexicon in files(cells("06-token-to-token"))
+    assert lexicon not in files(["from darksecrets.statistics import holm"])

@@ -5,11 +5,12 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from darksecrets.corpora import pocket
+from darksecrets.corpora import generated
 from darksecrets.corpora.annotation import Frame
 from darksecrets.models import attention
 from darksecrets.models.setup import Setup
 from darksecrets.sections import frame_attention
+from tests import pocket
 
 N = 3  # sentences for each relation and distance
 
@@ -110,7 +111,7 @@ def test_pocket_links_against_single_inputs(setup):
     assert table.index.is_unique
     model, tokenizer = setup.load().encoder(), setup.load().tokenizer
     wanted = [(relation, distance, sentence) for relation in frame_attention.RELATIONS for distance in range(1, 9)
-              for sentence in pocket.linked(relation, distance, N)]  # fmt: skip
+              for sentence in generated.linked(relation, distance, N)]  # fmt: skip
     for number in range(0, len(wanted), 5):
         relation, distance, sentence = wanted[number]
         tokens, maps = attention.maps_of(model, tokenizer, sentence.text)

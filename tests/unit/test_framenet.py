@@ -200,15 +200,20 @@ def test_the_command_lists_each_link_and_counts_both_readings(tiny, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def pocket_frames():
-    return framenet.pocket_examples()
+def shared_store(tmp_path_factory):
+    return Store(tmp_path_factory.mktemp("shared"))
+
+
+@pytest.fixture(scope="module")
+def pocket_frames(shared_store):
+    return framenet.pocket_examples(shared_store)
 
 
 class TestPocket:
-    def test_there_are_as_many_different_sentences_as_the_paper_has(self, pocket_frames):
+    def test_there_are_as_many_different_sentences_as_the_paper_has(self, pocket_frames, shared_store):
         assert len({one.text for one in pocket_frames}) == len(pocket_frames) == 473
-        assert framenet.pocket_examples(20) == pocket_frames[:20]
-        assert framenet.pocket_examples(20, seed=1) != pocket_frames[:20]
+        assert framenet.pocket_examples(shared_store, 20) == pocket_frames[:20]
+        assert framenet.pocket_examples(shared_store, 20, seed=1) != pocket_frames[:20]
 
     def test_every_one_passes_the_papers_filter_element_by_element(self, pocket_frames):
         for one in pocket_frames:
@@ -219,13 +224,13 @@ class TestPocket:
                 assert 1 <= after - first <= 3
                 assert all(abs(place - frame.target) >= 2 for place in range(first, after))
 
-    def test_more_of_each_task_is_read_where_little_does_not_suffice(self, monkeypatch):
-        monkeypatch.setitem(framenet.pocket.SIZES, "dev", 5)
-        assert len(framenet.pocket_examples(60)) == 60
+    def test_more_of_each_task_is_read_where_little_does_not_suffice(self, monkeypatch, shared_store):
+        monkeypatch.setattr(framenet, "N_ROWS", 5)
+        assert len(framenet.pocket_examples(shared_store, 60)) == 60
 
-    def test_their_number_must_be_one(self):
+    def test_their_number_must_be_one(self, shared_store):
         with pytest.raises(InputError, match="n is 0"):
-            framenet.pocket_examples(0)
+            framenet.pocket_examples(shared_store, 0)
 
 
 @pytest.fixture(scope="module")

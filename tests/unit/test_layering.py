@@ -9,6 +9,7 @@ import pytest
 from tests.conftest import ROOT
 
 LIBRARY = ROOT / "lib" / "darksecrets"
+GRAMMAR = ROOT / "lib" / "pocketgrammar"
 # Who may import whom: each part may import those before it; a package is one part, and so is a module beside them.
 BELOW = ("errors", "files", "runs", "corpora", "models", "statistics", "estimates", "verdicts", "heads", "reported")
 ORDER = (*BELOW, "saved", "side_by_side", "chapters", "figures", "sections", "overview", "apps", "book")
@@ -66,6 +67,16 @@ def test_imports_go_one_way(module):
     # The whole library, whose place on disk is part of an executed notebook's key, is known to its last package only.
     whole = {None} if module.startswith("book/") else set()
     assert imported_parts((LIBRARY / module).read_text()) <= allowed_parts(module) | whole
+
+
+def test_the_grammar_and_the_library_know_nothing_of_each_other():
+    of_grammar, of_library = (
+        set().union(*(imported_packages(path.read_text()) for path in folder.rglob("*.py")))
+        for folder in (GRAMMAR, LIBRARY)
+    )
+    assert {"numpy", "pocketgrammar"} <= of_grammar
+    assert "darksecrets" not in of_grammar
+    assert "pocketgrammar" not in of_library
 
 
 def test_every_part_has_its_place():

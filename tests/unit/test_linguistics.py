@@ -8,10 +8,12 @@ import spacy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from darksecrets.corpora import certainty, glue, linguistics, pocket
+import pocketgrammar
+from darksecrets.corpora import certainty, generated, glue, linguistics
 from darksecrets.corpora.annotation import FEATURES, READINGS, released_negations
 from darksecrets.errors import InputError
 from darksecrets.runs import Store
+from tests import pocket
 from tests.conftest import write_task
 
 # text: words by part of speech and role, links as (relation, head, dependent), all analysed by hand
@@ -190,10 +192,27 @@ class TestAnnotated:
     def test_the_pocket_corpus_has_its_gold_annotation(self, tmp_path, corpus):
         split = glue.load("MNLI", "dev", corpus, 10, seed=1)
         found = linguistics.annotated(split, corpus, Store(tmp_path))
-        sizes = pocket.sizes(corpus)
+        sizes = pocketgrammar.sizes(corpus)
         gold = pocket.items("MNLI", "dev", sizes["dev"], sizes["seed"])
         assert found == [gold[int(example.id)].sentences for example in split.examples]
-        assert not any(tmp_path.iterdir())
+        assert [path.name for path in tmp_path.iterdir()] == [generated.KIND], "nothing is parsed"
+
+    def test_any_directory_may_have_its_gold_annotation_and_its_results_depend_on_it(self, tmp_path, monkeypatch):
+        parsed = linguistics.described(str(tmp_path / "mine"))
+        generated.export(tmp_path / "mine", 4, 3, 0)
+        corpus, store = str(tmp_path / "mine"), Store(tmp_path / "store")
+        monkeypatch.setattr(linguistics, "annotate", lambda *_: pytest.fail("parsed"))
+        split = glue.load("RTE", "dev", corpus)
+        assert linguistics.annotated(split, corpus, store) == [item.sentences for item in pocket.items("RTE", "dev", 3)]
+        before = linguistics.described(corpus)
+        assert before.items() > parsed.items()
+        file = tmp_path / "mine/RTE/dev.annotations.jsonl"
+        file.write_text(file.read_text().replace('"VERB"', '"NOUN"', 1))
+        assert linguistics.described(corpus) != before
+        file.write_text(file.read_text() + "{}\n")
+        with pytest.raises(InputError, match=r"annotations.jsonl, line 4: no annotation \(KeyError") as caught:
+            linguistics.annotated(split, corpus, store)
+        assert "\n" not in str(caught.value)
 
     @pytest.mark.parametrize("other", ["pocket:30/20/4", "pocket:30/5/3"])
     def test_the_annotation_of_another_corpus_is_refused(self, tmp_path, other):
@@ -259,5 +278,5 @@ def test_results_depend_on_the_parser_that_is_installed_and_on_the_grammar(monke
         assert linguistics.described("hub")["model"] == f"{model} 3.8.0"
     of_pocket = linguistics.described("pocket")
     assert set(of_pocket) == {"version", "grammar"}
-    monkeypatch.setattr(linguistics.pocket, "fingerprint", lambda: "of another grammar")
+    monkeypatch.setattr(pocketgrammar, "fingerprint", lambda: "of another grammar")
     assert linguistics.described("pocket") != of_pocket

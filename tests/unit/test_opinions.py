@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 
 from darksecrets.corpora.linguistics import NEGATIONS
-from darksecrets.corpora.pocket.events import Writer
-from darksecrets.corpora.pocket.lexicon import regular_past, third
-from darksecrets.corpora.pocket.opinions import POLARITIES, Speaker, Thing, opinion, vocabulary
-from darksecrets.errors import InputError
+from pocketgrammar.events import Writer
+from pocketgrammar.lexicon import GrammarError, regular_past, third
+from pocketgrammar.opinions import POLARITIES, Speaker, Thing, opinion, vocabulary
 
 LABELS = (0, 1)
 UD = {"ADJ", "ADP", "ADV", "AUX", "CCONJ", "DET", "NOUN", "NUM", "PART", "PRON", "PUNCT", "SCONJ", "VERB"}
@@ -81,7 +80,7 @@ def test_the_construction_decides_the_label(construction, label):
 def test_denying_constructions_carry_a_negation(label):
     for construction in DENYING:
         for seed in range(30):
-            assert said(construction, label, seed).sentence().places("negation")
+            assert said(construction, label, seed).sentence().roles["negation"]
 
 
 def judged(clause):
@@ -116,8 +115,8 @@ def test_annotation_by_hand():
     words = [word.text for word in sentence.words]
     copula = words.index("is")
     assert words[copula + 1] == "n't"
-    assert sentence.places("negation") == (copula + 1,)
-    assert [words[place] for place in sentence.places("subject")] == ["plot"]
+    assert sentence.roles["negation"] == (copula + 1,)
+    assert [words[place] for place in sentence.roles["subject"]] == ["plot"]
     assert [(link.relation, words[link.head], words[link.dependent]) for link in sentence.links] == [
         ("verb-subject", "is", "plot")
     ]
@@ -157,9 +156,9 @@ def test_spans_lie_on_words(label, seed):
         assert all(sentence.text[word.start : word.end] == word.text for word in sentence.words)
         assert {word.pos for word in sentence.words} <= UD
         assert {word.text.lower() for word in sentence.words} & NEGATIONS == {
-            sentence.words[place].text.lower() for place in sentence.places("negation")
+            sentence.words[place].text.lower() for place in sentence.roles["negation"]
         }
-        assert all(sentence.words[place].pos in ("NOUN", "PRON") for place in sentence.places("subject"))
+        assert all(sentence.words[place].pos in ("NOUN", "PRON") for place in sentence.roles["subject"])
         assert all(sentence.words[link.head].pos in ("VERB", "AUX") for link in sentence.links)
         for frame in sentence.frames:
             assert all(0 <= start < end <= len(sentence.words) for start, end in frame.elements.values())
@@ -226,7 +225,7 @@ def test_the_word_lists_are_large_enough():
 
 
 def test_a_wrong_label_is_refused():
-    with pytest.raises(InputError, match="accepted: 0"):
+    with pytest.raises(GrammarError, match="accepted: 0"):
         opinion(np.random.default_rng(0), 2, everything)
 
 
@@ -243,7 +242,7 @@ def test_what_decides_beside_a_concession_is_said_plainly(label):
         speaker = Speaker(Writer(np.random.default_rng(seed), everything))
         clause = speaker._slot("+clause", label, Thing("story", "plot"), is_plural=False).draft.sentence()
         conceded = speaker._slot("-clause", label, Thing("story", "plot"), is_plural=False).draft.sentence()
-        assert not clause.places("negation"), clause.text
+        assert not clause.roles["negation"], clause.text
         words = {word.text for word in conceded.words}
         assert "really" not in words and words.isdisjoint(vocabulary()["extreme"]), conceded.text
 

@@ -14,22 +14,25 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from darksecrets.corpora import linguistics, pocket
+import pocketgrammar
+from darksecrets.corpora import linguistics
 from darksecrets.corpora.annotation import RELATIONS, ROLES
-from darksecrets.corpora.pocket.lexicon import lexicon
-from darksecrets.errors import InputError
 from darksecrets.overview import pocket_corpus
+from pocketgrammar import GrammarError
+from pocketgrammar import corpus as grammar
+from pocketgrammar.lexicon import lexicon
+from tests import pocket
 
-TASKS = tuple(pocket.WRITERS)
-SIZES = {0: pocket.SIZES, 1: {"train": 150, "dev": 60}, 2: {"train": 150, "dev": 60}}  # by seed
+TASKS = tuple(pocketgrammar.TASKS)
+SIZES = {0: pocketgrammar.SIZES, 1: {"train": 150, "dev": 60}, 2: {"train": 150, "dev": 60}}  # by seed
 SEEDS = tuple(SIZES)
 UD = {"ADJ", "ADP", "ADV", "AUX", "CCONJ", "DET", "NOUN", "NUM", "PART", "PRON", "PROPN", "PUNCT", "SCONJ", "VERB"}
 CHECKSUM = """
 import hashlib, json
 from dataclasses import asdict
-from darksecrets.corpora import pocket
+import pocketgrammar as pocket
 def checksum():
-    items = [asdict(item) for task in pocket.WRITERS for item in pocket.items(task, "train", 40, 5)]
+    items = [asdict(item) for task in pocket.TASKS for item in pocket.items(task, "train", 40, 5)]
     items += [asdict(item) for relation in ("verb-subject", "pronoun-antecedent")
               for item in pocket.linked(relation, 4, 20, 5)]
     return hashlib.sha256(json.dumps(items).encode()).hexdigest()
@@ -146,10 +149,10 @@ class TestSizesAndBalance:
     def test_labels_have_the_shares_that_were_asked_for_in_every_beginning(self, task, seed):
         for (name, _), items in corpus(seed).items():
             if name == task:
-                places = [pocket_corpus.label_place(task, item.label) for item in items]
+                places = [pocket_corpus.label_index(task, item.label) for item in items]
                 for end in (len(places) // 2, len(places)):
-                    shares = np.bincount(places[:end], minlength=len(pocket.SHARES[task])) / end
-                    assert shares == pytest.approx(pocket.SHARES[task], abs=max(0.01, 1.5 / end))
+                    shares = np.bincount(places[:end], minlength=len(pocketgrammar.TASKS[task].shares)) / end
+                    assert shares == pytest.approx(pocketgrammar.TASKS[task].shares, abs=max(0.01, 1.5 / end))
 
     def test_labels_have_glues_shares_within_five_points(self):
         table = pocket_corpus.balance(corpus())
@@ -168,7 +171,7 @@ class TestSplits:
                 for sentence in item.sentences
                 if name == split
             }
-            for split in pocket.SIZES
+            for split in pocketgrammar.SIZES
         }
         assert all(texts.values())
         assert not texts["train"] & texts["dev"]
@@ -176,15 +179,17 @@ class TestSplits:
     @pytest.mark.parametrize("task", [task for task in TASKS if task != "SST-2"])
     def test_no_event_stands_in_both_splits(self, task):
         """Read verb and parties back from the frames, as they are written, and compare."""
-        found = {split: {key for seed in SEEDS for key in events(corpus(seed)[task, split])} for split in pocket.SIZES}
+        found = {
+            split: {key for seed in SEEDS for key in events(corpus(seed)[task, split])} for split in pocketgrammar.SIZES
+        }
         assert all(len(keys) > 100 for keys in found.values())
         assert not found["train"] & found["dev"]
 
     def test_a_checksum_decides_once_and_for_all(self):
-        train, dev = (pocket.is_mine(split) for split in ("train", "dev"))
+        train, dev = (grammar.is_mine(split) for split in ("train", "dev"))
         names = [f"verb|{number}" for number in range(2000)]
         assert all(train(name) != dev(name) for name in names)
-        assert sum(map(dev, names)) / len(names) == pytest.approx(pocket.DEV_SHARE, abs=0.03)
+        assert sum(map(dev, names)) / len(names) == pytest.approx(grammar.DEV_SHARE, abs=0.03)
         assert hashlib.sha256(b"verb|0").digest()[0] == 54  # of 256, less than a quarter of them
         assert dev("verb|0")
 
@@ -221,19 +226,21 @@ class TestDeterminism:
 
     @pytest.mark.parametrize("task", TASKS)
     def test_a_smaller_split_is_the_beginning_of_a_larger_one(self, task):
-        for split in pocket.SIZES:
+        for split in pocketgrammar.SIZES:
             assert pocket.items(task, split, 30) == corpus()[task, split][:30]
 
     def test_no_size_means_the_usual_one(self):
-        assert len(pocket.items("QQP", "dev")) == pocket.SIZES["dev"]
+        assert len(pocket.items("QQP", "dev")) == pocketgrammar.SIZES["dev"]
 
     def test_seeds_and_splits_differ(self):
-        texts = [pocket.items("RTE", split, 20, seed)[0].first.text for split in pocket.SIZES for seed in (0, 1, 2, 3)]
+        texts = [
+            pocket.items("RTE", split, 20, seed)[0].first.text for split in pocketgrammar.SIZES for seed in (0, 1, 2, 3)
+        ]
         assert len(set(texts)) == len(texts)
 
     @pytest.mark.parametrize(("task", "split"), [("WNLI", "train"), ("RTE", "test")])
     def test_what_there_is_not_is_refused(self, task, split):
-        with pytest.raises(InputError, match=f"pocket has no {task} {split}; it has MRPC"):
+        with pytest.raises(GrammarError, match=f"pocket has no {task} {split}; it has MRPC"):
             pocket.items(task, split)
 
 
@@ -242,7 +249,7 @@ class TestLinkedAtADistance:
     @pytest.mark.parametrize("relation", ["verb-subject", "pronoun-antecedent"])
     def test_the_link_has_exactly_this_distance(self, relation, distance):
         for seed in range(5):
-            found = pocket.linked(relation, distance, 20, seed)
+            found = pocketgrammar.linked(relation, distance, 20, seed)
             assert len({sentence.text for sentence in found}) == 20
             for sentence in found:
                 distances = [link.distance for link in sentence.links if link.relation == relation]
@@ -257,16 +264,16 @@ class TestLinkedAtADistance:
         ("relation", "distance"), [("verb-object", 1), ("verb-subject", 0), ("verb-subject", 9), ("nsubj", 2)]
     )
     def test_other_links_are_refused_in_one_line(self, relation, distance):
-        with pytest.raises(InputError, match="give one of verb-subject, pronoun-antecedent and a distance") as caught:
-            pocket.linked(relation, distance)
+        with pytest.raises(GrammarError, match="give one of verb-subject, pronoun-antecedent and a distance") as caught:
+            pocketgrammar.linked(relation, distance)
         assert "\n" not in str(caught.value)
 
     @pytest.mark.parametrize("n_sentences", [0, -1])
     def test_fewer_than_one_is_refused(self, n_sentences):
-        with pytest.raises(InputError, match=f"n_sentences is {n_sentences}; it must be at least 1"):
-            pocket.linked("verb-subject", 1, n_sentences)
+        with pytest.raises(GrammarError, match=f"n_sentences is {n_sentences}; it must be at least 1"):
+            pocketgrammar.linked("verb-subject", 1, n_sentences)
 
     def test_more_than_there_are_is_refused(self, monkeypatch):
-        monkeypatch.setattr(pocket, "MOST_TRIES", 0)
-        with pytest.raises(InputError, match="fewer than 3 such sentences"):
-            pocket.linked("verb-subject", 1, 3)
+        monkeypatch.setattr(grammar, "MOST_TRIES", 0)
+        with pytest.raises(GrammarError, match="fewer than 3 such sentences"):
+            pocketgrammar.linked("verb-subject", 1, 3)

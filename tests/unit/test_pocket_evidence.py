@@ -9,9 +9,12 @@ import vl_convert
 from darksecrets.corpora import glue as tasks_of_glue
 from darksecrets.corpora import linguistics
 from darksecrets.corpora.annotation import FEATURES, Frame, Link, Sentence, Word
-from darksecrets.corpora.pocket import Item
 from darksecrets.figures import charts
-from darksecrets.overview import parsing, pocket_corpus, pocket_samples
+from darksecrets.models.setup import Setup
+from darksecrets.overview import parsing, pocket_corpus
+from darksecrets.overview.pocket_corpus import Item
+from pocketgrammar import samples
+from tests import pocket
 
 
 def sentence(marked, links=(), frames=(), **roles):
@@ -85,7 +88,7 @@ class TestChecks:
 
     def test_an_stsb_score_belongs_to_the_band_above_it_and_5_to_the_last(self):
         scores = (0.0, 0.9, 1.0, 2.5, 4.0, 5.0)
-        assert [pocket_corpus.label_place("STS-B", score) for score in scores] == [0, 0, 1, 2, 4, 4]
+        assert [pocket_corpus.label_index("STS-B", score) for score in scores] == [0, 0, 1, 2, 4, 4]
         examples = tuple(Item(COOK, LEFT, score) for score in scores)
         table = pocket_corpus.balance({("STS-B", "train"): examples, ("STS-B", "dev"): examples})
         assert table["train"].tolist() == pytest.approx([2 / 6, 1 / 6, 1 / 6, 0, 2 / 6])
@@ -95,7 +98,7 @@ class TestChecks:
 def test_glues_shares_are_those_of_glue(glue):
     for task, expected in pocket_corpus.GLUE_SHARES.items():
         examples = tasks_of_glue.load(task, "train" if task == "STS-B" else "dev", glue).examples
-        places = [pocket_corpus.label_place(task, example.label) for example in examples]
+        places = [pocket_corpus.label_index(task, example.label) for example in examples]
         assert np.bincount(places) / len(places) == pytest.approx(expected, abs=6e-4)
 
 
@@ -183,18 +186,15 @@ class TestAgreement:
 
 
 @pytest.fixture(scope="module")
-def small():
-    """A small pocket corpus of three tasks."""
-    return pocket_corpus.read(["SST-2", "STS-B", "RTE"], "pocket:60/20")
+def small(tiny_bert, tmp_path_factory):
+    """A small pocket corpus of three tasks, as the page reads it."""
+    tasks = ["SST-2", "STS-B", "RTE"]
+    return pocket_corpus.read(Setup(tiny_bert, "pocket:60/20", tasks, store=tmp_path_factory.mktemp("store")))
 
 
 class TestTheCorpusItself:
-    def test_it_is_what_models_are_trained_on_row_by_row(self, small):
-        for (task, split), examples in small.items():
-            rows = tasks_of_glue.load(task, split, "pocket:60/20").examples
-            assert [(item.first.text, item.second and item.second.text, item.label) for item in examples] == [
-                (row.first, row.second, row.label) for row in rows
-            ]
+    def test_it_is_what_the_grammar_writes_in_order(self, small):
+        assert {key: tuple(items) for key, items in small.items()} == pocket.corpus(["SST-2", "STS-B", "RTE"], 60, 20)
 
     def test_nothing_is_repeated_and_labels_are_balanced_like_glues(self, small):
         checks = pocket_corpus.checks(small)
@@ -223,24 +223,24 @@ class TestTheCorpusItself:
 
 class TestSamples:
     def test_one_event_is_said_in_different_ways(self):
-        table = pocket_samples.wording_table(pocket_samples.event())
+        table = samples.wording_table(samples.event())
         assert table["wording"][0] == "plain"
         assert {"passive", "subject cleft", "object cleft"} <= set(table["wording"])
         assert table["sentence"].is_unique
         assert table["wording"].is_unique
-        assert table.equals(pocket_samples.wording_table(pocket_samples.event()))
+        assert table.equals(samples.wording_table(samples.event()))
 
     def test_each_edit_gives_another_sentence_and_says_what_follows(self):
-        event = pocket_samples.event()
-        plain = pocket_samples.wording_table(event)["sentence"][0]
-        table = pocket_samples.edit_table(event).set_index("edit")
+        event = samples.event()
+        plain = samples.wording_table(event)["sentence"][0]
+        table = samples.edit_table(event).set_index("edit")
         assert plain not in set(table["sentence"])
         assert table.loc["negated", "the sentence then"] == "cannot be true"
         assert table.loc["place dropped", "the sentence then"] == "follows"
         assert len(table.loc["place dropped", "sentence"]) < len(plain)
 
     def test_annotation_word_by_word(self):
-        table = pocket_samples.annotation_table(COOK)
+        table = pocket_corpus.annotation_table(COOK)
         assert table["word"].tolist() == ["The", "cook", "saw", "her", "."]
         assert table["characters"].tolist()[:2] == ["0 to 3", "4 to 8"]
         assert table["role"].tolist() == ["", "subject", "", "object", ""]
@@ -250,10 +250,10 @@ class TestSamples:
         ]
 
     def test_the_richest_sentence_has_the_most_kinds_of_annotation(self):
-        assert pocket_samples.rich_sentence([LEFT, COOK, LEFT]) is COOK
+        assert pocket_corpus.rich_sentence([LEFT, COOK, LEFT]) is COOK
 
     def test_the_first_training_examples_of_every_label(self, small):
-        table = pocket_samples.sample_table(small, n_each=2)
+        table = pocket_corpus.sample_table(small, n_each=2)
         assert table.groupby("task", sort=False).size().to_dict() == {"SST-2": 4, "STS-B": 10, "RTE": 4}
         positive = [item for item in small["SST-2", "train"] if item.label == 1][:2]
         assert table["first"][2:4].tolist() == [item.first.text for item in positive]
@@ -264,7 +264,7 @@ class TestSamples:
 
     @pytest.mark.parametrize("relation", ["verb-subject", "pronoun-antecedent"])
     def test_the_bracketed_words_are_as_far_apart_as_the_row_says(self, relation):
-        table = pocket_samples.distance_table(relation)
+        table = samples.distance_table(relation)
         assert table["distance"].tolist() == list(range(1, 9))
         for row in table.itertuples():
             assert row.sentence.count("[") == row.sentence.count("]") == 2

@@ -14,17 +14,18 @@ import spacy
 from spacy.tokens import Doc
 
 from darksecrets.corpora import linguistics
-from darksecrets.corpora.pocket import pairs
-from darksecrets.corpora.pocket.edits import CONTRARY, EDITS, WEAKENING
-from darksecrets.corpora.pocket.events import Event, Thing, Writer
-from darksecrets.corpora.pocket.lexicon import lexicon, regular_past, third
 from darksecrets.overview import pocket_corpus
+from pocketgrammar import pairs
+from pocketgrammar.edits import CONTRARY, EDITS, WEAKENING
+from pocketgrammar.events import Event, Thing, Writer
+from pocketgrammar.lexicon import lexicon, regular_past, third
+from tests import pocket
 
 
 @cache
 def items(task, label=None):
     """Both splits of a task in the usual sizes, of one label or of all."""
-    found = [item for examples in pocket_corpus.read([task]).values() for item in examples]
+    found = [item for examples in pocket.corpus([task]).values() for item in examples]
     return [item for item in found if label in (None, item.label)]
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import darksecrets
 from darksecrets import runs
+from darksecrets.corpora import generated
 
 LIBRARY = Path(darksecrets.__file__).parent  # packages that lie beside it belong to it
 CHECKS = "darksecrets.book.chapter"  # checks parameters and computes nothing: what it rests on is left out
@@ -41,6 +42,7 @@ def files(cells: Iterable[str]) -> set[Path]:
         if path is not None:
             found[name] = path
             left |= imported(path.read_text(encoding="utf-8")) | {name.rpartition(".")[0]}
+            left |= set(generated.GENERATORS.values()) if name == generated.__name__ else set()  # imported by name
     packages = {path.parent for path in found.values() if path.name == "__init__.py"}
     return {*found.values(), *(path for package in packages for path in _data(package))}
 

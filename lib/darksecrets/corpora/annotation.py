@@ -1,11 +1,15 @@
-"""What is known of a sentence word by word: the gold annotation of the pocket corpus, or a parser's analysis.
+"""What is known of a sentence word by word: the gold annotation of a corpus that has one, or a parser's analysis.
 
 Words follow Universal Dependencies: punctuation marks and "n't" are words of their own, parts of speech are UD's.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
+
+from darksecrets.errors import InputError
 
 # Features that are a matter of a word's part of speech; subject, object and negation are a matter of its role.
 POS_FEATURES = {"noun": ("NOUN", "PROPN"), "verb": ("VERB", "AUX"), "pronoun": ("PRON",), "punctuation": ("PUNCT",)}
@@ -113,6 +117,22 @@ def from_dict(found: Mapping[str, Any]) -> Sentence:
         _tuples(found.get("released", {})),
         found.get("sure", True),
     )
+
+
+def read(path: Path) -> list[tuple[Sentence, ...]]:
+    """Read a file of gold annotation, such as RTE/dev.annotations.jsonl: the one or two sentences of each row.
+
+    Each line is a JSON object whose `sentences` are as `to_dict` writes them. Raises InputError with the line that is
+    none.
+    """
+    found = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        try:
+            found.append(tuple(map(from_dict, json.loads(line)["sentences"])))
+        except (ValueError, KeyError, TypeError) as error:
+            wanted = "a JSON object with `sentences`, as `python -m darksecrets pocket --help` describes them"
+            raise InputError(f"{path}, line {number}: no annotation ({error!r}); expected {wanted}") from None
+    return found
 
 
 def _tuples(places: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:

@@ -13,9 +13,10 @@ from typing import Any
 
 import pandas as pd
 
-from darksecrets.corpora import framenet_filter, pocket
+from darksecrets.corpora import annotation, framenet_filter, generated
 from darksecrets.corpora.annotation import READINGS, Frame, Sentence, from_dict
 from darksecrets.corpora.framenet_filter import Span
+from darksecrets.corpora.tasks import TASKS
 from darksecrets.errors import InputError
 from darksecrets.runs import Store, file_fingerprint
 
@@ -24,6 +25,7 @@ RESOURCE = "corpora/framenet_v17"
 INDEX = "luIndex.xml"
 INSTALL = "run `python -m nltk.downloader framenet_v17`, or name its directory"
 N_PAPER = 473
+N_ROWS = 200  # of each task's dev that pocket frames are taken from, or twice as many and so on
 LINK = ["text", "frame", "element"]  # what tells a link from others
 LINK_COLUMNS = ("frame", "element", "target", "first", "after", "target_text", "element_text", "text")
 
@@ -56,7 +58,7 @@ def load(frames: str, reading: str, store: Store) -> Frames:
     if frames == "pocket" or (frames == "auto" and not available()):
         reason = "" if frames == "pocket" else f"{NAME} is not here ({INSTALL}). "
         note = f"{reason}These are gold frames of the pocket corpus, in sentences that a grammar wrote."
-        return Frames(POCKET, tuple(pocket_examples()), note)
+        return Frames(POCKET, tuple(pocket_examples(store)), note)
     source = "" if frames in ("auto", "framenet") else frames
     return Frames(NAME, tuple(examples(reading, store, source)), f"This run has {NAME}.", source)
 
@@ -127,7 +129,7 @@ def counts(store: Store, source: str = "") -> pd.DataFrame:
     )
 
 
-def pocket_examples(n: int = N_PAPER, seed: int = 0) -> list[Sentence]:
+def pocket_examples(store: Store, n: int = N_PAPER, seed: int = 0) -> list[Sentence]:
     """Return `n` different sentences of the pocket corpus that the paper's filter keeps, with their gold frames.
 
     They are taken from the seven tasks' dev in turn. Raises InputError for an `n` below 1 and for more than there are.
@@ -135,12 +137,16 @@ def pocket_examples(n: int = N_PAPER, seed: int = 0) -> list[Sentence]:
     if n < 1:
         raise InputError(f"n is {n}; it must be at least 1")
     found: dict[str, Sentence] = {}
-    size = pocket.SIZES["dev"]
+    n_rows = N_ROWS
     while len(found) < n:
-        splits = [pocket.items(task, "dev", size, seed) for task in pocket.WRITERS]
-        written = (sentence for row in zip(*splits, strict=True) for item in row for sentence in item.sentences)
+        corpus = f"pocket:1/{n_rows}/{seed}"
+        splits = [
+            annotation.read(generated.directory(corpus, task, "dev", store) / TASKS[task].annotation_file("dev"))
+            for task in generated.tasks(corpus)
+        ]
+        written = (sentence for row in zip(*splits, strict=True) for sentences in row for sentence in sentences)
         found = {sentence.text: sentence for sentence in written if _is_kept(sentence)}
-        size *= 2
+        n_rows *= 2
     return list(found.values())[:n]
 
 

@@ -1,13 +1,13 @@
 """The seven GLUE tasks of the paper (Section 3): one table, three sources, examples of one form from each.
 
-The sources are the pocket corpus, which a grammar writes, the Hub (`nyu-mll/glue`, read with `datasets`), and a
-directory in the layout of the GLUE download. The last two give the same examples. Every row found becomes an example:
-what cannot be read is an error that names its file and line, and nothing is dropped. An empty sentence is kept, since
-two rows of the official QQP train split have one. Example ids are row numbers, counted from 0 without the header.
+The sources are the Hub (`nyu-mll/glue`, read with `datasets`), a directory in the layout of the GLUE download, and a
+corpus that a program writes into such a directory (see `generated`). The first two give the same examples. Every row
+found becomes an example: what cannot be read is an error that names its file and line, and nothing is dropped. An
+empty sentence is kept, since two rows of the official QQP train split have one. Example ids are row numbers, counted
+from 0 without the header.
 """
 
 import hashlib
-import json
 import math
 import os
 from collections.abc import Callable, Iterable, Sequence
@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from darksecrets.corpora import pocket
+from darksecrets.corpora import generated
 from darksecrets.corpora.scores import evaluate
 from darksecrets.corpora.tasks import TASKS, Task
 from darksecrets.errors import InputError, nearest
@@ -51,13 +51,13 @@ class Split:
     n_available: int
     is_official: bool
     fingerprint: str
-    is_pocket: bool = False
+    generator_note: str = ""  # of a corpus that a program writes
 
     @property
     def note(self) -> str:
         """A sentence to show beside every score when the source is not the official split; empty when it is."""
-        if self.is_pocket:
-            return "Texts of the pocket corpus, written by a grammar; scores on them are not scores on GLUE"
+        if self.generator_note:
+            return self.generator_note
         if self.is_official:
             return ""
         return (
@@ -71,10 +71,9 @@ def load(
 ) -> Split:
     """Read one split of one task, whole or as a seeded choice of at most `max_examples` rows.
 
-    `corpus` is "pocket" (see `pocket.sizes`), "hub" or a GLUE directory; `max_examples` 0 means all. The choice keeps
-    the order of the rows, and with the same seed a smaller one is part of a larger one. What the grammar of the pocket
-    corpus writes, which takes a while, is kept in `store`. Raises InputError for anything missing, unreadable or
-    unknown.
+    `corpus` is "pocket" (see `generated`), "hub" or a GLUE directory; `max_examples` 0 means all. The choice keeps the
+    order of the rows, and with the same seed a smaller one is part of a larger one. What a program writes, which takes
+    a while, is kept in `store`. Raises InputError for anything missing, unreadable or unknown.
     """
     check_tasks([task])
     if split not in SPLITS:
@@ -83,45 +82,20 @@ def load(
         if value < 0:
             raise InputError(f"{name} is {value}: give 0 or a positive whole number")
     found = TASKS[task]
-    is_pocket = pocket.is_pocket(corpus)
-    if is_pocket:
-        examples = read_pocket(found, split, corpus, store)
-    else:
-        examples = read_hub(found, split) if corpus == "hub" else read_directory(found, split, corpus)
+    directory = directory_of(corpus, task, split, store)
+    examples = read_directory(found, split, directory) if directory else read_hub(found, split)
     kept = tuple(examples[row] for row in choice(len(examples), max_examples, seed, f"{task}/{split}"))
-    is_official = not is_pocket and len(examples) == found.official_rows(split)
-    return Split(
-        found,
-        split,
-        kept,
-        len(examples),
-        is_official,
-        fingerprint([task, split, [astuple(example) for example in kept]]),
-        is_pocket,
-    )
+    note = generated.note(corpus) if generated.is_generated(corpus) else ""
+    is_official = not note and len(examples) == found.official_rows(split)
+    content = fingerprint([task, split, [astuple(example) for example in kept]])
+    return Split(found, split, kept, len(examples), is_official, content, note)
 
 
-def read_pocket(task: Task, split: str, corpus: str = "pocket", store: Store | None = None) -> list[Example]:
-    """Write every row of a split of the pocket corpus, or read what a store has kept of it.
-
-    Their annotation is in `pocket.items`, by the same numbers.
-    """
-    sizes = pocket.sizes(corpus)
-    wanted = {"task": task.name, "split": split, "n_examples": sizes[split], "seed": sizes["seed"]}
-
-    def rows() -> list[tuple]:
-        items = pocket.items(*wanted.values())
-        return [(item.first.text, item.second.text if item.second else None, item.label) for item in items]
-
-    def write(directory: Path) -> None:
-        (directory / "rows.json").write_text(json.dumps(rows()), encoding="utf-8")
-
-    if store is None:
-        found = rows()
-    else:
-        directory = store.result("pocket", wanted | {"grammar": pocket.fingerprint()}, write)
-        found = json.loads((directory / "rows.json").read_text(encoding="utf-8"))
-    return [Example(str(number), *row) for number, row in enumerate(found)]
+def directory_of(corpus: str, task: str, split: str, store: Store | None = None) -> Path | None:
+    """Return the directory in GLUE's layout that a corpus's split is read from; None for the Hub, which is none."""
+    if generated.is_generated(corpus):
+        return generated.directory(corpus, task, split, store)
+    return None if corpus == "hub" else Path(corpus)
 
 
 def read_directory(task: Task, split: str, directory: str | Path) -> list[Example]:
@@ -174,8 +148,8 @@ def check_corpus(corpus: str, tasks: Sequence[str], splits: Sequence[str] = SPLI
     be read; for "hub" nothing is checked.
     """
     check_tasks(tasks)
-    if pocket.is_pocket(corpus):
-        pocket.sizes(corpus)
+    if generated.is_generated(corpus):
+        generated.check(corpus)
         return
     if corpus == "hub":
         return

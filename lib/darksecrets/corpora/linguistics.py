@@ -22,13 +22,13 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from darksecrets.corpora import pocket
+from darksecrets.corpora import annotation, generated, glue
 from darksecrets.corpora.annotation import NEGATIONS, POS_FEATURES, ROLES, Link, Sentence, Word, from_dict, to_dict
 from darksecrets.corpora.antecedents import antecedents, needs_names
 from darksecrets.corpora.certainty import are_sure
 from darksecrets.corpora.glue import Example, Split
 from darksecrets.errors import InputError
-from darksecrets.runs import Store
+from darksecrets.runs import Store, file_fingerprint, fingerprint
 
 if TYPE_CHECKING:
     from spacy.language import Language
@@ -94,10 +94,13 @@ def annotate(texts: Sequence[str], name: str = "texts") -> list[Sentence]:
 def annotated(split: Split, corpus: str, store: Store) -> list[tuple[Sentence, ...]]:
     """Return the annotation of each example of a split, in order: one sentence, or two for a pair.
 
-    `corpus` is what the split was loaded from. The pocket corpus has its gold annotation; other texts are parsed once
-    and kept in the store. Raises InputError where `corpus` is another than the split's.
+    `corpus` is what the split was loaded from, empty for no corpus. Where its directory has a file of gold annotation,
+    that is read; other texts are parsed once and kept in the store. Raises InputError where `corpus` is another than
+    the split's.
     """
-    found = _gold(split, corpus) if split.is_pocket else _parsed(split, store)
+    directory = glue.directory_of(corpus, split.task.name, split.name, store) if corpus else None
+    gold = directory / split.task.annotation_file(split.name) if directory else None
+    found = _gold(split, gold) if gold and gold.is_file() else _parsed(split, store)
     for example, sentences in zip(split.examples, found, strict=True):
         if [sentence.text for sentence in sentences] != texts_of(example):
             raise InputError(f"corpus {corpus!r} is not where {split.task.name} {split.name} was loaded from; name it")
@@ -105,13 +108,18 @@ def annotated(split: Split, corpus: str, store: Store) -> list[tuple[Sentence, .
 
 
 def described(corpus: str) -> dict[str, str | int]:
-    """Return what the annotation of a corpus depends on besides its texts, as a part of results' keys: the grammar of
-    the pocket corpus, or the parser and its model. Raises InputError where no model is installed.
+    """Return what the annotation of a corpus depends on besides its texts, as a part of results' keys: the program that
+    writes it, or the parser and its model, and its files of gold annotation where it has some. Raises InputError where
+    no model is installed.
     """
-    if pocket.is_pocket(corpus):
-        return {"version": VERSION, "grammar": pocket.fingerprint()}
+    if generated.is_generated(corpus):
+        return {"version": VERSION, "grammar": generated.fingerprint(corpus)}
     name, version = _model()
-    return {"version": VERSION, "spacy": metadata.version("spacy"), "model": f"{name} {version}"}
+    of_parser = {"version": VERSION, "spacy": metadata.version("spacy"), "model": f"{name} {version}"}
+    gold = [] if corpus in ("", "hub") else sorted(Path(corpus).glob("*/*.annotations.jsonl"))
+    if not gold:
+        return of_parser
+    return of_parser | {"gold": fingerprint([[*path.parts[-2:], file_fingerprint(path)] for path in gold])}
 
 
 def texts_of(example: Example) -> list[str]:
@@ -119,10 +127,9 @@ def texts_of(example: Example) -> list[str]:
     return [example.first] if example.second is None else [example.first, example.second]
 
 
-def _gold(split: Split, corpus: str) -> list[tuple[Sentence, ...]]:
-    sizes = pocket.sizes(corpus)
-    items = pocket.items(split.task.name, split.name, sizes[split.name], sizes["seed"])
-    return [items[int(example.id)].sentences if int(example.id) < len(items) else () for example in split.examples]
+def _gold(split: Split, file: Path) -> list[tuple[Sentence, ...]]:
+    rows = annotation.read(file)
+    return [rows[int(example.id)] if int(example.id) < len(rows) else () for example in split.examples]
 
 
 def _parsed(split: Split, store: Store) -> list[tuple[Sentence, ...]]:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from darksecrets.corpora import glue
+from darksecrets.runs import Store
 
 QUESTIONS = {
     "MRPC": "Do two sentences say the same?",
@@ -18,13 +19,13 @@ QUESTIONS = {
 LONGEST_EXAMPLE = 150  # characters
 
 
-def tasks(names: Sequence[str], corpus: str) -> pd.DataFrame:
+def tasks(names: Sequence[str], corpus: str, store: Store | None = None) -> pd.DataFrame:
     """Return one row per task: question, metrics, rows of train and dev found in `corpus`, and whether they are the
     official ones.
     """
     rows = []
     for name in names:
-        train, dev = (glue.load(name, split, corpus) for split in glue.SPLITS)
+        train, dev = (glue.load(name, split, corpus, store=store) for split in glue.SPLITS)
         rows.append(
             {
                 "task": name,
@@ -38,11 +39,11 @@ def tasks(names: Sequence[str], corpus: str) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def examples(names: Sequence[str], corpus: str) -> pd.DataFrame:
+def examples(names: Sequence[str], corpus: str, store: Store | None = None) -> pd.DataFrame:
     """Return one short validation example per task, with its label as the task names it."""
     rows = []
     for name in names:
-        split = glue.load(name, "dev", corpus)
+        split = glue.load(name, "dev", corpus, store=store)
         shown = next((example for example in split.examples if _length(example) <= LONGEST_EXAMPLE), split.examples[0])
         label = shown.label if split.task.labels is None else split.task.labels[shown.label]
         rows.append({"task": name, "first": shown.first, "second": shown.second or "", "label": str(label)})
@@ -50,7 +51,7 @@ def examples(names: Sequence[str], corpus: str) -> pd.DataFrame:
 
 
 def _official(train: glue.Split, dev: glue.Split) -> str:
-    if dev.is_pocket:
+    if dev.generator_note:
         return "no, written by a grammar"
     if not dev.is_official:
         return "no"

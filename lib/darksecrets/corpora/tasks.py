@@ -44,6 +44,10 @@ class Task:
         """File of a split, relative to the GLUE directory."""
         return f"{self.name}/{self.dev_file if split == 'dev' else 'train.tsv'}"
 
+    def annotation_file(self, split: str) -> str:
+        """File of a split's gold annotation, relative to the GLUE directory; most directories have none."""
+        return f"{self.name}/{split}.annotations.jsonl"
+
     def hub_split(self, split: str) -> str:
         """Name of a split on the Hub."""
         return self.hub_dev if split == "dev" else "train"

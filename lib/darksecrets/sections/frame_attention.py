@@ -9,16 +9,16 @@ import numpy as np
 import pandas as pd
 from transformers import PreTrainedTokenizerBase as Tokenizer
 
-from darksecrets.corpora import framenet, pocket
+from darksecrets.corpora import framenet, generated
 from darksecrets.corpora.annotation import Frame, Sentence, Word
 from darksecrets.corpora.glue import Example
-from darksecrets.corpora.pocket.links import DISTANCES
 from darksecrets.models import attention
 from darksecrets.models.attended import RELATIONS, Text, described_links
 from darksecrets.models.attention import Reducer
 from darksecrets.models.link_attention import LINK, LargestOfPairs, LinkAttention, Pairs, Shape, rows_of_links, shapes
 from darksecrets.models.setup import Setup
 
+DISTANCES = range(1, 9)  # in words, that the pocket grammar can write
 DIRECTIONS = {"to_element": "to_dependent", "to_target": "to_head"}
 TOKEN_PAIRS, RELEASED = "token_pairs", "released"
 RELEASED_LENGTH = 19  # tokens that the released notebook reads: it takes 20 less 3 word pieces, and two special tokens
@@ -115,7 +115,7 @@ def pocket_links(setup: Setup, n_sentences: int = 100, seed: int = 0) -> pd.Data
     sentences, wanted = [], []
     for relation in RELATIONS:
         for distance in DISTANCES:
-            for sentence in pocket.linked(relation, distance, n_sentences, seed):
+            for sentence in generated.linked(relation, distance, n_sentences, seed):
                 sentences.append(sentence)
                 wanted.append(next(link for link in sentence.links if _is(link, relation, distance)))
     texts = _texts(setup, sentences)

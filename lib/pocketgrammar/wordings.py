@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
-from darksecrets.corpora.pocket.clauses import SYNONYMS, Wording, write
-from darksecrets.corpora.pocket.events import Event, Thing, Writer
-from darksecrets.corpora.pocket.lexicon import lexicon
+from pocketgrammar.clauses import SYNONYMS, Wording, write
+from pocketgrammar.events import Event, Thing, Writer
+from pocketgrammar.lexicon import lexicon
 
 PLAIN = Wording()
 

@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from darksecrets.corpora.pocket.events import IsMine, Writer
-from darksecrets.corpora.pocket.opinion_words import (
+from pocketgrammar.events import IsMine, Writer
+from pocketgrammar.lexicon import GrammarError
+from pocketgrammar.opinion_words import (
     ADJECTIVES,
     FILM,
     INFLECTIONS,
@@ -21,8 +22,7 @@ from darksecrets.corpora.pocket.opinion_words import (
     tokens_of,
     vocabulary,
 )
-from darksecrets.corpora.pocket.tokens import Draft, Token, comma, joined
-from darksecrets.errors import InputError
+from pocketgrammar.tokens import Draft, Token, comma, joined
 
 POLARITIES = ("negative", "positive")  # by label
 PLURAL = {"is": "are", "was": "were", "does": "do"}
@@ -52,10 +52,10 @@ def opinion(generator: np.random.Generator, label: int, is_mine: IsMine) -> Draf
     """Write an opinion, without its closing mark, whose proposition `is_mine` accepts.
 
     A proposition is the things and the opinion words in alphabetical order, whatever the construction:
-    "charming|dull|plot". Raises InputError for a label other than 0 and 1.
+    "charming|dull|plot". Raises GrammarError for a label other than 0 and 1.
     """
     if label not in (0, 1):
-        raise InputError(f"an opinion's label is {label!r}; accepted: 0 (blame) and 1 (praise)")
+        raise GrammarError(f"an opinion's label is {label!r}; accepted: 0 (blame) and 1 (praise)")
     while True:
         speaker = Speaker(Writer(generator, is_mine))
         try:

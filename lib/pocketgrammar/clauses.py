@@ -6,9 +6,9 @@ A wording changes how an event reads and not what it says; two wordings of one e
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from darksecrets.corpora.pocket.events import Event, Thing
-from darksecrets.corpora.pocket.lexicon import PRONOUNS, lexicon, third
-from darksecrets.corpora.pocket.tokens import Draft, Token, comma, joined
+from pocketgrammar.events import Event, Thing
+from pocketgrammar.lexicon import PRONOUNS, lexicon, third
+from pocketgrammar.tokens import Draft, Token, comma, joined
 
 SYNONYMS = ("verb", "subject", "object", "adjectives")
 

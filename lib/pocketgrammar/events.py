@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from darksecrets.corpora.pocket.lexicon import Action, Kind, Noun, lexicon
+from pocketgrammar.lexicon import Action, Kind, Noun, lexicon
 
 COUNTS = ("two", "three", "four", "five", "six")
 NEGATED = 0.4  # share of negated events in pairs, so that a negation in one sentence alone tells nothing

@@ -2,13 +2,13 @@
 
 from dataclasses import replace
 
-from darksecrets.corpora.annotation import Sentence
-from darksecrets.corpora.pocket import wordings
-from darksecrets.corpora.pocket.clauses import SYNONYMS, Wording, noun_phrase, said_verb, write
-from darksecrets.corpora.pocket.edits import NEGATION, applicable
-from darksecrets.corpora.pocket.events import NEGATED, Event, Writer
-from darksecrets.corpora.pocket.lexicon import lexicon
-from darksecrets.corpora.pocket.tokens import Draft, Token, joined
+from pocketgrammar import wordings
+from pocketgrammar.annotation import Sentence
+from pocketgrammar.clauses import SYNONYMS, Wording, noun_phrase, said_verb, write
+from pocketgrammar.edits import NEGATION, applicable
+from pocketgrammar.events import NEGATED, Event, Writer
+from pocketgrammar.lexicon import lexicon
+from pocketgrammar.tokens import Draft, Token, joined
 
 # Ways to ask the same: (opening, what follows). "do": do they do it; "are": are things done; "clause": they do it;
 # "passive clause": things are done.

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from darksecrets.corpora.annotation import ROLES, Frame, Link, Sentence, Word
+from pocketgrammar.annotation import ROLES, Frame, Link, Sentence, Word
 
 NO_SPACE_BEFORE = (",", ".", "?", "!", "n't", "'s")
 # Words before which the article is "an" although they do not begin with a vowel letter, and the reverse.

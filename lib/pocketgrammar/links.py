@@ -9,11 +9,11 @@ from dataclasses import replace
 from functools import cache
 from itertools import product
 
-from darksecrets.corpora.annotation import Sentence
-from darksecrets.corpora.pocket.clauses import CLAUSES, Wording, noun_phrase, write
-from darksecrets.corpora.pocket.events import Event, Thing, Writer
-from darksecrets.corpora.pocket.lexicon import PRONOUNS, lexicon
-from darksecrets.corpora.pocket.tokens import Draft, Token, joined
+from pocketgrammar.annotation import Sentence
+from pocketgrammar.clauses import CLAUSES, Wording, noun_phrase, write
+from pocketgrammar.events import Event, Thing, Writer
+from pocketgrammar.lexicon import PRONOUNS, lexicon
+from pocketgrammar.tokens import Draft, Token, joined
 
 DISTANCES = tuple(range(1, 9))
 REFLEXIVES = {"she": "herself", "he": "himself", "they": "themselves"}

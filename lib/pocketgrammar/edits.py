@@ -7,8 +7,8 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from darksecrets.corpora.pocket.events import COUNTS, Event, Thing, Writer
-from darksecrets.corpora.pocket.lexicon import Action, lexicon
+from pocketgrammar.events import COUNTS, Event, Thing, Writer
+from pocketgrammar.lexicon import Action, lexicon
 
 EditFunction = Callable[[Event, Writer], Event]
 

@@ -9,8 +9,7 @@ from typing import Any
 
 import yaml
 
-from darksecrets.corpora.pocket.tokens import Draft, Token
-from darksecrets.errors import InputError
+from pocketgrammar.tokens import Draft, Token
 
 FILE = Path(__file__).with_name("lexicon.yml")
 # Words that have one part of speech wherever the lexicon's phrases use them.
@@ -27,6 +26,10 @@ FUNCTION_WORDS = {
 }
 _POS = {word: pos for pos, words in FUNCTION_WORDS.items() for word in words.split()}
 PRONOUNS = {"she": ("she", "her"), "he": ("he", "his"), "they": ("they", "their")}
+
+
+class GrammarError(ValueError):
+    """The grammar cannot write what it was asked for; the message is one line that says what it can."""
 
 
 @dataclass(frozen=True)
@@ -139,7 +142,7 @@ def regular_plural(noun: str) -> str:
 
 @cache
 def lexicon() -> Lexicon:
-    """Read lexicon.yml; InputError for a word that is used and not declared."""
+    """Read lexicon.yml; GrammarError for a word that is used and not declared."""
     data = yaml.safe_load(FILE.read_text(encoding="utf-8"))
     kinds = {name: _kind(name, **(entry or {})) for name, entry in data.pop("kinds").items()}
     nouns = {name: Noun(name, **_counted(name, entry)) for name, entry in data.pop("nouns").items()}
@@ -198,7 +201,7 @@ def _check(found: Lexicon) -> None:
         ),
     ):
         if word not in known:
-            raise InputError(f"{FILE.name}: {word!r} is used but not listed under {section}; add a line for it there")
+            raise GrammarError(f"{FILE.name}: {word!r} is used but not listed under {section}; add a line for it there")
 
 
 def regular_past(verb: str) -> str:

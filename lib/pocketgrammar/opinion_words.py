@@ -8,9 +8,9 @@ from typing import Any
 
 import yaml
 
-from darksecrets.corpora.annotation import NEGATIONS
-from darksecrets.corpora.pocket.lexicon import FUNCTION_WORDS, regular_past, third
-from darksecrets.corpora.pocket.tokens import Token
+from pocketgrammar.annotation import NEGATIONS
+from pocketgrammar.lexicon import FUNCTION_WORDS, regular_past, third
+from pocketgrammar.tokens import Token
 
 FILE = Path(__file__).with_name("opinions.yml")
 FILM = "film"

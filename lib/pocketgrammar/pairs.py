@@ -6,10 +6,10 @@ harmless edits come with every label, so that the number of words in common give
 
 from collections.abc import Sequence
 
-from darksecrets.corpora.annotation import Sentence
-from darksecrets.corpora.pocket import wordings
-from darksecrets.corpora.pocket.clauses import write
-from darksecrets.corpora.pocket.edits import (
+from pocketgrammar import wordings
+from pocketgrammar.annotation import Sentence
+from pocketgrammar.clauses import write
+from pocketgrammar.edits import (
     ADDING,
     CONTRARY,
     EDITS,
@@ -20,7 +20,7 @@ from darksecrets.corpora.pocket.edits import (
     negation,
     weakened,
 )
-from darksecrets.corpora.pocket.events import NEGATED, Event, Writer
+from pocketgrammar.events import NEGATED, Event, Writer
 
 Pair = tuple[Sentence, Sentence]
 SAME_SCENE = 0.4  # least similarity of two events from one scene
