@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from darksecrets.apps import explorer_drawings
+from darksecrets.apps import explorer
 from darksecrets.figures import views
 from tests.browser.reader import WIDTHS, reading, served
 
@@ -21,7 +21,7 @@ def frame(request, browser, tmp_path):
     """A view in a frame of a page, as the explorer and the book show it; and what the view is drawn with."""
     maps = np.random.default_rng(0).dirichlet(np.ones(len(TOKENS)), size=(2, 3, len(TOKENS)))
     draw, mark = VIEWS[request.param]
-    framed = explorer_drawings.frame(draw(maps, TOKENS), "a view", 600)
+    framed = explorer.frame(draw(maps, TOKENS), "a view", 600)
     (tmp_path / "index.html").write_text(f"<!DOCTYPE html><title>a page</title>{framed}", encoding="utf-8")
     with served(tmp_path) as address, reading(browser, address, WIDTHS["phone"], "dark") as reader:
         reader.open("index.html")

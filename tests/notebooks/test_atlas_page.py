@@ -2,9 +2,9 @@
 
 import pytest
 
-from darksecrets.apps import atlas, head_sentences
+from darksecrets.apps import atlas
 from darksecrets.apps.atlas import Atlas
-from darksecrets.apps.atlas_panels import HEAD, LAYER, RUN
+from darksecrets.apps.atlas_charts import HEAD, LAYER, RUN
 from darksecrets.overview.discussion import CHAPTERS, RunTables
 from darksecrets.runs import Run
 from tests.notebooks.conftest import SIZES, TASKS, TINY_SETUP
@@ -54,7 +54,7 @@ def test_it_says_what_is_missing(whole, partial):
 
 def test_the_head_that_is_open_is_the_most_important_one_of_this_run(page, runs):
     layer, head = atlas.most_important(runs["this run"])
-    assert page.glued["opened"] == head_sentences.sentence(runs["this run"], layer, head)
+    assert page.glued["opened"] == atlas.sentence(runs["this run"], layer, head)
     for panel in PANELS:
         chosen = parameters(page, f"figure-atlas{panel}")
         assert (chosen[LAYER]["value"], chosen[HEAD]["value"]) == (layer + 1, head + 1)
@@ -69,7 +69,7 @@ def test_the_grid_carries_every_head_of_both_runs(page, runs):
         own = [row for row in sentences if row["run"] == name]
         assert len(own) == n_layers * n_heads
         for row in own[:: n_heads + 1]:
-            expected = head_sentences.sentence(runs[name], row["layer"] - 1, row["head"] - 1)
+            expected = atlas.sentence(runs[name], row["layer"] - 1, row["head"] - 1)
             assert row["in_words"] == expected
 
 

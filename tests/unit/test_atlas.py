@@ -6,9 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from darksecrets.apps import atlas, head_sentences
-from darksecrets.apps.atlas import COLUMNS, FRAME_LINKS, Atlas
-from darksecrets.apps.opened_heads import DISTANCES, Opened
+from darksecrets.apps import atlas
+from darksecrets.apps.atlas import COLUMNS, DISTANCES, FRAME_LINKS, Atlas, Opened
 from darksecrets.corpora.annotated_maps import AFTER, BEFORE, PATTERNS
 from darksecrets.overview.discussion import RunTables
 from darksecrets.runs import Run
@@ -123,9 +122,9 @@ class TestPartialRuns:
     def test_a_run_without_tables_has_no_heads(self):
         empty = Atlas.of(NOTHING)
         assert (empty.shape, empty.tasks) == ((0, 0), [])
-        assert len(atlas.by_task(empty)) == len(head_sentences.described(empty)) == 0
+        assert len(atlas.by_task(empty)) == len(atlas.described(empty)) == 0
         assert atlas.most_important(empty) == (0, 0)
-        assert "measured nothing" in head_sentences.sentence(empty, 0, 0)
+        assert "measured nothing" in atlas.sentence(empty, 0, 0)
 
     @pytest.mark.parametrize(
         "chapter", ["patterns", "relations", "tuning", "features", "links", "disabling", "repeated"]
@@ -134,8 +133,8 @@ class TestPartialRuns:
         found = RunTables.find(run)
         alone = Atlas.of(RunTables(**{**vars(NOTHING), chapter: getattr(found, chapter)}))
         assert alone.shape == (6, 12)
-        said = head_sentences.sentence(alone, 1, 1)
-        whole = head_sentences.sentence(reference, 1, 1)
+        said = atlas.sentence(alone, 1, 1)
+        whole = atlas.sentence(reference, 1, 1)
         if chapter not in ("relations", "links", "repeated"):
             assert said.removeprefix("Layer 2 head 2: ").removesuffix(".") in whole
         assert said.startswith("Layer 2 head 2: ")
@@ -187,7 +186,7 @@ class TestSentences:
             similarity=similarity,
             disabling=self.disabling(("RTE", -1.23, -2.0, -0.4, True), ("QNLI", -3.0, -7.0, 1.0, False)),
         )
-        assert head_sentences.sentence(found, 2, 4) == (
+        assert atlas.sentence(found, 2, 4) == (
             "Layer 3 head 5: 90 % of its maps are Vertical, 10 % Block; of its attention, [SEP] gets 0.62 and an "
             "object gets 0.08; fine-tuning changes it most on QNLI (similarity 0.71); it follows links beyond their "
             "nulls (verb to subject); without it RTE loses 1.2 points [0.4, 2.0]."
@@ -196,14 +195,14 @@ class TestSentences:
     def test_gains_losses_and_neither(self):
         gain = with_rows(disabling=self.disabling(("RTE", 2.0, 0.5, 3.5, True), ("QNLI", -1.0, -1.5, -0.5, True)))
         assert "without it RTE gains 2.0 points [0.5, 3.5], and 1 other task changes clearly" in (
-            head_sentences.sentence(gain, 2, 4)
+            atlas.sentence(gain, 2, 4)
         )
         none = with_rows(disabling=self.disabling(("RTE", 2.0, -0.5, 3.5, False)))
-        assert "without it no score changes clearly (1 task)" in head_sentences.sentence(none, 2, 4)
+        assert "without it no score changes clearly (1 task)" in atlas.sentence(none, 2, 4)
 
     def test_a_head_that_nothing_changes_is_said_to_be_so(self):
         same = with_rows(similarity=pd.DataFrame({"task": ["RTE"], "mean": [0.995]}).assign(layer=2, head=4))
-        assert head_sentences.sentence(same, 2, 4) == (
+        assert atlas.sentence(same, 2, 4) == (
             "Layer 3 head 5: fine-tuning hardly changes it (similarity 0.99 or more)."
         )
 
@@ -216,7 +215,7 @@ class TestSentences:
         assert atlas.most_important(with_rows(links=links)) == (3, 2)
 
     def test_every_head_of_the_reference_run_is_described(self, reference):
-        described = head_sentences.described(reference)
+        described = atlas.described(reference)
         assert len(described) == 72
         assert described["in_words"].str.fullmatch(r"Layer \d+ head \d+: .{100,500}\.").all()
         assert not described["in_words"].str.contains("nan").any()

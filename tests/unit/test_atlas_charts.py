@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 import vl_convert
 
-from darksecrets.apps import atlas, atlas_charts, atlas_maps, head_sentences
+from darksecrets.apps import atlas, atlas_charts
 from darksecrets.apps.atlas import Atlas
-from darksecrets.apps.atlas_panels import HEAD, LAYER, NOTHING, RUN, TASK, Choices
+from darksecrets.apps.atlas_charts import HEAD, LAYER, NOTHING, RUN, TASK, Choices
 from darksecrets.corpora.annotated_maps import AFTER, BEFORE, PATTERNS
 from darksecrets.figures import publish
 from darksecrets.overview.discussion import RunTables
@@ -35,7 +35,7 @@ def maps_of(models=(BEFORE, "RTE"), n_layers=6, n_heads=12, seed=0):
 
 
 def distances_of(tasks=("RTE",), n_layers=6, n_heads=12):
-    keys = [tasks, (BEFORE, AFTER), range(n_layers), range(n_heads), atlas_maps.DISTANCES]
+    keys = [tasks, (BEFORE, AFTER), range(n_layers), range(n_heads), atlas_charts.DISTANCES]
     names = ["task", "checkpoint", "layer", "head", "distance"]
     table = pd.MultiIndex.from_product(keys, names=names).to_frame(index=False)
     mean = np.random.default_rng(1).random(len(table)) / 3
@@ -50,15 +50,15 @@ def charts_of(runs, head=(1, 1), maps=None, distances=None):
     tables = {
         field.name: atlas.joined(runs, lambda one, name=field.name: getattr(one, name)) for field in fields(Atlas)
     }
-    described = atlas.joined(runs, head_sentences.described)
+    described = atlas.joined(runs, atlas.described)
     return {
         "grid": atlas_charts.grid(atlas.joined(runs, atlas.by_task), described, choices),
         "shares": atlas_charts.shares(tables["shares"], choices),
         "attention": atlas_charts.attention(tables["features"], choices),
         "links": atlas_charts.links(tables["links"], choices),
         "tasks": atlas_charts.tasks(tables["disabling"], tables["similarity"], choices),
-        "example": atlas_maps.example(maps, TOKENS, models, choices),
-        "distances": atlas_maps.by_distance(distances, models, choices),
+        "example": atlas_charts.example(maps, TOKENS, models, choices),
+        "distances": atlas_charts.by_distance(distances, models, choices),
     }
 
 

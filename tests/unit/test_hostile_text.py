@@ -14,7 +14,7 @@ from markdown_it.renderer import RendererHTML
 from myst_parser.config.main import MdParserConfig
 from myst_parser.parsers.mdit import create_md_parser
 
-from darksecrets.apps import explorer_drawings, explorer_panels
+from darksecrets.apps import explorer
 from darksecrets.book import contents, grids, profiles, units
 from darksecrets.corpora.annotation import FEATURES
 from darksecrets.errors import InputError, one_line, visible
@@ -48,14 +48,14 @@ def _bertviz(text):
 
 
 def _frame(text):
-    return explorer_drawings.frame(text, text, 100)
+    return explorer.frame(text, text, 100)
 
 
 def _panels(text):
     answers = pd.DataFrame({"answer": [text, "b"], "undisturbed": [0.6, 0.4], "disabled": [0.5, 0.5]})
     features = pd.DataFrame({"feature": [FEATURES[0]], "found": [text], "attention": [0.1]})
-    parts = [explorer_panels.answers(answers, 1), explorer_panels.features(features, 0, 0)]
-    return "".join([*parts, explorer_panels.tokens([text, "b"], 1), explorer_panels.message("error", [text])])
+    parts = [explorer.answers_html(answers, 1), explorer.features_html(features, 0, 0)]
+    return "".join([*parts, explorer.tokens_html([text, "b"], 1), explorer.message_html("error", [text])])
 
 
 def _elements(html):

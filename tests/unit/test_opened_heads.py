@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import torch
 
-from darksecrets.apps.opened_heads import DISTANCES, EXAMPLE, ByDistance, opened
+from darksecrets.apps.atlas import DISTANCES, EXAMPLE, ByDistance, opened
 from darksecrets.corpora.annotated_maps import AFTER, BEFORE
 from darksecrets.models import attention
 from darksecrets.models.attention import Batch, Encoded

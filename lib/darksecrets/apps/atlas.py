@@ -1,29 +1,126 @@
-"""Everything that a run measured of each head, gathered from the tables of all chapters.
+"""Everything that a run measured of each head, gathered from the tables of all chapters, and said in a sentence.
 
-Means are over seeds. Explained in the chapter *An atlas of heads*.
+Means are over seeds. Tables count layers and heads from 0, sentences from 1. Explained in the chapter *An atlas of
+heads*.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from functools import partial
+from itertools import chain
+from pathlib import Path
 from typing import Self
 
 import numpy as np
 import pandas as pd
+import torch
+from transformers import PreTrainedModel
 
-from darksecrets.apps.opened_heads import DISTANCES, Opened
 from darksecrets.corpora.annotated_maps import AFTER, BEFORE, PATTERNS
+from darksecrets.corpora.glue import Example
 from darksecrets.corpora.tasks import TASKS
 from darksecrets.heads import HEAD
+from darksecrets.models import attention, per_model
+from darksecrets.models.attention import Batch
 from darksecrets.models.disabling import only_uniform
-from darksecrets.models.feature_attention import FEATURE_COLUMNS
+from darksecrets.models.feature_attention import FEATURE_COLUMNS, SEP_SUM
+from darksecrets.models.per_model import Case
+from darksecrets.models.setup import Setup
 from darksecrets.overview.discussion import RunTables
-from darksecrets.runs import Run
+from darksecrets.runs import Run, write_table
 from darksecrets.sections.disabling import CHANGE
 from darksecrets.sections.link_distance import NULLS, excess
 from darksecrets.sections.link_report import named_links
 from darksecrets.sections.repeated_words import fine_tuned
 from darksecrets.side_by_side import REFERENCE_RUN, THIS_RUN
 from darksecrets.statistics import SIGNIFICANT, beyond_chance, holm, interval_of_present, over_seeds, p_of_interval
+
+# One head at work: its map of one short input, and the attention it pays by distance, before and after tuning.
+
+# One input with a noun, verb, pronoun, subject, object, negation, and words that both sentences have.
+EXAMPLE = ("The nurse did not call him.", "The nurse left.")
+FARTHEST = 6  # tokens to either side
+DISTANCES = tuple(range(-FARTHEST, FARTHEST + 1))
+MOST_EXAMPLES = 50  # of a task: a head's profile is steady by then
+KIND = "opened"  # in the store
+VERSION = 1  # part of a result's key: raise it when something else is computed
+
+
+class ByDistance:
+    """Reducer: per example and head, the mean attention to the token a distance away, from -6 (before) to 6 (after).
+
+    All tokens count, special ones too; a token without another one that far away does not.
+    """
+
+    def __init__(self) -> None:
+        self.rows: list[int] = []
+        self.values: list[np.ndarray] = []  # (batch, layer, head, distance)
+
+    def __call__(self, maps: torch.Tensor, batch: Batch) -> None:
+        """Average the diagonals of `maps` (batch, layer, head, query, key) over the tokens that have them."""
+        n_tokens = batch.mask.sum(1).to(maps.device)
+        means = torch.full((*maps.shape[:3], len(DISTANCES)), torch.nan)
+        for place, distance in enumerate(DISTANCES):
+            n_pairs = (n_tokens - abs(distance)).clamp(min=0)
+            # Maps are 0 wherever a token is padding, so that the sum is one of real tokens.
+            if abs(distance) < maps.shape[-1]:
+                means[..., place] = (maps.diagonal(distance, -2, -1).sum(-1) / n_pairs[:, None, None]).cpu()
+        self.rows += batch.rows
+        self.values.append(means.numpy())
+
+    def table(self) -> pd.DataFrame:
+        """One row per example, layer and head; float32 columns "-6" to "6", NaN where no token is that far away."""
+        values = np.concatenate(self.values)
+        index = pd.MultiIndex.from_product([self.rows, *map(range, values.shape[1:3])])
+        table = pd.DataFrame(values.reshape(-1, len(DISTANCES)), index, list(map(str, DISTANCES)))
+        return table.rename_axis(["example", "layer", "head"]).sort_index().reset_index()
+
+
+@dataclass(frozen=True)
+class Opened:
+    """What was seen of a checkpoint: the `tokens` of `EXAMPLE`; its `maps` (layer, head, query, key) by model, which is
+    "pre-trained" or a task; `distances`, with task, checkpoint and seed before the columns of `ByDistance`.
+    """
+
+    fingerprint: str
+    tokens: tuple[str, ...]
+    maps: dict[str, np.ndarray] = field(repr=False)
+    distances: pd.DataFrame = field(repr=False)
+
+
+def opened(setup: Setup) -> Opened:
+    """Look at the pre-trained model, and at those fine-tuned with the first seed that the store has; trains none."""
+    n_examples = min(MOST_EXAMPLES, setup.max_examples or MOST_EXAMPLES)
+    setup = replace(setup, seeds=setup.seeds[:1], max_examples=n_examples)
+    maps, tables = {}, []
+    for case, directory in _results(setup):
+        maps[BEFORE if case.checkpoint == BEFORE else case.task] = np.load(directory / "maps.npy")
+        tables.append(per_model.labelled(setup, case, pd.read_parquet(directory / "distances.parquet")))
+    checkpoint = setup.load()
+    (encoded,) = attention.encode(checkpoint.tokenizer, [Example("0", *EXAMPLE, 0)])
+    tokens = checkpoint.tokenizer.convert_ids_to_tokens(encoded.input_ids)
+    return Opened(checkpoint.fingerprint, tuple(tokens), maps, pd.concat(tables, ignore_index=True))
+
+
+def _results(setup: Setup) -> Iterator[tuple[Case, Path]]:
+    """Yield the cases that need no training, with what is kept of them."""
+    tuned = [task for task in setup.tasks if setup.is_finetuned(task, setup.seeds[0])]
+    made_from = {"version": VERSION, "example": EXAMPLE, "distances": DISTANCES}
+    parts = [(setup, BEFORE), *([(replace(setup, tasks=tuned), AFTER)] if tuned else [])]
+    return chain.from_iterable(
+        per_model.results(part, KIND, made_from, partial(_measure, part), (checkpoint,)) for part, checkpoint in parts
+    )
+
+
+def _measure(setup: Setup, case: Case, model: PreTrainedModel, directory: Path) -> None:
+    tokenizer, reducer = setup.load().tokenizer, ByDistance()
+    encoded = attention.encode(tokenizer, setup.split(case.task, "dev", setup.max_examples).examples)
+    attention.attention_pass(model, tokenizer, encoded, [reducer])
+    write_table(directory / "distances.parquet", reducer.table())
+    np.save(directory / "maps.npy", attention.maps_of(model, tokenizer, *EXAMPLE)[1].astype("float16"))
+
+
+# What the chapters' tables say of each head.
 
 FRAME_LINKS = {"to_element": "frame target to element", "to_target": "frame element to target"}
 SAME_WORD = "same word in {}"  # in the other sentence of a pair
@@ -285,3 +382,90 @@ def _repeated(heads: pd.DataFrame) -> pd.DataFrame:
     weights = heads.groupby(key, sort=False).agg(**weights).reset_index()
     table = weights.merge(over_seeds(heads, key), on=key, validate="one_to_one").rename(columns={"mean": "excess"})
     return table.assign(kind=table["task"].map(SAME_WORD.format), null=np.nan)[COLUMNS["links"]]
+
+
+# In words.
+
+UNCOUNTABLE = ("negation", "punctuation")
+UNCHANGED = 0.99  # similarity of maps from which on nobody sees a difference
+SEEN = 0.05  # share of a head's maps from which on a second pattern is worth naming
+
+
+def described(atlas: Atlas) -> pd.DataFrame:
+    """Describe every head in a sentence: layer, head, in_words."""
+    return atlas.heads().assign(in_words=[sentence(atlas, *head) for head in atlas.heads().to_numpy()])
+
+
+def sentence(atlas: Atlas, layer: int, head: int) -> str:
+    """Say in one sentence what the tables say of a head (from 0); what a run lacks is left out."""
+    own = {
+        field.name: table[(table["layer"] == layer) & (table["head"] == head)]
+        for field in fields(atlas)
+        for table in [getattr(atlas, field.name)]
+    }
+    clauses = [write(own[name]) for name, write in CLAUSES.items() if len(own[name])]
+    clauses = [clause for clause in clauses if clause]
+    name = f"Layer {layer + 1} head {head + 1}"
+    return f"{name}: {'; '.join(clauses)}." if clauses else f"{name}: this run measured nothing of it."
+
+
+def _of_shares(shares: pd.DataFrame) -> str:
+    after = shares[shares["checkpoint"] == AFTER] if AFTER in set(shares["checkpoint"]) else shares
+    means = after[list(PATTERNS)].mean()
+    first, second = means.nlargest(2).index
+    said = f"{means[first] * 100:.0f} % of its maps are {first}"
+    return f"{said}, {means[second] * 100:.0f} % {second}" if means[second] >= SEEN else said
+
+
+def _of_features(features: pd.DataFrame) -> str:
+    after = features[features["checkpoint"] == AFTER] if AFTER in set(features["checkpoint"]) else features
+    means = after[after["feature"] != SEP_SUM].groupby("feature", sort=False, observed=True)["mean"].mean()
+    words = means[[name for name in means.index if not name.startswith("[")]]
+    special = means.drop(words.index)
+    most = [(group.idxmax(), group.max()) for group in (special, words) if len(group)]
+    return "of its attention, " + " and ".join(f"{_with_article(name)} gets {weight:.2f}" for name, weight in most)
+
+
+def _of_similarity(similarity: pd.DataFrame) -> str:
+    most = similarity.loc[similarity["mean"].idxmin()]
+    if most["mean"] >= UNCHANGED:
+        return f"fine-tuning hardly changes it (similarity {UNCHANGED} or more)"
+    return f"fine-tuning changes it most on {most['task']} (similarity {most['mean']:.2f})"
+
+
+def _of_links(links: pd.DataFrame) -> str:
+    beaten = links[links["beats"]].sort_values("excess", ascending=False)
+    if not len(beaten):
+        return "it follows none of the links tested"
+    return f"it follows links beyond their nulls ({', '.join(beaten['kind'])})"
+
+
+def _of_disabling(disabling: pd.DataFrame) -> str:
+    clear = disabling[disabling["clear"]]
+    if not len(clear):
+        return f"without it no score changes clearly ({_count(len(disabling), 'task')})"
+    most = clear.loc[clear["mean"].abs().idxmax()]
+    verb = "loses" if most["mean"] < 0 else "gains"
+    low, high = sorted(np.sign(most["mean"]) * most[["low", "high"]].astype(float))
+    said = f"without it {most['task']} {verb} {abs(most['mean']):.1f} points [{low:.1f}, {high:.1f}]"
+    others = len(clear) - 1
+    return f"{said}, and {_count(others, 'other task')} change{'s' * (others == 1)} clearly" if others else said
+
+
+CLAUSES = {
+    "shares": _of_shares,
+    "features": _of_features,
+    "similarity": _of_similarity,
+    "links": _of_links,
+    "disabling": _of_disabling,
+}
+
+
+def _with_article(feature: str) -> str:
+    if feature.startswith("[") or feature in UNCOUNTABLE:
+        return feature
+    return f"{'an' if feature[0] in 'aeiou' else 'a'} {feature}"
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n} {what}{'s' * (n != 1)}"

@@ -1,39 +1,235 @@
 """The explorer for JupyterLab: type a sentence, look at every head, disable some and watch the answer.
 
-What is looked at is an `analyses.exploration.Exploration`; here are the widgets that change and show it. Explained in
-the chapter *The explorer*.
+What is looked at is an `Exploration`; here are the panels of HTML, the drawings, and the widgets that change and show
+it. Explained in the chapter *The explorer*.
 """
 
 import os
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from html import escape
 from pathlib import Path
 
 import ipywidgets
+import numpy as np
+import pandas as pd
 from IPython.display import display
 
-from darksecrets.apps import explorer_drawings as drawings
-from darksecrets.apps import explorer_panels as panels
 from darksecrets.apps.exploration import CHECKPOINTS, Exploration
+from darksecrets.corpora.annotated_maps import BEFORE
 from darksecrets.corpora.glue import SCORE_RANGE
 from darksecrets.corpora.tasks import TASKS
 from darksecrets.errors import InputError
-from darksecrets.figures import publish, small_multiples
+from darksecrets.figures import drawing_sizes, publish, small_multiples, views
 from darksecrets.files import replace
 from darksecrets.heads import head_name
+from darksecrets.models.ablation import Head
+
+# Panels of text, as HTML.
+
+UNDISTURBED, DISABLED = "#0072b2", "#d55e00"  # bars of an answer without and with heads disabled
+BAR = 160  # pixels of a probability of 1
+TOKEN = "border: 1px solid #8c8c8c; border-radius: 3px; padding: 0 4px; margin: 2px; display: inline-block"
+
+
+def answers_html(table: pd.DataFrame, n_disabled: int, highest: float = 1) -> str:
+    """Show a classifier's answer beside the one with heads disabled; the largest of each is what it predicts.
+
+    `table` is that of `Exploration.answers`; `highest` is what the longest bar stands for.
+    """
+    names = {"undisturbed": ("nothing disabled", UNDISTURBED)}
+    if n_disabled:
+        names["disabled"] = (f"{n_disabled} head{'s' * (n_disabled > 1)} disabled", DISABLED)
+    best = {column: table[column].idxmax() for column in names} if len(table) > 1 else {}
+    rows = []
+    for place, row in enumerate(table.to_dict("records")):
+        cells = [
+            _bar(row[column], highest, colour) + _strong(f"{row[column]:.4f}", place == best.get(column))
+            for column, (_, colour) in names.items()
+        ]
+        change = [f"{row['disabled'] - row['undisturbed']:+.4f}"] if n_disabled else []
+        rows.append([publish.escaped(row["answer"]), *cells, *change])
+    heads = ["answer", *(name for name, _ in names.values()), *(["change"] if n_disabled else [])]
+    return _table(heads, rows)
+
+
+def tokens_html(found: Sequence[str], second_start: int | None) -> str:
+    """Show the tokens of an input, the second sentence on a line of its own."""
+    spans = [f"<span style='{TOKEN}'>{publish.escaped(token)}</span>" for token in found]
+    if second_start is not None:
+        spans.insert(second_start, "<br>")
+    return f"<div style='line-height: 1.9'>{''.join(spans)}</div>"
+
+
+def features_html(table: pd.DataFrame, layer: int, head: int) -> str:
+    """Show the features found in an input, with the share of a head's attention that each gets."""
+    rows = [
+        [
+            publish.escaped(row["feature"]),
+            publish.escaped(row["found"]),
+            f"{_bar(row['attention'], 1, UNDISTURBED)}{row['attention']:.1%}",
+        ]
+        for row in table.to_dict("records")
+    ]
+    return _table(["feature", "found", f"attention of {head_name(layer, head)}"], rows)
+
+
+def effects_html(table: pd.DataFrame) -> str:
+    """Show heads with how far each, disabled alone, moves the answer (rows of `Exploration.effects`)."""
+    rows = [
+        [
+            head_name(row["layer"], row["head"]),
+            *(f"{row[name]:.4f}" for name in ("undisturbed", "disabled")),
+            f"{row['change']:+.4f}",
+        ]
+        for row in table.to_dict("records")
+    ]
+    answer = publish.escaped(str(table["answer"].iloc[0]))
+    return _table(["head disabled alone", f"{answer}: before", "after", "change"], rows)
+
+
+def message_html(kind: str, sentences: Sequence[str]) -> str:
+    """Show what there is to say, as a `note` or an `error`; an empty text where there is nothing."""
+    words: Mapping[str, str] = {"note": "Note: ", "error": "This cannot be done: "}
+    text = publish.escaped(" ".join(sentences))
+    return f"<div role='status'><strong>{words[kind]}</strong>{text}</div>" if text else ""
+
+
+def _bar(value: float, highest: float, colour: str) -> str:
+    width = BAR * min(max(value / highest, 0), 1)
+    style = f"display: inline-block; height: 10px; width: {width:.1f}px; background: {colour}; margin-right: 6px"
+    return f"<span style='{style}'></span>"
+
+
+def _strong(text: str, is_strong: bool) -> str:
+    return f"<strong>{text} &#9664;</strong>" if is_strong else text
+
+
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Write a table whose cells are HTML; the first of each row names it."""
+    style = "style='text-align: start; padding: 1px 12px 1px 0'"
+    lines = ["".join(f"<th scope='col' {style}>{publish.escaped(head)}</th>" for head in heads)]
+    for first, *others in rows:
+        cells = "".join(f"<td {style}>{cell}</td>" for cell in others)
+        lines.append(f"<th scope='row' {style}>{first}</th>{cells}")
+    return f"<table>{''.join(f'<tr>{line}</tr>' for line in lines)}</table>"
+
+
+# Drawings.
+
+MODEL_VIEW_HEIGHT = 600  # pixels
+SIDE_BY_SIDE = "display: flex; flex-wrap: wrap; gap: 12px"
+
+
+def all_maps(exploration: Exploration, chosen: Head, theme: str = "light") -> str:
+    """Draw every map that is looked at, with its pattern, as SVG."""
+    maps = drawn(exploration)
+    patterns = exploration.patterns()["pattern"].to_numpy().reshape(maps.shape[:2])
+    title = f"{exploration.task}, {exploration.checkpoint}: every head on this input"
+    return small_multiples.all_maps(maps, title, patterns, exploration.disabled, chosen, theme)
+
+
+def one_map(exploration: Exploration, chosen: Head, theme: str = "light", undisturbed: str = "") -> str:
+    """Draw the chosen head's map large, as SVG: as it is looked at, or that of an `undisturbed` checkpoint."""
+    weights = drawn(exploration, undisturbed)[chosen]
+    title = f"{head_name(*chosen).capitalize()}, {undisturbed or exploration.checkpoint}"
+    return small_multiples.one_map(weights, exploration.tokens[: len(weights)], title, theme)
+
+
+def similarities(exploration: Exploration, chosen: Head, theme: str = "light") -> str:
+    """Draw how similar each head's maps are before and after fine-tuning, nothing disabled, as SVG."""
+    similarity = exploration.similarity()
+    title = f"Cosine similarity of maps before and after fine-tuning on {exploration.task}"
+    return small_multiples.similarities(similarity, title, chosen, theme)
+
+
+def described_map(exploration: Exploration, chosen: Head, theme: str = "light") -> str:
+    """Show the chosen map with its pattern, and the features found with the attention they get, as HTML."""
+    found = exploration.patterns().set_index(["layer", "head"]).loc[chosen]
+    pattern = f"<p>Pattern: <strong>{found['pattern']}</strong> ({found['confidence']:.0%} sure)</p>"
+    features = features_html(exploration.features(*chosen), *chosen)
+    return f"{one_map(exploration, chosen, theme)}{pattern}{features}"
+
+
+def before_and_after(exploration: Exploration, chosen: Head, theme: str = "light") -> str:
+    """Show `similarities`, and the chosen head's map before and after fine-tuning, as HTML."""
+    maps = "".join(f"<div>{one_map(exploration, chosen, theme, checkpoint)}</div>" for checkpoint in CHECKPOINTS)
+    return f"{similarities(exploration, chosen, theme)}<div style='{SIDE_BY_SIDE}'>{maps}</div>"
+
+
+def head_view(exploration: Exploration, chosen: Head, theme: str = "light") -> str:
+    """Show BertViz's head view of as many layers as a page may hold, the chosen head switched on, as an HTML page."""
+    maps, tokens, options = _for_bertviz(exploration, chosen)
+    return views.bertviz_head_view(maps, tokens, heads=[chosen[1]], first_layer=chosen[0], **options)
+
+
+def model_view(exploration: Exploration, chosen: Head, theme: str = "light") -> str:
+    """Show BertViz's model view of as many layers as a page may hold, as an HTML page."""
+    maps, tokens, options = _for_bertviz(exploration, chosen)
+    return views.bertviz_model_view(maps, tokens, **options)
+
+
+def head_view_height(exploration: Exploration) -> int:
+    """Height in pixels of a frame for `head_view`."""
+    return views.head_view_height(min(len(exploration.tokens), most_tokens(exploration)))
+
+
+def frame(page: str, title: str, height: int) -> str:
+    """Put an HTML page into a frame of another."""
+    size = f'width="100%" height="{height}" style="border: 1px solid #8c8c8c; background: #fff"'
+    return f'<iframe title="{escape(title)}" {size} srcdoc="{escape(page)}"></iframe>'
+
+
+def notes(exploration: Exploration) -> list[str]:
+    """Say, in sentences, what of the input is not read or not drawn, and whose answers are shown."""
+    most, found = most_tokens(exploration), [*exploration.notes]
+    if len(exploration.tokens) > most:
+        found.append(f"Only the first {most} of {len(exploration.tokens)} tokens are drawn.")
+    if exploration.checkpoint == BEFORE:
+        found.append(
+            "Maps are the pre-trained model's; it never learned the task, so answers are the fine-tuned one's."
+        )
+    return found
+
+
+def most_tokens(exploration: Exploration) -> int:
+    """How many tokens of an input are drawn."""
+    checkpoint = exploration.setup.load()
+    return drawing_sizes.most_tokens(checkpoint.n_layers * checkpoint.n_heads)
+
+
+def drawn(exploration: Exploration, undisturbed: str = "") -> np.ndarray:
+    """Return the maps that are looked at, or a checkpoint's undisturbed ones, as far as they are drawn: (layer, head,
+    query, key).
+    """
+    reading = exploration.read(undisturbed) if undisturbed else exploration.reading
+    most = most_tokens(exploration)
+    return reading.maps[..., :most, :most]
+
+
+def _for_bertviz(exploration: Exploration, chosen: Head) -> tuple[np.ndarray, list[str], dict[str, object]]:
+    maps = drawn(exploration)
+    second = exploration.second_start
+    if second is not None and second >= maps.shape[-1]:
+        second = None
+    layers = drawing_sizes.layers_that_fit(*maps.shape[:3], chosen[0], second)
+    return maps, exploration.tokens[: maps.shape[-1]], {"layers": layers, "sentence_b_start": second}
+
+
+# Widgets.
 
 OWN_TEXT = "your own text"
 N_EXAMPLES = 12  # of a task's validation examples that are offered
 N_EFFECTS = 5  # heads that are named when one asks which matter most
 LONGEST_NAME = 70  # characters of an example in the menu
-SAVED = {"All maps": drawings.all_maps, "One map": drawings.one_map, "Before and after": drawings.similarities}
+SAVED = {"All maps": all_maps, "One map": one_map, "Before and after": similarities}
 SHOWN: dict[str, Callable[..., str]] = {
-    "All maps": drawings.all_maps,
-    "One map": drawings.described_map,
-    "Before and after": drawings.before_and_after,
-    "BertViz: heads": drawings.head_view,
-    "BertViz: model": drawings.model_view,
+    "All maps": all_maps,
+    "One map": described_map,
+    "Before and after": before_and_after,
+    "BertViz: heads": head_view,
+    "BertViz: model": model_view,
 }
 FULL = {"width": "100%"}
 
@@ -113,10 +309,10 @@ class Explorer:
         with self._telling():
             exploration = self.exploration
             highest = SCORE_RANGE[1] if TASKS[exploration.task].is_regression else 1
-            self.answers.value = panels.answers(exploration.answers(), len(exploration.disabled), highest)
-            self.tokens.value = panels.tokens(exploration.tokens, exploration.second_start)
+            self.answers.value = answers_html(exploration.answers(), len(exploration.disabled), highest)
+            self.tokens.value = tokens_html(exploration.tokens, exploration.second_start)
             self.tabs.children[list(SHOWN).index(self.view)].value = self._shown()
-            self.message.value = panels.message("note", drawings.notes(exploration))
+            self.message.value = message_html("note", notes(exploration))
 
     def save(self, kind: str) -> None:
         """Write the view that is in front to a file, `svg` or `png`, and name it in `saved`."""
@@ -134,7 +330,7 @@ class Explorer:
     def rank(self) -> None:
         """Name the heads that move the answer most, each disabled alone."""
         with self._telling():
-            self.effects.value = panels.effects(self.exploration.effects().head(N_EFFECTS))
+            self.effects.value = effects_html(self.exploration.effects().head(N_EFFECTS))
 
     def look(self, **changes: object) -> None:
         """Look at something else (see `Exploration.look`) and show it, unless the widgets are just being set."""
@@ -150,8 +346,8 @@ class Explorer:
         shown = SHOWN[self.view](self.exploration, self.chosen, self.theme.value)
         if not self.view.startswith("BertViz"):
             return shown
-        height = drawings.head_view_height(self.exploration)
-        return drawings.frame(shown, self.view, height if "heads" in self.view else drawings.MODEL_VIEW_HEIGHT)
+        height = head_view_height(self.exploration)
+        return frame(shown, self.view, height if "heads" in self.view else MODEL_VIEW_HEIGHT)
 
     def _listen(self) -> None:
         self.task.observe(lambda change: self._choose_task(change["new"]), "value")
@@ -220,7 +416,7 @@ class Explorer:
         try:
             yield
         except InputError as error:
-            self.message.value = panels.message("error", [f"{error}."])
+            self.message.value = message_html("error", [f"{error}."])
 
 
 def _texts(example: tuple[str, str]) -> dict[str, str]:

@@ -1,5 +1,5 @@
 // Keeps the charts of a page that show one head on the same head: chosen by mouse, finger, keyboard, menu or address.
-// A chart says by its `usermeta` which of its parameters are shared (darksecrets.figures.atlas_panels).
+// A chart says by its `usermeta` which of its parameters are shared (darksecrets.apps.atlas_charts).
 (() => {
   "use strict";
   const LAYER = "chosen_layer";
