@@ -1,7 +1,8 @@
-"""What the reference run is, in tables for reading: what was run, on what, when, how long, and its Table 1.
+"""What the reference run is, in tables for reading: what was run, on what, when, how long, and its Table 1; what it
+saved time with, and what a check of it compares.
 
-Everything comes from the run's tables and its `run.json`. A table that cannot be made from what
-the run has holds one row that says so. Explained in the appendix *The reference run*.
+Everything comes from the run's tables and its `run.json`. A table that cannot be made from what the run has holds one
+row that says so. Explained in the appendix *The reference run*.
 """
 
 from collections.abc import Sequence
@@ -34,8 +35,7 @@ WORK = {
     "removed": "more and more heads disabled",
     "repeated": "attention to repeated words",
 }
-DISABLING = ("disabled", "removed")
-SHORTCUTS = "shortcuts.csv"  # beside the run's tables: scores of models trained in another way
+SHORTCUTS = "shortcuts.csv"  # beside the run's tables: its scores, and those of models trained in another way
 SHORTCUT_KEY = ["instead", "task", "metric"]
 
 
@@ -88,32 +88,34 @@ TUNED_CHECKS = {
 
 
 def overview(run: Run) -> pd.DataFrame:
-    """List what was run, with which recipe, when and where: columns "" and "reference run"."""
-    described, made_from, machine = run.provenance, recorded(run), run.provenance.get("machine", {})
-    parameters, recipe = described.get("parameters", {}), made_from.get("recipe", {})
+    """List what was run, with which recipe, when and where: columns "" and "value"."""
+    told, made_from = run.provenance, recorded(run)
+    machine, recipe = told.get("machine"), made_from.get("recipe")
+    packages = ", ".join(f"{name} {version}" for name, version in machine["packages"].items()) if machine else ""
+    numbers = "{epochs} epochs, batches of {batch_size}, learning rate {learning_rate:g}, {precision}"
     rows = {
         "model": made_from.get("checkpoint"),
         "tasks": ", ".join(made_from.get("tasks", [])),
         "seeds": _seeds(made_from),
         "training examples of a task, at most": _limit(made_from.get("max_train")),
         "validation examples whose maps are read, at most": _limit(made_from.get("max_examples")),
-        "recipe": _recipe(recipe),
+        "recipe": recipe and numbers.format(**recipe),
         "frames": run.made_from("frame_heads").get("frames"),
-        "begun": _moment(described.get("started")),
-        "finished": _moment(described.get("finished")),
-        "time in which something was computed": _duration(described.get("busy_seconds")),
-        "corpus": parameters.get("corpus"),
-        "machine": f"{machine['cores']} cores, {machine['processor']}, {machine['system']}" if machine else None,
-        "Python and packages": _packages(machine),
-        "library, SHA-256": described.get("library", "")[:12],
+        "begun": _moment(told.get("started")),
+        "finished": _moment(told.get("finished")),
+        "time in which something was computed": _duration(told.get("busy_seconds")),
+        "corpus": told.get("parameters", {}).get("corpus"),
+        "machine": machine and "{cores} cores, {processor}, {system}".format(**machine),
+        "Python and packages": machine and f"Python {machine['python']}; {packages}",
+        "library, SHA-256": told.get("library", "")[:12],
     }
     return pd.DataFrame([(name, str(value or NOT_RECORDED)) for name, value in rows.items()], columns=["", "value"])
 
 
 def counted(run: Run, what: str) -> str:
-    """Say how many tasks or seeds the run has, as in "3 seeds"."""
-    found = recorded(run).get(what, [])
-    return f"{len(found)} {what if len(found) != 1 else what.removesuffix('s')}"
+    """Return how many `tasks` or `seeds` the run has, as in "3 seeds"."""
+    n = len(recorded(run).get(what, []))
+    return f"{n} {what if n != 1 else what.removesuffix('s')}"
 
 
 def contents(run: Run) -> pd.DataFrame:
@@ -127,11 +129,11 @@ def contents(run: Run) -> pd.DataFrame:
             numbers = (len(names), sum(len(run.table(name)) for name in names), round(size / 1e3))
             tasks = str(len(made_from["tasks"])) if "tasks" in made_from else None
             rows.append((title, *numbers, tasks, _seeds(made_from) or None))
-    return _or_missing(pd.DataFrame(rows, columns=["of", "tables", "rows", "kB", "tasks", "seeds"], dtype=object))
+    return _table(rows, ["of", "tables", "rows", "kB", "tasks", "seeds"], dtype=object)
 
 
 def lacking(run: Run) -> str:
-    """Say in a sentence what of all this the run does not have."""
+    """Return in a sentence what of all this the run does not have."""
     there = {prefix_of(name) for name in run.tables()}
     missing = [f"tables of {title}" for prefix, title in GROUPS.items() if prefix not in there]
     missing += [f"{name} in run.json" for name in ("durations", "examples") if not run.provenance.get(name)]
@@ -141,44 +143,41 @@ def lacking(run: Run) -> str:
 def durations(run: Run) -> pd.DataFrame:
     """Add up how long each kind of work took: pieces, minutes in all, the longest piece, and its part of the whole."""
     pieces = _pieces(run)
-    whole = pieces["seconds"].sum()
-    rows = []
-    for kind in [kind for kind in WORK if (pieces["what"] == kind).any()]:
-        seconds = pieces.loc[pieces["what"] == kind, "seconds"]
-        cells = _minutes(seconds.sum()), _minutes(seconds.max()), f"{100 * seconds.sum() / whole:.0f} %"
-        rows.append((WORK[kind], len(seconds), *cells))
-    if rows:
-        rows.append(("all", len(pieces), _minutes(whole), _minutes(pieces["seconds"].max()), "100 %"))
-    return _or_missing(pd.DataFrame(rows, columns=["work", "pieces", "minutes", "longest piece", "part"]))
-
-
-def largest_part(run: Run) -> str:
-    """Name the kind of work that took most, with its part of the whole."""
-    pieces = _pieces(run)
-    if not len(pieces):
-        return NOT_RECORDED
-    by_kind = pieces.groupby("what")["seconds"].sum()
-    return f"{WORK[by_kind.idxmax()]}, {100 * by_kind.max() / by_kind.sum():.0f} % of it"
+    seconds, whole = pieces["seconds"], pieces["seconds"].sum()
+    kinds = [(title, seconds[pieces["what"] == kind]) for kind, title in WORK.items()]
+    rows = [
+        (work, len(spent), _minutes(spent.sum()), _minutes(spent.max()), f"{100 * spent.sum() / whole:.0f} %")
+        for work, spent in [*kinds, ("all", seconds)]
+        if len(spent)
+    ]
+    return _table(rows, ["work", "pieces", "minutes", "longest piece", "part"])
 
 
 def durations_by_task(run: Run) -> pd.DataFrame:
-    """Say what each task took, in minutes: models, fine-tuning one, fine-tuning all, disabling heads, and the rest."""
+    """Return what each task took, in minutes: models, fine-tuning one and all, disabling heads, and the rest."""
     pieces = _pieces(run)
     rows = []
-    for task in glue.TASKS:
-        of_task = pieces[pieces["task"] == task]
-        tuning = of_task.loc[of_task["what"] == "fine-tuning", "seconds"]
-        disabling = of_task.loc[of_task["what"].isin(DISABLING), "seconds"].sum()
-        if len(of_task):
-            rest = of_task["seconds"].sum() - tuning.sum() - disabling
-            mean = _minutes(tuning.mean()) if len(tuning) else None
-            rows.append((task, len(tuning), mean, *map(_minutes, (tuning.sum(), disabling, rest))))
+    for task in [task for task in glue.TASKS if (pieces["task"] == task).any()]:
+        spent = pieces[pieces["task"] == task].set_index("what")["seconds"]
+        tuning = spent[spent.index == "fine-tuning"]
+        disabling = spent[spent.index.isin(["disabled", "removed"])].sum()
+        rest = spent.sum() - tuning.sum() - disabling
+        one = _minutes(tuning.mean()) if len(tuning) else None
+        rows.append((task, len(tuning), one, *map(_minutes, (tuning.sum(), disabling, rest))))
     columns = ["task", "models", "fine-tuning one", "fine-tuning all", "disabling heads", "all else"]
-    return _or_missing(pd.DataFrame(rows, columns=columns))
+    return _table(rows, columns)
+
+
+def largest_part(run: Run) -> str:
+    """Return the kind of work that took most, with its part of the whole."""
+    seconds = _pieces(run).groupby("what")["seconds"].sum()
+    if not len(seconds):
+        return NOT_RECORDED
+    return f"{WORK[seconds.idxmax()]}, {100 * seconds.max() / seconds.sum():.0f} % of it"
 
 
 def work_and_time(run: Run) -> str:
-    """Say how much work the run was, and in how much time it was done."""
+    """Return how much work the run was, and in how much time it was done."""
     pieces = _pieces(run)
     if not len(pieces):
         return "a time that run.json does not tell"
@@ -186,84 +185,87 @@ def work_and_time(run: Run) -> str:
 
 
 def examples(run: Run) -> pd.DataFrame:
-    """Say on which examples each task was trained and scored, and what that is of the official data."""
+    """Return on which examples each task was trained and scored, and what that is of the official data."""
     rows = []
-    for task, found in run.provenance.get("examples", {}).items():
-        known = glue.TASKS[task]
-        share = f"{100 * found['train'] / known.train_rows:.0f} %"
-        dev = "all official" if found["dev"] == known.dev_rows else f"a substitute; officially {known.dev_rows:,}"
-        counts = [f"{number:,}" for number in (found["train"], found["train_available"], known.train_rows)]
-        rows.append((task, *counts, share, f"{found['dev']:,}", dev, f"{found['compared']:,}"))
+    for task, counts in run.provenance.get("examples", {}).items():
+        official = glue.TASKS[task]
+        trained = [f"{number:,}" for number in (counts["train"], counts["train_available"], official.train_rows)]
+        share = f"{100 * counts['train'] / official.train_rows:.0f} %"
+        is_official = counts["dev"] == official.dev_rows
+        dev = "all official" if is_official else f"a substitute; officially {official.dev_rows:,}"
+        rows.append((task, *trained, share, f"{counts['dev']:,}", dev, f"{counts['compared']:,}"))
     columns = ["task", "trained on", "of there being", "official", "part of official", "scored on", "these are"]
-    return _or_missing(pd.DataFrame(rows, columns=[*columns, "maps of"]))
+    return _table(rows, [*columns, "maps of"])
 
 
 def table_1(run: Run) -> pd.DataFrame:
-    """Lay Table 1 of the run out: task, metric, setting, paper; mean, spread (lowest to highest) and each seed's score,
+    """Return Table 1 of the run: task, metric, setting, paper; mean, spread (lowest to highest) and each seed's score,
     all in per cent. A setting with one seed has no spread.
     """
     scores = run.find(SCORES)
-    columns = ["task", "metric", "setting", "paper", "mean", "spread over seeds", "seeds", "each seed"]
-    if scores is None:
-        return _or_missing(pd.DataFrame(columns=columns))
     paper = reported.table_1().set_index(SCORED)["value"].to_dict()
     rows = []
-    for of, group in scores.groupby(SCORED, sort=False):
+    for of, group in () if scores is None else scores.groupby(SCORED, sort=False):
         points = 100 * group.sort_values("seed")["mean"]
-        spread = f"{points.min():.1f} to {points.max():.1f}" if len(points) > 1 else None
         printed = f"{100 * paper[of]:.1f}" if of in paper else None
-        each = ", ".join(f"{score:.1f}" for score in points)
-        rows.append((*of[:2], SETTING_NAMES[of[2:]], printed, f"{points.mean():.1f}", spread, len(points), each))
-    return pd.DataFrame(rows, columns=columns, dtype=object)
+        spread = f"{points.min():.1f} to {points.max():.1f}" if len(points) > 1 else None
+        mean, each = f"{points.mean():.1f}", ", ".join(f"{score:.1f}" for score in points)
+        rows.append((*of[:2], SETTING_NAMES[of[2:]], printed, mean, spread, len(points), each))
+    columns = ["task", "metric", "setting", "paper", "mean", "spread over seeds", "seeds", "each seed"]
+    return _table(rows, columns, dtype=object)
 
 
 def widest(run: Run) -> str:
-    """Say on which task the fine-tuned pre-trained model's score varies most over seeds, and on which least."""
+    """Return on which task the fine-tuned pre-trained model's score varies most over seeds, and on which least."""
     scores = run.find(SCORES)
     if scores is None or scores["seed"].nunique() < 2:
         return "the run has one seed, or no scores, so no spread can be told"
     tuned = of_setting(scores, TUNED)
-    tuned = tuned[tuned["metric"] == tuned["task"].map(headline)]
-    spread = 100 * tuned.groupby("task")["mean"].agg(lambda points: points.max() - points.min())
+    by_task = tuned[tuned["metric"] == tuned["task"].map(headline)].groupby("task")["mean"]
+    spread = 100 * (by_task.max() - by_task.min())
     least, most = spread.idxmin(), spread.idxmax()
     return f"{spread[least]:.1f} points on {least}, and {spread[most]:.1f} on {most}"
 
 
-def format_shortcuts(found: pd.DataFrame, scores: pd.DataFrame | None) -> pd.DataFrame:
-    """Lay `against` out for reading, in per cent: what was done instead, task, metric, the spread of the run's scores
-    over its seeds, the scores in the other way, whether their mean lies within that spread, and the difference.
+def shortcuts(run: Run) -> pd.DataFrame:
+    """Return what was measured of shortcuts (`format_shortcuts`); one row that says so where nothing was.
 
-    `scores` are those of the run (`fine_tuning.scores`).
+    A shortcut is a setting that saves time and should not matter: fewer training examples of a large task, or bfloat16.
     """
-    alike = [group for _, group in found.groupby("instead", sort=False)]  # each way has seeds of its own
+    path = run.directory / SHORTCUTS
+    if not path.exists():
+        return _table([], ["instead"])
+    return format_shortcuts(pd.read_csv(path), run.find(SCORES))
+
+
+def format_shortcuts(compared: pd.DataFrame, scores: pd.DataFrame | None) -> pd.DataFrame:
+    """Format scores of models trained in another way than the run, in per cent, beside the run's.
+
+    `compared` has a row per instead, task, metric and seed: the score `other`, and `mean`, `low`, `high` of what it is
+    above the run's. Returns a row per instead, task and metric: the spread of the run's `scores` over its seeds, the
+    scores in the other way, whether their mean lies within that spread, and the difference.
+    """
+    alike = [group for _, group in compared.groupby("instead", sort=False)]  # each way has seeds of its own
     differences = pd.concat([over_seeds(group, SHORTCUT_KEY) for group in alike]).set_index(SHORTCUT_KEY)
-    tuned = None if scores is None else of_setting(scores, TUNED)
+    tuned = {} if scores is None else dict(list(of_setting(scores, TUNED).groupby(["task", "metric"])["mean"]))
     rows = []
-    for (instead, task, metric), group in found.groupby(SHORTCUT_KEY, sort=False):
-        low, high = _spread(tuned, task, metric)
-        within = "cannot tell" if low is None else "yes" if low <= group["other"].mean() <= high else "no"
-        spread = None if low is None else f"{100 * low:.1f} to {100 * high:.1f}"
+    for key, group in compared.groupby(SHORTCUT_KEY, sort=False):
+        points, spread, within = tuned.get(key[1:], []), None, "cannot tell"
+        if len(points) > 1:
+            low, high = min(points), max(points)
+            spread = f"{100 * low:.1f} to {100 * high:.1f}"
+            within = "yes" if low <= group["other"].mean() <= high else "no"
         each = ", ".join(f"{100 * score:.1f}" for score in group["other"])
-        difference = format_estimate(differences.loc[(instead, task, metric)])
-        rows.append((instead, task, metric, spread, each, within, difference))
-    columns = ["instead", "task", "metric", "the run's spread", "scores then", "within the spread?", "difference"]
+        rows.append((*key, spread, each, within, format_estimate(differences.loc[key])))
+    columns = [*SHORTCUT_KEY, "the run's spread", "scores then", "within the spread?", "difference"]
     return pd.DataFrame(rows, columns=columns, dtype=object)
 
 
-def shortcuts(run: Run) -> pd.DataFrame:
-    """Read what was measured for a published run and lay it out; one row that says so where nothing was."""
-    path = run.directory / SHORTCUTS
-    if not path.exists():
-        return pd.DataFrame({"instead": [NOT_RECORDED]})
-    return format_shortcuts(pd.read_csv(path), run.find("tuning_scores"))
-
-
 def within_spread(table: pd.DataFrame) -> str:
-    """Say from what `find` laid out how many scores of the other way lie within the run's spread over seeds."""
+    """Return how many scores of the other way (`shortcuts`) lie within the run's spread over seeds."""
     if "within the spread?" not in table:
         return NOT_RECORDED
-    counts = table["within the spread?"].value_counts()
-    return f"{counts.get('yes', 0)} of {len(table)}"
+    return f"{(table['within the spread?'] == 'yes').sum()} of {len(table)}"
 
 
 def checks() -> pd.DataFrame:
@@ -277,33 +279,13 @@ def checks() -> pd.DataFrame:
 
 
 def _seeds(made_from: dict[str, Any]) -> str:
-    seeds = made_from.get("seeds", [])
     n_random = made_from.get("n_random", 0)
     alone = f" ({n_random} of them also from random weights)" if n_random else ""
-    return f"{', '.join(map(str, seeds))}{alone}"
+    return ", ".join(map(str, made_from.get("seeds", []))) + alone
 
 
 def _limit(n_examples: int | None) -> str | None:
     return "all" if n_examples == 0 else None if n_examples is None else f"{n_examples:,}"
-
-
-def _recipe(recipe: dict[str, Any]) -> str | None:
-    if not recipe:
-        return None
-    numbers = f"{recipe['epochs']} epochs, batches of {recipe['batch_size']}, learning rate {recipe['learning_rate']:g}"
-    return f"{numbers}, {recipe['precision']}"
-
-
-def _packages(machine: dict[str, Any]) -> str | None:
-    if not machine:
-        return None
-    packages = (f"{name} {version}" for name, version in machine["packages"].items())
-    return f"Python {machine['python']}; {', '.join(packages)}"
-
-
-def _pieces(run: Run) -> pd.DataFrame:
-    found = pd.DataFrame(run.provenance.get("durations", []))
-    return found if len(found) else pd.DataFrame({"what": [], "task": [], "seconds": []})
 
 
 def _moment(written: str | None) -> str | None:
@@ -320,17 +302,13 @@ def _minutes(seconds: float) -> str:
     return f"{seconds / 60:.1f}"
 
 
-def _or_missing(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the table, or one row that says that nothing is recorded: a table without rows is no table for a page."""
-    if len(table):
-        return table
-    blank: Sequence[object] = [NOT_RECORDED, *[None] * (len(table.columns) - 1)]
-    return pd.DataFrame([blank], columns=table.columns, dtype=object)
+def _pieces(run: Run) -> pd.DataFrame:
+    """Return the pieces of work in `run.json`: what, task, seconds, and more; no row where none are recorded."""
+    return pd.DataFrame(run.provenance.get("durations") or {"what": [], "task": [], "seconds": []})
 
 
-def _spread(tuned: pd.DataFrame | None, task: str, metric: str) -> tuple[float, float] | tuple[None, None]:
-    """Return the lowest and highest score over the run's seeds; nothing where there are fewer than two."""
-    if tuned is None:
-        return None, None
-    points = tuned.loc[(tuned["task"] == task) & (tuned["metric"] == metric), "mean"]
-    return (points.min(), points.max()) if len(points) > 1 else (None, None)
+def _table(rows: Sequence[tuple], columns: Sequence[str], dtype: type | None = None) -> pd.DataFrame:
+    """Return rows as a table; where there are none, one that says so: a table without rows is no table for a page."""
+    if not rows:
+        rows, dtype = [(NOT_RECORDED, *[None] * (len(columns) - 1))], object
+    return pd.DataFrame(rows, columns=columns, dtype=dtype)
