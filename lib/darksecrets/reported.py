@@ -41,7 +41,7 @@ FIGURE_BASELINES = {"MRPC": 0.85, "STS-B": 0.88, "QQP": 0.88, "RTE": 0.58, "MNLI
 
 
 def patterns() -> pd.DataFrame:
-    """Numbers of Section 4.1: columns quantity, task ("" where it is of no one task), value, note, source."""
+    """Return the numbers of Section 4.1: columns quantity, task ("" where it is of no one task), value, note, source."""
     rows = [
         ("annotated maps", "", N_ANNOTATED, "about this many; the maps were not released"),
         ("share of Vertical among annotated maps", "", VERTICAL_SHARE, ""),
@@ -52,7 +52,7 @@ def patterns() -> pd.DataFrame:
 
 
 def table_1() -> pd.DataFrame:
-    """Scores of the paper's Table 1: columns task, metric, initialization, finetuned, value, note, source.
+    """Return the scores of the paper's Table 1: columns task, metric, initialization, finetuned, value, note, source.
 
     `value` is a fraction from 0 to 1; `initialization` is "pretrained" or "random"; one row per number printed, in the
     paper's order of tasks and columns. The paper gives one fine-tuning run, so there is no interval.
