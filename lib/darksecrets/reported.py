@@ -41,7 +41,7 @@ FIGURE_BASELINES = {"MRPC": 0.85, "STS-B": 0.88, "QQP": 0.88, "RTE": 0.58, "MNLI
 
 
 def patterns() -> pd.DataFrame:
-    """Return the numbers of Section 4.1: columns quantity, task ("" where it is of no one task), value, note, source."""
+    """Return the numbers of Section 4.1: quantity, task ("" where it is of no one task), value, note, source."""
     rows = [
         ("annotated maps", "", N_ANNOTATED, "about this many; the maps were not released"),
         ("share of Vertical among annotated maps", "", VERTICAL_SHARE, ""),
