@@ -13,12 +13,12 @@ from darksecrets.sections import (
     disabling_claims,
     feature_claims,
     feature_gaps,
-    fine_tuning_claims,
+    fine_tuning,
     link_claims,
     pattern_claims,
     relation_heads,
 )
-from darksecrets.sections.fine_tuning_tables import FineTuningTables
+from darksecrets.sections.fine_tuning import FineTuningTables
 from darksecrets.sections.repeated_words import RepeatedTables
 from darksecrets.verdicts import VERDICTS
 
@@ -217,11 +217,11 @@ SPEAKING = {
     claims.WEIGHTS: _frame_weights,
     relation_heads.STAND_OUT: _frame_tests,
     relation_heads.ANY_HEAD: _frame_tests,
-    fine_tuning_claims.BEATS_RANDOM: _fine_tuned(gain=(0.1, -0.1)),
+    fine_tuning.BEATS_RANDOM: _fine_tuned(gain=(0.1, -0.1)),
     claims.UNLEARNED: _fine_tuned(random=(0.5, 0.9)),
-    fine_tuning_claims.AVERAGE_GAIN: _fine_tuned(untuned=(0.359, 0.2)),
-    fine_tuning_claims.LAST_TWO: _fine_tuned(last=(0.1, -0.1)),
-    fine_tuning_claims.EXCEPTION: _fine_tuned(qqp=(-0.1, 0.1)),
+    fine_tuning.AVERAGE_GAIN: _fine_tuned(untuned=(0.359, 0.2)),
+    fine_tuning.LAST_TWO: _fine_tuned(last=(0.1, -0.1)),
+    fine_tuning.EXCEPTION: _fine_tuned(qqp=(-0.1, 0.1)),
     feature_gaps.CLS_EARLY: _feature_gap(feature_gaps.CLS_EARLY),
     feature_gaps.SEP_LATE: _feature_gap(feature_gaps.SEP_LATE),
     feature_gaps.STRIPES: _feature_gap(feature_gaps.STRIPES),

@@ -17,7 +17,7 @@ from filelock import FileLock
 from darksecrets.corpora import annotated_maps, framenet
 from darksecrets.corpora.annotated_maps import AFTER, BEFORE
 from darksecrets.errors import InputError
-from darksecrets.models import attended, patterns, side_by_side, similarity
+from darksecrets.models import attended, patterns, side_by_side
 from darksecrets.models.attended import Attended
 from darksecrets.models.setup import Setup
 from darksecrets.models.side_by_side import Job
@@ -35,7 +35,6 @@ from darksecrets.sections import (
     pattern_shares,
     pattern_validation,
     relation_heads,
-    scores,
 )
 from darksecrets.sections.feature_summaries import PAPER
 
@@ -102,8 +101,11 @@ def of_fine_tuning(setup: Setup, made_from: Mapping[str, Any]) -> Tables:
     n_models = len(made_from["tasks"]) * len(made_from["seeds"])
     job = Job("pretrained", setup.tasks[0], setup.seeds[0])
     side_by_side.finetune(setup, [job], n_models=n_models)
-    predictions = scores.predictions(setup, made_from["max_scored"], [TUNED])
-    changes = [similarity.changes(setup), similarity.changes(setup, "released", made_from["max_released"])]
+    predictions = fine_tuning.predictions(setup, made_from["max_scored"], [TUNED])
+    changes = [
+        fine_tuning.similarities(setup),
+        fine_tuning.similarities(setup, fine_tuning.RELEASED, made_from["max_released"]),
+    ]
     return {
         "tuning_scores": fine_tuning.scores(predictions),
         "tuning_by_layer": fine_tuning.change_by(pd.concat(changes), ["layer"]),

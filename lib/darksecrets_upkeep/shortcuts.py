@@ -8,6 +8,7 @@ import pandas as pd
 from darksecrets.book.profiles import Profile
 from darksecrets.book.progress import stage
 from darksecrets.corpora.scores import evaluate
+from darksecrets.corpora.tasks import TASKS
 from darksecrets.errors import InputError
 from darksecrets.models import side_by_side
 from darksecrets.models.setup import Setup
@@ -15,8 +16,8 @@ from darksecrets.models.side_by_side import Job
 from darksecrets.overview.reference_run import SHORTCUT_KEY, SHORTCUTS
 from darksecrets.reported import TUNED
 from darksecrets.runs import write_csv
-from darksecrets.sections import scores
-from darksecrets.sections.fine_tuning import gained, headline
+from darksecrets.sections import fine_tuning
+from darksecrets.sections.fine_tuning import gained
 from darksecrets_upkeep import published, reference
 
 SMALL = 5000  # training examples, at most, of a task that is also trained in float32
@@ -83,8 +84,8 @@ def _against(instead: str, setup: Setup, other: Setup) -> Iterator[pd.DataFrame]
             other, [Job("pretrained", task, seed) for task in other.tasks for seed in other.seeds], n_models
         )
         run, without = (
-            scores.predictions(replace(one, tasks=other.tasks, seeds=other.seeds), settings=[TUNED])
+            fine_tuning.predictions(replace(one, tasks=other.tasks, seeds=other.seeds), settings=[TUNED])
             for one in (setup, other)
         )
     for task in other.tasks:
-        yield against(instead, run, without[without["task"] == task], headline(task))
+        yield against(instead, run, without[without["task"] == task], TASKS[task].headline)

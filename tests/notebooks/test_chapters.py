@@ -13,8 +13,8 @@ from darksecrets.corpora import glue as tasks_of_glue
 from darksecrets.figures.publish import MISSING
 from darksecrets.reported import RANDOM
 from darksecrets.runs import Run
-from darksecrets.sections import fine_tuning, fine_tuning_claims
-from darksecrets.sections.fine_tuning_tables import FineTuningTables
+from darksecrets.sections import fine_tuning
+from darksecrets.sections.fine_tuning import FineTuningTables
 from darksecrets.side_by_side import REFERENCE_RUN, THIS_RUN
 from tests.conftest import NOT_SOURCE
 from tests.notebooks.conftest import REAL, SIZES, TASKS, TINY
@@ -142,14 +142,14 @@ class TestFineTuning:
             "table-scores": fine_tuning.table_1(mine.scores, theirs(reference, "scores")),
             "table-gains": fine_tuning.gain_table(mine.over_random, RANDOM, theirs(reference, "over_random")),
             "table-last-two": fine_tuning.last_two_table(mine.last_two, theirs(reference, "last_two")),
-            "table-claims": fine_tuning_claims.claims(mine, reference),
+            "table-claims": fine_tuning.claims(mine, reference),
         }
         for name, table in tables.items():
             assert finetuning.rows(name) == shown(table)
             assert fine_tuning.seeds_note(mine.scores, theirs(reference, "scores")) in "".join(
                 finetuning.published[title]["text/markdown"] for title in ("table-scores", "table-claims")
             )
-        assert finetuning.glued["answer"] == fine_tuning_claims.answer(mine)
+        assert finetuning.glued["answer"] == fine_tuning.answer(mine)
 
     def test_gains_are_differences_of_table_1(self, finetuning, mine, size):
         table = mine.scores.set_index(["task", "metric", "initialization", "finetuned"])["mean"]

@@ -12,8 +12,7 @@ from darksecrets.corpora.glue import TASKS, Example, Split, majority, score
 from darksecrets.errors import InputError
 from darksecrets.figures import charts
 from darksecrets.models.setup import Setup
-from darksecrets.sections import baseline_scores as evidence
-from darksecrets.sections import baselines, fine_tuning
+from darksecrets.sections import baselines
 from tests.conftest import write_task
 
 WORDS = ("red", "blue", "green", "old", "new", "long", "short", "warm", "cold", "dark")
@@ -179,20 +178,20 @@ def made_predictions(task="RTE", n=100, right=RIGHT):
 
 class TestEvidence:
     def test_scores_are_shares_of_right_answers_with_a_binomial_interval(self):
-        table = evidence.scores(made_predictions(n=400))
+        table = baselines.scores(made_predictions(n=400))
         assert table["mean"].tolist() == pytest.approx([tenths / 10 for tenths in RIGHT.values()])
         half = 1.96 * np.sqrt(0.6 * 0.4 / 400)
         assert table.loc[1, ["low", "high"]].tolist() == pytest.approx([0.6 - half, 0.6 + half], abs=0.006)
 
     def test_the_model_has_an_interval_over_seeds_and_the_baselines_one_over_examples(self):
-        table = evidence.by_method(evidence.scores(made_predictions())).set_index("method")
+        table = baselines.by_method(baselines.scores(made_predictions())).set_index("method")
         assert table["n_seeds"].to_dict() == dict.fromkeys(METHODS, 1) | {"fine-tuned": 3}
         half = stats.t.ppf(0.975, 2) * 0.1 / np.sqrt(3)
         assert table.loc["fine-tuned", ["mean", "low", "high"]].tolist() == pytest.approx([0.9, 0.9 - half, 0.9 + half])
         assert 0.49 < table.loc["bag of words", "low"] < 0.6 < table.loc["bag of words", "high"] < 0.71
 
     def test_gains_are_differences_of_the_headline_metric_on_the_same_examples(self):
-        table = evidence.gains(made_predictions(task="MRPC")).set_index(["over", "seed"])
+        table = baselines.gains(made_predictions(task="MRPC")).set_index(["over", "seed"])
         assert set(table["metric"]) == {"accuracy"}
         expected = {(over, seed): (8 + seed - RIGHT[over, 0]) / 10 for over in baselines.METHODS for seed in range(3)}
         assert table["mean"].to_dict() == pytest.approx(expected)
@@ -204,26 +203,26 @@ class TestEvidence:
         shuffled = predictions.sample(frac=1, random_state=0)
         key = ["over", "seed"]
         pd.testing.assert_series_equal(
-            evidence.gains(shuffled).set_index(key)["mean"].sort_index(),
-            evidence.gains(predictions).set_index(key)["mean"].sort_index(),
+            baselines.gains(shuffled).set_index(key)["mean"].sort_index(),
+            baselines.gains(predictions).set_index(key)["mean"].sort_index(),
         )
 
     def test_tables_for_reading(self):
         predictions = pd.concat([made_predictions("QNLI"), made_predictions("RTE", right=dict.fromkeys(RIGHT, 5))])
-        scored, gained = evidence.scores(predictions), evidence.gains(predictions)
-        table = evidence.score_table(scored)
+        scored, gained = baselines.scores(predictions), baselines.gains(predictions)
+        table = baselines.score_table(scored)
         assert table.columns.tolist() == ["task", "metric", *METHODS]
         assert table["task"].tolist() == ["QNLI", "RTE"]
         assert table["fine-tuned"].tolist() == ["90.0 [65.2, 114.8]", "50.0 [50.0, 50.0]"]
-        gain_table = evidence.gain_table(gained)
+        gain_table = baselines.gain_table(gained)
         columns = [title.format(method) for title in ("over {}", "ahead of {}?") for method in METHODS[:-1]]
         assert gain_table.columns.tolist() == ["task", "metric", *columns]
         assert gain_table["over bag of words"].tolist() == ["30.0 [5.2, 54.8]", "0.0 [0.0, 0.0]"]
         assert gain_table["ahead of bag of words?"].tolist() == ["holds", "cannot tell"]
-        assert evidence.finding(gained) == "Fine-tuning beats a bag of words on 1 of 2 tasks"
+        assert baselines.finding(gained) == "Fine-tuning beats a bag of words on 1 of 2 tasks"
 
     def test_the_headline_metric_of_a_score_is_pearsons(self, predictions):
-        table = evidence.scores(predictions)
+        table = baselines.scores(predictions)
         assert table.groupby("task")["metric"].unique().map(list).to_dict() == {
             "RTE": ["accuracy"],
             "STS-B": ["pearson"],
@@ -233,12 +232,11 @@ class TestEvidence:
         expected = np.corrcoef(first["label"], first["prediction"])[0, 1]
         row = table[(table["task"] == "STS-B") & (table["method"] == "fine-tuned") & (table["seed"] == 0)]
         assert row["mean"].item() == pytest.approx(expected)
-        assert fine_tuning.headline("STS-B") == "pearson"
 
 
 def test_the_chart_draws_a_point_and_an_interval_for_every_task_and_method():
     tables = [made_predictions(task) for task in ("MRPC", "RTE")]
-    chart = charts.baselines(evidence.by_method(evidence.scores(pd.concat(tables))), "A finding").to_dict()
+    chart = charts.baselines(baselines.by_method(baselines.scores(pd.concat(tables))), "A finding").to_dict()
     (rows,) = chart["datasets"].values()
     assert len(rows) == 2 * len(METHODS)
     assert {row["method"] for row in rows} == set(charts.SCALES["method"].domain)
@@ -246,7 +244,7 @@ def test_the_chart_draws_a_point_and_an_interval_for_every_task_and_method():
 
 def test_the_chart_fits_a_phone_with_all_tasks():
     chart = charts.baselines(
-        evidence.by_method(evidence.scores(pd.concat([made_predictions(task) for task in TASKS]))),
+        baselines.by_method(baselines.scores(pd.concat([made_predictions(task) for task in TASKS]))),
         "Fine-tuning beats a bag of words on 7 of 7 tasks",
     )
     drawn = vl_convert.vegalite_to_svg(chart.to_dict())

@@ -11,7 +11,7 @@ import vl_convert
 
 from darksecrets.corpora import glue
 from darksecrets.figures import charts
-from darksecrets.sections import change_charts
+from darksecrets.sections import fine_tuning
 from darksecrets.side_by_side import side_by_side
 from tests.notebooks.executed import per_head
 
@@ -35,11 +35,11 @@ def evidence(tasks=TASKS):
 
 def change_by_head(tasks=TASKS, **sizes):
     tables = (similarity_table(by, tasks, **sizes) for by in (["layer", "head"], ["layer"]))
-    return change_charts.change_by_head(*tables, "A finding")
+    return fine_tuning.change_by_head(*tables, "A finding")
 
 
 def readings(tasks=TASKS):
-    return change_charts.readings(similarity_table(["layer"], tasks, ("paper", "released")), "A finding")
+    return fine_tuning.readings(similarity_table(["layer"], tasks, ("paper", "released")), "A finding")
 
 
 def two_runs(by, tasks=TASKS, readings=("paper",)):
@@ -49,11 +49,11 @@ def two_runs(by, tasks=TASKS, readings=("paper",)):
 
 
 def change_beside(tasks=TASKS):
-    return change_charts.change_by_head(*(two_runs(by, tasks) for by in (["layer", "head"], ["layer"])), "A finding")
+    return fine_tuning.change_by_head(*(two_runs(by, tasks) for by in (["layer", "head"], ["layer"])), "A finding")
 
 
 def readings_beside(tasks=TASKS):
-    return change_charts.readings(two_runs(["layer"], tasks, ("paper", "released")), "A finding")
+    return fine_tuning.readings(two_runs(["layer"], tasks, ("paper", "released")), "A finding")
 
 
 def search(tasks=TASKS):
@@ -164,7 +164,7 @@ def test_layers_and_heads_count_from_one(make):
 
 def test_rows_carry_the_tables_numbers_to_four_digits():
     table = similarity_table(["layer", "head"])
-    specification = change_charts.change_by_head(table, similarity_table(["layer"]), "A finding").to_dict()
+    specification = fine_tuning.change_by_head(table, similarity_table(["layer"]), "A finding").to_dict()
     rows = next(rows for rows in specification["datasets"].values() if "head" in rows[0])
     found = {(row.task, row.layer, row.head): [row.mean, row.low, row.high] for row in per_head(rows).itertuples()}
     assert len(found) == len(table)
@@ -190,7 +190,7 @@ def test_every_mark_says_its_value_and_interval(make):
 
 def test_one_seed_or_example_without_interval_still_draws():
     by_head, by_layer = (similarity_table(by).assign(low=np.nan, high=np.nan) for by in (["layer", "head"], ["layer"]))
-    assert svg_of(change_charts.change_by_head(by_head, by_layer, "A finding")).count('"rect mark"') == 72
+    assert svg_of(fine_tuning.change_by_head(by_head, by_layer, "A finding")).count('"rect mark"') == 72
 
 
 def test_the_search_shows_every_seed_and_the_rates_as_ticks():
@@ -215,5 +215,5 @@ TITLES = [
 
 @pytest.mark.parametrize("title", TITLES)
 def test_titles_of_the_chapters_fit_a_phone(title):
-    chart = change_charts.readings(similarity_table(["layer"], ["RTE"], ("paper", "released")), title)
+    chart = fine_tuning.readings(similarity_table(["layer"], ["RTE"], ("paper", "released")), title)
     assert float(re.search(r'<svg[^>]* width="([\d.]+)"', svg_of(chart)).group(1)) <= PHONE

@@ -8,10 +8,10 @@ import pytest
 from scipy import stats
 
 from darksecrets.corpora.scores import evaluate
+from darksecrets.corpora.tasks import TASKS as GLUE
 from darksecrets.runs import Run
 from darksecrets.sections import disabling
 from darksecrets.sections.disabling import DisablingTables
-from darksecrets.sections.fine_tuning import headline
 from darksecrets.statistics import benjamini_hochberg, holm, interval_of_mean
 from tests.disabling_tables import INSTEAD, ORDERS, removed, results, swept
 
@@ -30,7 +30,7 @@ def sweep_of(task, seed, instead):
 
 
 def score(task, label, answers):
-    return evaluate([headline(task)], label, answers)[headline(task)]
+    return evaluate([GLUE[task].headline], label, answers)[GLUE[task].headline]
 
 
 class TestTables:
@@ -58,7 +58,7 @@ class TestTables:
     def test_the_baseline_is_that_of_each_classifier(self):
         for row in TABLES.baseline.itertuples():
             one = sweep_of(row.task, row.seed, "zero")
-            assert row.metric == headline(row.task)
+            assert row.metric == GLUE[row.task].headline
             assert row.n_examples == 200
             assert row.mean == pytest.approx(score(row.task, one.label, one.baseline))
             assert row.low < row.mean < row.high

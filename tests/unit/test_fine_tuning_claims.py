@@ -8,10 +8,10 @@ import pytest
 from scipy import stats
 
 from darksecrets.corpora.tasks import TASKS
+from darksecrets.estimates import format_estimate
 from darksecrets.runs import Run
-from darksecrets.sections import fine_tuning, fine_tuning_claims
-from darksecrets.sections.fine_tuning_claims import AVERAGE_GAIN, BEATS_RANDOM, EXCEPTION, LAST_TWO
-from darksecrets.sections.fine_tuning_tables import FineTuningTables
+from darksecrets.sections import fine_tuning
+from darksecrets.sections.fine_tuning import AVERAGE_GAIN, BEATS_RANDOM, EXCEPTION, LAST_TWO, FineTuningTables
 
 UNTUNED, RANDOM, TUNED = ("pretrained", False), ("random", True), ("pretrained", True)
 ALL = tuple(TASKS)
@@ -44,44 +44,38 @@ def run(over_random=None, over_untuned=None, changed=None):
     )
 
 
-def verdicts(table, claim):
-    """Verdicts of a claim by task."""
-    rows = table[table["claim"] == claim]
-    return dict(zip(rows["task"], rows["verdict"], strict=True))
+def counts(holds, fails, open_):
+    return f"holds: {holds}, does not hold: {fails}, cannot tell: {open_}"
 
 
 class TestJudged:
     def test_a_run_like_the_paper_has_all_claims(self):
-        table = fine_tuning_claims.judged(run())
-        assert table.columns.tolist() == ["claim", "task", "mean", "low", "high", "verdict"]
-        assert set(table["verdict"]) == {"holds"}
-        assert table["claim"].unique().tolist() == [BEATS_RANDOM, AVERAGE_GAIN, LAST_TWO, EXCEPTION]
-        assert list(verdicts(table, BEATS_RANDOM)) == list(ALL)
-        assert list(verdicts(table, LAST_TWO)) == [task for task in ALL if task != "QQP"]
-        assert list(verdicts(table, EXCEPTION)) == ["QQP"]
-        assert list(verdicts(table, AVERAGE_GAIN)) == [""]
+        found = fine_tuning.judged(run())
+        assert list(found) == [BEATS_RANDOM, AVERAGE_GAIN, LAST_TWO, EXCEPTION]
+        assert {judgement.verdict for judgement in found.values()} == {"holds"}
+        assert found[BEATS_RANDOM].cell == counts(7, 0, 0)
+        assert found[LAST_TWO].cell == counts(6, 0, 0)
+        assert found[AVERAGE_GAIN].evidence == "+35.9 [+35.1, +36.7] points"
 
     def test_pre_training_is_judged_on_each_task_by_its_interval(self):
-        table = fine_tuning_claims.judged(run(gains({"RTE": 0.1, "QQP": -0.1, "MNLI": 0.01})))
-        expected = {"RTE": "holds", "QQP": "does not hold", "MNLI": "cannot tell"}
-        assert verdicts(table, BEATS_RANDOM) == expected
-        row = table[(table["claim"] == BEATS_RANDOM) & (table["task"] == "QQP")].iloc[0]
-        assert row[["mean", "low", "high"]].tolist() == pytest.approx([-0.1, -0.12, -0.08])
+        found = fine_tuning.judged(run(gains({"RTE": 0.1, "QQP": -0.1, "MNLI": 0.01})))
+        assert found[BEATS_RANDOM] == ("does not hold", "holds on 1 of 3 tasks, fails on 1", counts(1, 1, 1))
+        alone = fine_tuning.judged(run(gains({"QQP": -0.1})))[BEATS_RANDOM]
+        assert alone == ("does not hold", "-10.0 [-12.0, -8.0] points", counts(0, 1, 0))
 
     def test_seeds_are_averaged_and_decide(self):
         # Each seed alone is beyond 0; they are too far apart to say what a third one would give.
-        table = fine_tuning_claims.judged(run(gains({"RTE": 0.05}, seeds=(0, 1), apart=0.5)))
-        assert verdicts(table, BEATS_RANDOM) == {"RTE": "cannot tell"}
+        found = fine_tuning.judged(run(gains({"RTE": 0.05}, seeds=(0, 1), apart=0.5)))
+        assert found[BEATS_RANDOM].verdict == "cannot tell"
 
     def test_the_last_two_layers_and_the_exception_turn_each_others_sign(self):
-        table = fine_tuning_claims.judged(run(changed=last_two({"QQP": 0.2, "RTE": -0.2, "MNLI": 0.001})))
-        assert verdicts(table, LAST_TWO) == {"RTE": "does not hold", "MNLI": "cannot tell"}
-        assert verdicts(table, EXCEPTION) == {"QQP": "does not hold"}
-        row = table[table["claim"] == EXCEPTION].iloc[0]
-        assert row[["mean", "low", "high"]].tolist() == pytest.approx([-0.2, -0.21, -0.19])
-        open_ = fine_tuning_claims.judged(run(changed=last_two({"QQP": 0.001})))
-        assert verdicts(open_, EXCEPTION) == {"QQP": "cannot tell"}
-        assert verdicts(open_, LAST_TWO) == {}
+        found = fine_tuning.judged(run(changed=last_two({"QQP": 0.2, "RTE": -0.2, "MNLI": 0.001})))
+        assert found[LAST_TWO].cell == counts(0, 1, 1)
+        evidence = "-0.200 [-0.210, -0.190] in similarity"
+        assert found[EXCEPTION] == ("does not hold", evidence, "does not hold (layers 5 and 6 change most)")
+        open_ = fine_tuning.judged(run(changed=last_two({"QQP": 0.001})))
+        assert open_[EXCEPTION].verdict == "cannot tell"
+        assert open_[LAST_TWO] == (None, None, "not asked")
 
     @pytest.mark.parametrize(
         ("mean", "half", "said"),
@@ -94,30 +88,29 @@ class TestJudged:
         ],
     )
     def test_the_average_holds_where_its_interval_has_the_papers_number(self, mean, half, said):
-        found = fine_tuning_claims.judged(run(over_untuned=gains(dict.fromkeys(ALL, mean), half=half)))
-        assert verdicts(found, AVERAGE_GAIN) == {"": said}
+        found = fine_tuning.judged(run(over_untuned=gains(dict.fromkeys(ALL, mean), half=half)))
+        assert found[AVERAGE_GAIN].verdict == said
 
-    def test_the_average_is_not_judged_without_all_tasks(self):
-        few = gains(dict.fromkeys(ALL[:-1], 0.359))
-        assert verdicts(fine_tuning_claims.judged(run(over_untuned=few)), AVERAGE_GAIN) == {"": "cannot tell"}
-        wrong = gains(dict.fromkeys(ALL[:-1], 0.9))
-        assert verdicts(fine_tuning_claims.judged(run(over_untuned=wrong)), AVERAGE_GAIN) == {"": "cannot tell"}
+    @pytest.mark.parametrize("mean", [0.359, 0.9])
+    def test_the_average_is_not_judged_without_all_tasks(self, mean):
+        few = gains(dict.fromkeys(ALL[:-1], mean))
+        assert fine_tuning.judged(run(over_untuned=few))[AVERAGE_GAIN].verdict == "cannot tell"
 
 
 class TestAverageGain:
     def test_one_seed_has_the_interval_over_examples(self):
         table = gains({"RTE": 0.1, "QQP": 0.4}).assign(low=[0.07, 0.36], high=[0.13, 0.44])
-        found = fine_tuning_claims.average_gain(run(over_untuned=table)).iloc[0]
+        found = fine_tuning.average_gain(run(over_untuned=table))
         half = np.hypot(0.03, 0.04) / 2
         assert found[["mean", "low", "high"]].tolist() == pytest.approx([0.25, 0.25 - half, 0.25 + half])
-        assert fine_tuning_claims.average_points(run(over_untuned=table)) == "25.0 [22.5, 27.5]"
+        assert format_estimate(found) == "25.0 [22.5, 27.5]"
 
     def test_several_seeds_have_the_interval_over_their_averages(self):
         # The tasks of a seed move against each other, which their average does not see.
         keys = itertools.product((0, 1, 2), ("RTE", "QQP"))
         table = pd.DataFrame(keys, columns=["seed", "task"]).assign(mean=[0.1, 0.5, 0.3, 0.32, 0.5, 0.1])
         table = table.assign(metric="accuracy", low=-9.0, high=9.0)
-        found = fine_tuning_claims.average_gain(run(over_untuned=table)).iloc[0]
+        found = fine_tuning.average_gain(run(over_untuned=table))
         half = stats.t.ppf(0.975, 2) * np.std([0.3, 0.31, 0.3], ddof=1) / np.sqrt(3)
         assert found["mean"] == pytest.approx(0.91 / 3)
         assert (found["high"] - found["low"]) / 2 == pytest.approx(half)
@@ -126,7 +119,7 @@ class TestAverageGain:
 class TestClaims:
     def test_both_runs_stand_beside_the_paper(self):
         other = run(gains({"RTE": -0.1, "QQP": 0.1}), gains({"RTE": 0.2, "QQP": 0.3}), last_two({"RTE": 0.1}))
-        table = fine_tuning_claims.claims(run(), other).set_index("claim")
+        table = fine_tuning.claims(run(), other).set_index("claim")
         assert table.columns.tolist() == ["paper", "reference run", "this run"]
         assert table["paper"].tolist() == ["holds", "by 35.9 points", "holds", "holds"]
         assert table["this run"].tolist() == [
@@ -143,15 +136,15 @@ class TestClaims:
         ]
 
     def test_without_a_reference_run_its_column_is_empty(self):
-        assert fine_tuning_claims.claims(run())["reference run"].tolist() == [None] * 4
+        assert fine_tuning.claims(run())["reference run"].tolist() == [None] * 4
 
     def test_of_qqp_alone_the_last_layers_are_not_asked(self):
-        table = fine_tuning_claims.claims(run(changed=last_two({"QQP": 0.1}))).set_index("claim")["this run"]
+        table = fine_tuning.claims(run(changed=last_two({"QQP": 0.1}))).set_index("claim")["this run"]
         assert table[LAST_TWO] == "not asked"
         assert table[EXCEPTION] == "does not hold (layers 5 and 6 change most)"
 
     def test_the_answer_counts_tasks_and_gives_the_average(self):
-        found = fine_tuning_claims.answer(run(gains(dict.fromkeys(ALL, 0.1) | {"RTE": -0.1, "QNLI": 0.0})))
+        found = fine_tuning.answer(run(gains(dict.fromkeys(ALL, 0.1) | {"RTE": -0.1, "QNLI": 0.0})))
         assert found == (
             "the last two layers change most on 6 of 7 tasks; pre-trained weights beat random ones, after the same "
             "fine-tuning, on 5 of 7; and fine-tuning adds 35.9 [35.1, 36.7] points on average."
@@ -210,7 +203,7 @@ class TestTables:
         again = FineTuningTables.find(run)
         for name in names:
             pd.testing.assert_frame_equal(getattr(again, name), getattr(found, name))
-        pd.testing.assert_frame_equal(fine_tuning_claims.claims(again, again), fine_tuning_claims.claims(found, found))
+        pd.testing.assert_frame_equal(fine_tuning.claims(again, again), fine_tuning.claims(found, found))
 
     def test_seven_tasks_are_small(self, tmp_path):
         run = Run(tmp_path / "mine")

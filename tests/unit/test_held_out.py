@@ -9,8 +9,8 @@ import pytest
 from scipy import stats
 
 from darksecrets.corpora.scores import evaluate
+from darksecrets.corpora.tasks import TASKS
 from darksecrets.sections.disabling import by_heads
-from darksecrets.sections.fine_tuning import headline
 from darksecrets.sections.held_out import chosen_heads, same_heads, split_halves
 from darksecrets.statistics import contributions_to_change, rank_correlation
 from tests.disabling_tables import swept
@@ -20,7 +20,7 @@ HELPS = (1, 2)
 
 def change(one, rows, head):
     answers = one.heads.reshape(len(one.label), -1)[rows, head]
-    metric = headline(one.task)
+    metric = TASKS[one.task].headline
     before, after = (evaluate([metric], one.label[rows], given)[metric] for given in (one.baseline[rows], answers))
     return after - before
 
@@ -48,7 +48,9 @@ class TestChosen:
         one = swept(task, 60, helps={HELPS: 0.05}, noise=0.2)
         row = chosen_heads([one], n_splits=20).iloc[0]
         same, other, counts = [], [], np.zeros(12)
-        contributions = contributions_to_change(headline(task), one.label, one.baseline, one.heads.reshape(60, 12))
+        contributions = contributions_to_change(
+            TASKS[task].headline, one.label, one.baseline, one.heads.reshape(60, 12)
+        )
         held_out = []  # what an example contributes to the gain of a head chosen without it, with its weight
         for half in split_halves(60, 20).astype(bool):
             gains = np.array([change(one, half, head) for head in range(12)])

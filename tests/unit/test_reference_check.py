@@ -10,19 +10,19 @@ from darksecrets.book import contents
 from darksecrets.book.profiles import Profile
 from darksecrets.corpora import annotated_maps
 from darksecrets.errors import InputError
-from darksecrets.models import attended, patterns, similarity
+from darksecrets.models import attended, patterns
 from darksecrets.models.setup import Setup
 from darksecrets.overview import reference_run
 from darksecrets.runs import Run, file_fingerprint, write_json
 from darksecrets.sections import (
     feature_claims,
     feature_summaries,
+    fine_tuning,
     pattern_claims,
     pattern_shares,
     pattern_validation,
-    scores,
 )
-from darksecrets.sections.fine_tuning_tables import FineTuningTables
+from darksecrets.sections.fine_tuning import FineTuningTables
 from darksecrets_upkeep import check as check_reference
 from darksecrets_upkeep import comparison, published, reference
 from darksecrets_upkeep.comparison import FAILED, OK, SKIPPED
@@ -65,8 +65,8 @@ def target(profile, setup):
     """The published run, made with the library as the chapters make it."""
     run = setup.results.run(profile.run)
     classified, labels = patterns.classified(setup), annotated_maps.load()  # fine-tunes, as the first of the chapters
-    predictions = scores.predictions(setup, n_random=1)
-    changes = pd.concat([similarity.changes(setup), similarity.changes(setup, "released", 3)])
+    predictions = fine_tuning.predictions(setup, n_random=1)
+    changes = pd.concat([fine_tuning.similarities(setup), fine_tuning.similarities(setup, "released", 3)])
     more = {"n_random": 1, "max_scored": 0, "max_released": 3}
     FineTuningTables.of(predictions, changes).save(run, **setup.described(), **more)
     as_they_are = pattern_validation.published().query("rescaled_to == 0")

@@ -8,11 +8,11 @@ import pytest
 from darksecrets.corpora import framenet_filter, glue, linguistics
 from darksecrets.corpora.annotation import Frame, Sentence
 from darksecrets.corpora.glue import Example
-from darksecrets.models import attended, attention, checkpoints, similarity
+from darksecrets.models import attended, attention, checkpoints
 from darksecrets.models.attended import Text
 from darksecrets.models.setup import Setup
 from darksecrets.models.value_norms import ValueNorms
-from darksecrets.sections import frame_attention
+from darksecrets.sections import fine_tuning, frame_attention
 from tests import notebook_definitions as notebook
 
 SAME = 1e-5
@@ -173,10 +173,10 @@ class TestFrames:
 
 def test_the_padded_cosine(minilm, model):
     other = checkpoints.load("minilm", "random").encoder(seed=1)
-    reducer = similarity.CosineSimilarity(model)
+    reducer = fine_tuning.CosineSimilarity(model)
     examples = [Example(str(row), first, second, 0) for row, (first, second) in enumerate(PAIRS)]
     encoded = attention.encode(minilm.tokenizer, examples)
-    attention.attention_pass(other, minilm.tokenizer, encoded, [reducer], similarity.READINGS["released"])
+    attention.attention_pass(other, minilm.tokenizer, encoded, [reducer], fine_tuning.READINGS["released"])
     table = reducer.table().set_index(["example", "layer", "head"])["similarity"]
     for row, texts in enumerate(PAIRS):
         before, after = (notebook.read(one, minilm.tokenizer, *texts)[1] for one in (model, other))

@@ -15,7 +15,8 @@ from darksecrets.corpora.scores import evaluate
 from darksecrets.errors import InputError
 from darksecrets.models import finetuning
 from darksecrets.models.setup import Setup
-from darksecrets.sections import fine_tuning, scores
+from darksecrets.reported import SETTINGS
+from darksecrets.sections import fine_tuning
 from tests.conftest import write_task
 
 PAIRS = st.integers(1, 40).flatmap(lambda n: st.tuples(*[st.lists(st.integers(0, 2), min_size=n, max_size=n)] * 2))
@@ -60,7 +61,7 @@ def options(tiny_bert, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def table(options):
-    return scores.predictions(Setup(**options), max_scored=30)
+    return fine_tuning.predictions(Setup(**options), max_scored=30)
 
 
 def test_one_row_per_task_seed_setting_and_example(table):
@@ -68,11 +69,7 @@ def test_one_row_per_task_seed_setting_and_example(table):
     key = ["task", "seed", "initialization", "finetuned"]
     assert (table.groupby(key).size() == 30).all()
     settings = table.drop_duplicates(key)[key].itertuples(index=False, name=None)
-    assert list(settings) == [(t, s, *setting) for t in ("STS-B", "RTE") for s in (0, 1) for setting in scores.SETTINGS]
-
-
-def test_settings_are_those_that_the_evidence_names():
-    assert list(fine_tuning.SETTINGS) == list(scores.SETTINGS)
+    assert list(settings) == [(t, s, *setting) for t in ("STS-B", "RTE") for s in (0, 1) for setting in SETTINGS]
 
 
 def test_all_settings_and_seeds_answer_the_same_examples(table, options):
@@ -112,14 +109,14 @@ def test_a_second_call_computes_nothing(table, options, monkeypatch):
 
     for name in ("predict", "finetune"):
         monkeypatch.setattr(finetuning, name, impossible)
-    pd.testing.assert_frame_equal(scores.predictions(Setup(**options), 30), table)
+    pd.testing.assert_frame_equal(fine_tuning.predictions(Setup(**options), 30), table)
     with pytest.raises(AssertionError, match="already"):  # the other examples are not there
-        scores.predictions(Setup(**options), 29)
+        fine_tuning.predictions(Setup(**options), 29)
 
 
 def test_models_are_not_needed_once_their_predictions_are_there(table, options, tmp_path):
     shutil.copytree(options["store"] / "predictions", tmp_path / "predictions")
-    pd.testing.assert_frame_equal(scores.predictions(Setup(**options | {"store": tmp_path}), 30), table)
+    pd.testing.assert_frame_equal(fine_tuning.predictions(Setup(**options | {"store": tmp_path}), 30), table)
     assert not (tmp_path / "finetuned").exists()
 
 
@@ -128,16 +125,16 @@ def test_only_the_first_seeds_start_from_random_weights_and_nothing_is_computed_
         raise AssertionError("the store has it already")
 
     monkeypatch.setattr(finetuning, "finetune", impossible)
-    found = scores.predictions(Setup(**options), 30, n_random=1)
+    found = fine_tuning.predictions(Setup(**options), 30, n_random=1)
     left_out = (table["initialization"] == "random") & (table["seed"] == 1)
     assert left_out.sum() == 2 * 30
     pd.testing.assert_frame_equal(found, table[~left_out].reset_index(drop=True))
-    pd.testing.assert_frame_equal(scores.predictions(Setup(**options), 30, n_random=2), table)
+    pd.testing.assert_frame_equal(fine_tuning.predictions(Setup(**options), 30, n_random=2), table)
 
 
 def test_the_first_seeds_are_those_that_come_first(options):
     options = options | {"seeds": [1, 0], "tasks": ["RTE"]}
-    found = scores.predictions(Setup(**options), 30, n_random=1)
+    found = fine_tuning.predictions(Setup(**options), 30, n_random=1)
     assert set(found.loc[found["initialization"] == "random", "seed"]) == {1}
     assert set(found.loc[found["initialization"] == "pretrained", "seed"]) == {0, 1}
 
@@ -145,7 +142,7 @@ def test_the_first_seeds_are_those_that_come_first(options):
 @pytest.mark.parametrize("n_random", [-1, 3])
 def test_seeds_that_there_are_not_are_refused(options, n_random):
     with pytest.raises(InputError, match=f"^n_random is {n_random}, but seeds has 2; give 0 for all, or at most 2$"):
-        scores.predictions(Setup(**options), n_random=n_random)
+        fine_tuning.predictions(Setup(**options), n_random=n_random)
 
 
 @pytest.mark.parametrize(("n_random", "said"), [(2, "n_random is 2, but seeds has 1"), (-1, "n_random is -1; it must")])
@@ -157,4 +154,4 @@ def test_a_profile_refuses_them_before_any_kernel_starts(n_random, said):
 
 def test_a_negative_limit_is_refused(options):
     with pytest.raises(InputError, match="-1"):
-        scores.predictions(Setup(**options), -1)
+        fine_tuning.predictions(Setup(**options), -1)

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from darksecrets.corpora.glue import Example
-from darksecrets.models import attention, checkpoints, similarity
+from darksecrets.models import attention, checkpoints
+from darksecrets.sections import fine_tuning
 
 EXAMPLES = [Example(str(n), "word " * (1 + 3 * n), "other " * 4, 0) for n in range(6)]
 
@@ -23,7 +24,7 @@ def slow_cosine(one, other):
 def test_cosine_equals_the_slow_version(seed, length):
     generator = torch.Generator().manual_seed(seed)
     one, other = (torch.randn(2, 3, length, length, generator=generator).softmax(-1) for _ in "ab")
-    values = similarity.cosine(one, other)
+    values = fine_tuning.cosine(one, other)
     for layer in range(2):
         for head in range(3):
             slow = slow_cosine(one[layer, head].tolist(), other[layer, head].tolist())
@@ -31,13 +32,13 @@ def test_cosine_equals_the_slow_version(seed, length):
 
 
 def passes(checkpoint, before, after, reading):
-    reducer = similarity.CosineSimilarity(before)
+    reducer = fine_tuning.CosineSimilarity(before)
     encoded = attention.encode(checkpoint.tokenizer, EXAMPLES)
-    attention.attention_pass(after, checkpoint.tokenizer, encoded, [reducer], similarity.READINGS[reading])
+    attention.attention_pass(after, checkpoint.tokenizer, encoded, [reducer], fine_tuning.READINGS[reading])
     return reducer.table()
 
 
-@pytest.mark.parametrize("reading", similarity.READINGS)
+@pytest.mark.parametrize("reading", fine_tuning.READINGS)
 def test_a_model_is_like_itself(tiny_bert, reading):
     checkpoint = checkpoints.load(tiny_bert)
     table = passes(checkpoint, checkpoint.encoder(), checkpoint.encoder(), reading)
@@ -48,7 +49,7 @@ def test_a_model_is_like_itself(tiny_bert, reading):
 def test_padding_does_not_enter_the_paper_reading_but_the_released_one(tiny_bert):
     checkpoint, other = checkpoints.load(tiny_bert), checkpoints.load(tiny_bert, "random")
     before, after = checkpoint.encoder(), other.encoder(seed=1)
-    tables = {reading: passes(checkpoint, before, after, reading) for reading in similarity.READINGS}
+    tables = {reading: passes(checkpoint, before, after, reading) for reading in fine_tuning.READINGS}
     for row, example in enumerate(EXAMPLES):
         own_rows = tables["paper"][tables["paper"]["example"] == row]
         inputs = checkpoint.tokenizer(example.first, example.second, return_tensors="pt")

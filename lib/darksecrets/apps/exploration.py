@@ -26,8 +26,8 @@ from darksecrets.models.attention import Batch, Encoded
 from darksecrets.models.edited_attention import use_attention
 from darksecrets.models.patterns import PatternsOfMaps
 from darksecrets.models.setup import Setup
-from darksecrets.models.similarity import cosine
 from darksecrets.models.sweep import sweep
+from darksecrets.sections.fine_tuning import cosine
 
 CHECKPOINTS = (BEFORE, AFTER)
 MOST_TOKENS = 512  # as many as BERT has places for

@@ -63,7 +63,7 @@ CHECKS = (
     ("words", "darksecrets.corpora.own_language", "check"),
     ("own_format", "darksecrets.corpora.own_format", "parse"),
     ("own_labels", "darksecrets.apps.annotator", "check"),
-    ("n_random seeds", "darksecrets.sections.scores", "check_random"),
+    ("n_random seeds", "darksecrets.sections.fine_tuning", "check_random"),
     ("own_model own_data", "darksecrets.apps.own_report", "check_given"),
 )
 

@@ -103,7 +103,7 @@ def learning_rate_search(evidence: pd.DataFrame, title: str) -> alt.LayerChart:
 
 
 def baselines(by_method: pd.DataFrame, title: str) -> alt.LayerChart:
-    """Show each task's score by method (`evidence.baseline_scores.by_method`): a point, and a line for its interval."""
+    """Show each task's score by method (`baselines.by_method`): a point, and a line for its interval."""
     base = alt.Chart(by_method.round(4), width=WIDTH, height=alt.Step(10), title=wrapped(title))
     base = base.encode(
         y=alt.Y("task:N", title=None, sort=None, scale=alt.Scale(paddingInner=0.4)),

@@ -17,9 +17,9 @@ from transformers import PreTrainedTokenizerBase as Tokenizer
 from darksecrets.corpora import linguistics
 from darksecrets.corpora.annotated_maps import AFTER, BEFORE
 from darksecrets.corpora.annotation import Sentence
-from darksecrets.models import attention, feature_attention, per_model, similarity
+from darksecrets.models import attention, feature_attention, per_model
 from darksecrets.models.alignment import Pieces, word_pieces
-from darksecrets.models.attention import Encoded, Reducer
+from darksecrets.models.attention import RELEASED_LENGTH, Encoded, Reducer
 from darksecrets.models.feature_attention import FROM_CLS, NORM, WEIGHT, FeatureAttention, Measurement
 from darksecrets.models.link_attention import (
     DiagonalScore,
@@ -39,7 +39,6 @@ KIND = "attended"  # in the store
 VERSION = 3  # part of a result's key: raise it when something else is computed
 RELATIONS = ("verb-subject", "pronoun-antecedent")
 TABLES = ("features", "links", "released_links", "diagonal")
-RELEASED_LENGTH = similarity.READINGS["released"]  # tokens at which the released notebook cuts an input
 
 
 @dataclass(frozen=True)

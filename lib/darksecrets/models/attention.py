@@ -21,6 +21,7 @@ from darksecrets.errors import InputError
 from darksecrets.models.edited_attention import use_attention
 
 MAX_LENGTH = 128  # tokens, as in BERT's GLUE experiments
+RELEASED_LENGTH = 200  # tokens to which the authors' released notebook pads every input
 MAX_BATCH = 32
 MAX_CELLS = 2**24  # numbers in one batch's maps: 64 MB in float32, whatever the lengths
 

@@ -27,7 +27,7 @@ from darksecrets.sections import (
     disabling_claims,
     feature_claims,
     feature_gaps,
-    fine_tuning_claims,
+    fine_tuning,
     link_claims,
     pattern_agreement,
     pattern_claims,
@@ -36,7 +36,7 @@ from darksecrets.sections import (
     relation_heads,
 )
 from darksecrets.sections.disabling import DisablingTables
-from darksecrets.sections.fine_tuning_tables import FineTuningTables
+from darksecrets.sections.fine_tuning import FineTuningTables
 from darksecrets.side_by_side import REFERENCE_RUN, THIS_RUN
 from darksecrets.statistics import over_seeds
 from darksecrets.verdicts import FAILS, HOLDS, OPEN, VERDICTS, Judgements, by_seed, every, inside, single, verdict
@@ -103,16 +103,16 @@ CLAIMS = (
     Claim(
         "4.2", relation_heads.ANY_HEAD, "one head or more beats both nulls, corrected for all heads", "table-specific"
     ),
-    Claim("4.3", fine_tuning_claims.BEATS_RANDOM, f"{_GAP}, on the same examples", "table-gains"),
+    Claim("4.3", fine_tuning.BEATS_RANDOM, f"{_GAP}, on the same examples", "table-gains"),
     Claim("4.3", UNLEARNED, "accuracy stays below 60 %, a correlation below 0.2", "table-scores"),
-    Claim("4.3", fine_tuning_claims.AVERAGE_GAIN, "the interval of the average over tasks holds it", "table-claims"),
+    Claim("4.3", fine_tuning.AVERAGE_GAIN, "the interval of the average over tasks holds it", "table-claims"),
     Claim(
         "4.3",
-        fine_tuning_claims.LAST_TWO,
+        fine_tuning.LAST_TWO,
         "each of the last two layers is less similar than every one before, in the closest comparison",
         "table-last-two",
     ),
-    Claim("4.3", fine_tuning_claims.EXCEPTION, "on QQP that does not hold", "table-last-two"),
+    Claim("4.3", fine_tuning.EXCEPTION, "on QQP that does not hold", "table-last-two"),
     Claim("4.4", feature_gaps.CLS_EARLY, f"{_GAP}, first half of the layers less the second", "figure-stripes"),
     Claim("4.4", feature_gaps.SEP_LATE, f"{_GAP}, second half of the layers less the first", "figure-stripes"),
     Claim("4.4", feature_gaps.STRIPES, f"{_GAP}, from the kind of word that gets most", "figure-features"),
@@ -232,11 +232,7 @@ def _relations(run: relation_heads.Measured) -> Judgements:
 
 
 def _fine_tuning(run: FineTuningTables) -> Judgements:
-    is_of_maps = (fine_tuning_claims.LAST_TWO, fine_tuning_claims.EXCEPTION)
-    judged = {
-        claim: _of_rows(rows, _similarity if claim in is_of_maps else _points)
-        for claim, rows in fine_tuning_claims.judged(run).groupby("claim", sort=False)
-    }
+    judged = {claim: one for claim, one in fine_tuning.judged(run).items() if one.verdict}
     scores = run.scores.set_index(["initialization", "finetuned"]).loc[[RANDOM]]
     scores = scores[scores["task"].isin(reported.UNLEARNED) & scores["metric"].isin(CHANCE)]
     if len(scores):
@@ -289,10 +285,6 @@ def _points(row: pd.Series) -> str:
 
 def _per_cent(row: pd.Series) -> str:
     return f"{format_estimate(row)} %"
-
-
-def _similarity(row: pd.Series) -> str:
-    return f"{format_change(row, 3, scale=1)} in similarity"
 
 
 def _of_rows(rows: pd.DataFrame, told: Callable[[pd.Series], str]) -> Judgements:

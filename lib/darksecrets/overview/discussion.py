@@ -34,7 +34,7 @@ from darksecrets.runs import Run
 from darksecrets.sections import feature_claims, link_claims, pattern_claims, relation_heads
 from darksecrets.sections.disabling import CHANGE, DisablingTables
 from darksecrets.sections.disabling_report import ALLOWED_LOSS
-from darksecrets.sections.fine_tuning_tables import FineTuningTables
+from darksecrets.sections.fine_tuning import FineTuningTables
 from darksecrets.sections.pattern_claims import HETEROGENEOUS, VERTICAL
 from darksecrets.sections.repeated_words import COMPARED_TASKS, RepeatedTables, fine_tuned
 from darksecrets.statistics import SIGNIFICANT, holm, interval_of_mean, over_present_seeds, over_seeds, rank_correlation

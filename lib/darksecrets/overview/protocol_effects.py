@@ -23,7 +23,7 @@ from darksecrets.reported import TUNED
 from darksecrets.sections import disabling_claims, feature_claims, feature_gaps
 from darksecrets.sections.disabling import DisablingTables
 from darksecrets.sections.feature_summaries import PAPER, RELEASED, WORDS
-from darksecrets.sections.fine_tuning import headline, of_setting
+from darksecrets.sections.fine_tuning import of_setting
 from darksecrets.sections.link_claims import tuned
 from darksecrets.sections.relation_heads import BETWEEN_TOKENS, BETWEEN_WORDS
 from darksecrets.statistics import interval_of_mean, over_seeds, over_tasks
@@ -35,7 +35,7 @@ INTERVAL, SAMPLING = ("low", "high"), ("sampling_low", "sampling_high")
 def two_scores(scores: pd.DataFrame, baseline: pd.DataFrame) -> str:
     """Compare the scores of Table 1 with those of nothing disabled, which here are the same models'."""
     best = of_setting(scores, TUNED)
-    best = best[best["metric"] == best["task"].map(headline)]
+    best = best[best["metric"] == best["task"].map(lambda task: TASKS[task].headline)]
     both = best.merge(baseline, on=["task", "seed"], suffixes=("", "_disabled"))
     gap = (both["mean_disabled"] - both["mean"]).abs().groupby(both["task"], observed=True).mean()
     within = both["mean"].between(both["low_disabled"], both["high_disabled"])

@@ -19,7 +19,7 @@ from darksecrets.overview.paper_costs import NOT_RECORDED
 from darksecrets.overview.protocol import recorded
 from darksecrets.reported import TUNED
 from darksecrets.runs import Run
-from darksecrets.sections.fine_tuning import SCORED, SETTING_NAMES, headline, of_setting
+from darksecrets.sections.fine_tuning import SCORED, SETTING_NAMES, of_setting
 from darksecrets.statistics import over_seeds
 
 SCORES = "tuning_scores"
@@ -221,7 +221,8 @@ def widest(run: Run) -> str:
     if scores is None or scores["seed"].nunique() < 2:
         return "the run has one seed, or no scores, so no spread can be told"
     tuned = of_setting(scores, TUNED)
-    by_task = tuned[tuned["metric"] == tuned["task"].map(headline)].groupby("task")["mean"]
+    headline = tuned["task"].map(lambda task: glue.TASKS[task].headline)
+    by_task = tuned[tuned["metric"] == headline].groupby("task")["mean"]
     spread = 100 * (by_task.max() - by_task.min())
     least, most = spread.idxmin(), spread.idxmax()
     return f"{spread[least]:.1f} points on {least}, and {spread[most]:.1f} on {most}"

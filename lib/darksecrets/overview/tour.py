@@ -26,7 +26,6 @@ from darksecrets.sections import (
     feature_gaps,
     feature_report,
     fine_tuning,
-    fine_tuning_claims,
     pattern_claims,
     relation_heads,
 )
@@ -252,6 +251,6 @@ FINDINGS: dict[str, tuple[str, Callable[[RunTables], tuple[str, pd.DataFrame]], 
     "patterns": (pattern_claims.LIMITED, patterns, patterns_chart),
     "special_tokens": (feature_gaps.STRIPES, special_tokens, special_tokens_chart),
     "relations": (relation_heads.STAND_OUT, relations, relations_chart),
-    "changes": (fine_tuning_claims.LAST_TWO, changes, changes_chart),
+    "changes": (fine_tuning.LAST_TWO, changes, changes_chart),
     "disabling": (disabling_claims.SOME_HEAD, disabling, disabling_chart),
 }

@@ -1,8 +1,9 @@
-"""What a task's words give away without anything being read: a constant answer, and two bags of words.
+"""Section 4.3, beside Table 1: what a task's words give away without anything being read, and what a model adds.
 
-A score means little before one knows what it takes to reach it. The plain bag of words counts the words of each
-sentence; the one with overlap is also told which words a pair shares and how many. The regularization of both is chosen
-by cross-validation on the training examples.
+A score means little before one knows what it takes to reach it. Three methods do without a model: a constant answer,
+and two bags of words. The plain bag of words counts the words of each sentence; the one with overlap is also told which
+words a pair shares and how many. The regularization of both is chosen by cross-validation on the training examples.
+Explained in the appendix *The pocket corpus*.
 """
 
 from functools import partial
@@ -16,39 +17,24 @@ from sklearn.model_selection import GridSearchCV
 from threadpoolctl import threadpool_limits
 
 from darksecrets.corpora import glue
-from darksecrets.corpora.glue import SPLITS, Example, Split
+from darksecrets.corpora.glue import SPLITS, TASKS, Example, Split
 from darksecrets.errors import InputError
+from darksecrets.estimates import format_estimate
 from darksecrets.models.setup import Setup
-from darksecrets.sections import scores
+from darksecrets.reported import TUNED
+from darksecrets.sections import fine_tuning
+from darksecrets.sections.fine_tuning import INTERVAL, gained, scored, verdicts_of
+from darksecrets.statistics import over_seeds
 
 FINETUNED = "fine-tuned"
+JUDGED = "bag of words"  # the baseline that a task must not be solved by
 FOLDS = 5  # of the cross-validation
 STRENGTHS = (0.01, 0.1, 1.0, 10.0, 100.0)  # of the regularization that are tried
 WORD = r"(?u)\b\w+\b"  # a word of one letter counts too, such as the t of "don't"
 VERSION = 2  # part of a table's key: raise it when something else is computed
 
 
-def predictions(setup: Setup) -> pd.DataFrame:
-    """Return one row per task, method and validation example: its `label` and the method's `prediction`.
-
-    The methods are those of `METHODS`, trained on the examples that a model is trained on. Nothing in them is random:
-    the only `seed` is 0.
-    """
-    tables = [
-        _predictions_of(setup, task, method).assign(task=task, seed=0, method=method)
-        for task in setup.tasks
-        for method in METHODS
-    ]
-    return pd.concat(tables, ignore_index=True)
-
-
-def finetuned(setup: Setup) -> pd.DataFrame:
-    """Return the same table for the pre-trained model, fine-tuned with each seed: what the baselines are held against.
-
-    It is the last setting of `analyses.scores`, and shares its results through the store.
-    """
-    table = scores.predictions(setup, settings=[("pretrained", True)])
-    return table.drop(columns=["initialization", "finetuned"]).assign(method=FINETUNED)
+# Measure
 
 
 def majority(train: Split, dev: Split) -> np.ndarray:
@@ -71,33 +57,46 @@ def bag_of_words(train: Split, dev: Split, with_overlap: bool = False) -> np.nda
         needed = "examples" if train.task.is_regression else "examples of each label"
         raise InputError(f"{train.task.name}: a bag of words needs {FOLDS} training {needed}; take more of them")
     if train.task.is_regression:
-        search = GridSearchCV(Ridge(), {"alpha": STRENGTHS}, cv=FOLDS)
+        model, strengths = Ridge(), {"alpha": STRENGTHS}
     else:
-        search = GridSearchCV(
-            LogisticRegression(max_iter=2000), {"C": [1 / strength for strength in STRENGTHS]}, cv=FOLDS
-        )
+        model, strengths = LogisticRegression(max_iter=2000), {"C": [1 / strength for strength in STRENGTHS]}
+    search = GridSearchCV(model, strengths, cv=FOLDS)
     counter = CountVectorizer(token_pattern=WORD).fit(text for example in train.examples for text in _texts(example))
     with threadpool_limits(1):  # the problems are small: with several threads they take twenty times as long
         search.fit(_features(counter, train, with_overlap), labels)
         return search.predict(_features(counter, dev, with_overlap))
 
 
-METHODS = {
-    "majority": majority,
-    "bag of words": bag_of_words,
-    "with overlap": partial(bag_of_words, with_overlap=True),
-}
+METHODS = {"majority": majority, JUDGED: bag_of_words, "with overlap": partial(bag_of_words, with_overlap=True)}
 
 
-def _predictions_of(setup: Setup, task: str, method: str) -> pd.DataFrame:
-    train, dev = (setup.split(task, name) for name in SPLITS)
-    ingredients = {"version": VERSION, "method": method, "train": train.fingerprint, "dev": dev.fingerprint}
+def predictions(setup: Setup) -> pd.DataFrame:
+    """Return one row per task, method and validation example: its `label` and the method's `prediction`.
 
-    def compute() -> pd.DataFrame:
-        rows = [(example.id, example.label) for example in dev.examples]
-        return pd.DataFrame(rows, columns=["example", "label"]).assign(prediction=METHODS[method](train, dev))
+    The methods are those of `METHODS`, trained on the examples that a model is trained on. Nothing in them is random:
+    the only `seed` is 0.
+    """
+    tables = []
+    for task in setup.tasks:
+        train, dev = (setup.split(task, name) for name in SPLITS)
+        for method in METHODS:
+            key = {"version": VERSION, "method": method, "train": train.fingerprint, "dev": dev.fingerprint}
+            table = setup.results.table("baselines", key, partial(_predict, method, train, dev))
+            tables.append(table.assign(task=task, seed=0, method=method))
+    return pd.concat(tables, ignore_index=True)
 
-    return setup.results.table("baselines", ingredients, compute)
+
+def finetuned(setup: Setup) -> pd.DataFrame:
+    """Return the same table for the pre-trained model, fine-tuned with each seed: what the baselines are held against.
+
+    It is the last setting of `fine_tuning.predictions`, and shares its results through the store.
+    """
+    table = fine_tuning.predictions(setup, settings=[TUNED])
+    return table.drop(columns=["initialization", "finetuned"]).assign(method=FINETUNED)
+
+
+def _predict(method: str, train: Split, dev: Split) -> pd.DataFrame:
+    return fine_tuning.answers(dev, METHODS[method](train, dev))
 
 
 def _features(counter: CountVectorizer, split: Split, with_overlap: bool) -> spmatrix:
@@ -119,3 +118,72 @@ def _features(counter: CountVectorizer, split: Split, with_overlap: bool) -> spm
 
 def _texts(example: Example) -> list[str]:
     return [example.first] if example.second is None else [example.first, example.second]
+
+
+# Summarize
+
+
+def scores(predicted: pd.DataFrame) -> pd.DataFrame:
+    """Score each task, method and seed by the task's headline metric: `mean` as a fraction, with the bootstrap interval
+    over examples.
+    """
+    rows = []
+    for (task, method, seed), group in predicted.groupby(["task", "method", "seed"], sort=False):
+        metric = TASKS[task].headline
+        rows.append((task, metric, method, seed, *scored(metric, group["label"], group["prediction"])))
+    return pd.DataFrame(rows, columns=["task", "metric", "method", "seed", *INTERVAL])
+
+
+def gains(predicted: pd.DataFrame) -> pd.DataFrame:
+    """Compute what the fine-tuned model scores above each baseline (`over`) on the same examples, per task and seed.
+
+    `mean` as a fraction, with the paired bootstrap interval over examples.
+    """
+    rows = []
+    for (task, seed), tuned in predicted[predicted["method"] == FINETUNED].groupby(["task", "seed"], sort=False):
+        metric = TASKS[task].headline
+        for over in METHODS:
+            base = predicted[(predicted["task"] == task) & (predicted["method"] == over)]
+            both = tuned.merge(base, on="example", suffixes=("", "_base"), validate="one_to_one")
+            gain = gained(metric, both["label"], both["prediction"], both["prediction_base"])
+            rows.append((task, metric, over, seed, *gain))
+    return pd.DataFrame(rows, columns=["task", "metric", "over", "seed", *INTERVAL])
+
+
+def by_method(scores: pd.DataFrame) -> pd.DataFrame:
+    """Average `scores` over seeds: one row per task and method, its interval over seeds where it has several."""
+    tables = [over_seeds(group, ["task", "metric", "method"]) for _, group in scores.groupby("method", sort=False)]
+    return pd.concat(tables, ignore_index=True)
+
+
+# Judge
+
+
+def score_table(scores: pd.DataFrame) -> pd.DataFrame:
+    """Format `scores`: a row per task, a column per method, in per cent with intervals."""
+    table = by_method(scores)
+    return _by_task(table.assign(column=table["method"], cell=table.apply(format_estimate, axis=1)))
+
+
+def gain_table(gains: pd.DataFrame) -> pd.DataFrame:
+    """Format `gains`: points over each baseline with intervals, and whether the model is ahead."""
+    table = over_seeds(gains, ["task", "metric", "over"])
+    points = table.assign(column="over " + table["over"], cell=table.apply(format_estimate, axis=1))
+    ahead = table.assign(column="ahead of " + table["over"] + "?", cell=verdicts_of(table))
+    return _by_task(pd.concat([points, ahead]))
+
+
+def n_ahead(gains: pd.DataFrame) -> int:
+    """Count the tasks on which the model is ahead of the bag of words beyond the interval."""
+    return fine_tuning.n_holding(gains[gains["over"] == JUDGED])
+
+
+def finding(gains: pd.DataFrame) -> str:
+    """Return the chart's title: on how many tasks fine-tuning beats the bag of words."""
+    return f"Fine-tuning beats a {JUDGED} on {n_ahead(gains)} of {gains['task'].nunique()} tasks"
+
+
+def _by_task(cells: pd.DataFrame) -> pd.DataFrame:
+    """Put the `cell` of each `column` side by side, a row for each task."""
+    tasks = cells.drop_duplicates("task")[["task", "metric"]]
+    return tasks.merge(cells.pivot(index="task", columns="column", values="cell")[cells["column"].unique()], on="task")
