@@ -1,13 +1,13 @@
 """Small tables of the chapters that the protocol notes read."""
 
 from darksecrets.sections import feature_claims, link_heads
-from darksecrets.sections.feature_summaries import by_example
+from darksecrets.sections.features import feature_weights
 from darksecrets.sections.relation_heads import by_measure, measured
 from tests.disabling_tables import tables as disabling_tables
 from tests.feature_tables import features_of
 from tests.link_tables import frames_of, links_of, released_of, tokens_of
 
-FEATURES = feature_claims.measured(by_example(features_of(sep_of_tasks={"SST-2": 0.05})))
+FEATURES = feature_claims.feature_tables(feature_weights(features_of(sep_of_tasks={"SST-2": 0.05})))
 LINKS = links_of()
 BY_HEAD = link_heads.links_by_head(LINKS)
 RELEASED = link_heads.released_against_paper(released_of(BY_HEAD), BY_HEAD)

@@ -24,8 +24,8 @@ from darksecrets.models.side_by_side import Job
 from darksecrets.overview import parsing
 from darksecrets.reported import TUNED
 from darksecrets.sections import (
-    feature_gaps,
-    feature_summaries,
+    feature_claims,
+    features,
     fine_tuning,
     frame_attention,
     link_claims,
@@ -36,7 +36,7 @@ from darksecrets.sections import (
     pattern_validation,
     relation_heads,
 )
-from darksecrets.sections.feature_summaries import PAPER
+from darksecrets.sections.features import PAPER
 
 Tables = dict[str, pd.DataFrame]
 ARCHIVE = ".tar.xz"  # what FrameNet may be packed in
@@ -114,14 +114,14 @@ def of_fine_tuning(setup: Setup, made_from: Mapping[str, Any]) -> Tables:
 
 
 def _features(found: Attended) -> Tables:
-    blocks = feature_summaries.by_example(found.features)
-    paper = [one for one in blocks if one.reading == PAPER]
+    weights = features.feature_weights(found.features)
+    paper = [one for one in weights if one.reading == PAPER]
     return {
-        "feature_heads": feature_summaries.by_head(feature_summaries.plain(blocks)),
-        "feature_layers": feature_summaries.by_layer(paper),
-        "feature_special": feature_summaries.special_shares(paper),
-        "feature_gaps": feature_gaps.gaps(paper),
-        "feature_readings": feature_summaries.readings(blocks),
+        "feature_heads": features.means(features.plain(weights), features.HEADS),
+        "feature_layers": features.means(paper, features.LAYERS),
+        "feature_special": features.special_shares(paper),
+        "feature_gaps": feature_claims.gaps(paper),
+        "feature_readings": features.readings(weights),
     }
 
 

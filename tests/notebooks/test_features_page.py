@@ -13,9 +13,8 @@ from darksecrets.figures.publish import MISSING
 from darksecrets.models.feature_attention import NORM, WEIGHT
 from darksecrets.overview import parsing
 from darksecrets.runs import Run
-from darksecrets.sections import feature_charts, feature_claims, feature_gaps
-from darksecrets.sections.feature_claims import OF_CLS, Measured
-from darksecrets.sections.feature_gaps import ALL
+from darksecrets.sections import feature_claims, features
+from darksecrets.sections.feature_claims import ALL, OF_CLS, FeatureTables
 from darksecrets.side_by_side import REFERENCE_RUN, THIS_RUN
 from tests.notebooks.conftest import TASKS, TINY_SETUP
 from tests.notebooks.executed import check_ran_clean, execute, per_head, results, shown, without
@@ -46,13 +45,13 @@ GOLD = """# text = She fed the dogs.
 @pytest.fixture(scope="module")
 def mine(features_page):
     """The tables that the page saved."""
-    return Measured.find(features_page.run)
+    return FeatureTables.find(features_page.run)
 
 
 @pytest.fixture(scope="module")
 def reference(notebooks):
     """The tables that a reader's copy of the book comes with, if it does."""
-    return Measured.find(Run(notebooks / "reference"))
+    return FeatureTables.find(Run(notebooks / "reference"))
 
 
 def claims_of(mine, reference):
@@ -97,7 +96,7 @@ class TestFigures:
         if column == "feature":
             saved = saved[saved["measure"] == WEIGHT]
         else:
-            saved = saved.assign(measure=saved["measure"].map(feature_charts.MEASURES))
+            saved = saved.assign(measure=saved["measure"].map(features.MEASURES))
         saved = saved.assign(layer=saved["layer"] + 1).set_index([*CASE, column, "layer"])
         for side in ("mean", "low", "high"):
             assert found[side].to_dict() == pytest.approx(saved[side].to_dict(), abs=5.1e-5)
@@ -109,8 +108,8 @@ class TestFigures:
         found = found.set_index(["task", "feature"])
         saved = mine.changes[mine.changes["kept"] == ALL].set_index(["task", "feature"])
         assert found["mean"].to_dict() == pytest.approx(saved["mean"].to_dict(), abs=5.1e-5)
-        clear = saved["p_corrected"] < feature_charts.SIGNIFICANT
-        assert (found["clear"] == feature_charts.CLEAR).to_dict() == clear.to_dict()
+        clear = saved["p_corrected"] < features.SIGNIFICANT
+        assert (found["clear"] == features.CLEAR).to_dict() == clear.to_dict()
 
     def test_readings_are_the_saved_ones(self, features_page, mine):
         found, _ = drawn(features_page, "figure-feature-readings", *CASE, "feature")
@@ -129,8 +128,8 @@ class TestProse:
         held, n_tasks = re.search(r"(\d+) of (\d+) tasks", features_page.glued["stripes"]).groups()
         assert int(n_tasks) == len(TASKS[size])
         by_claim = {row["claim"]: row for row in features_page.rows("table-feature-claims")}
-        assert by_claim[feature_gaps.STRIPES]["this run"].startswith(f"holds: {held},")
-        verdicts = [row["verdict"] for row in rows_of_claim(features_page, feature_gaps.STRIPES)]
+        assert by_claim[feature_claims.STRIPES]["this run"].startswith(f"holds: {held},")
+        verdicts = [row["verdict"] for row in rows_of_claim(features_page, feature_claims.STRIPES)]
         assert verdicts.count("holds") == int(held)
 
     def test_the_share_by_norms_is_that_of_the_table(self, features_page, mine):
@@ -157,7 +156,7 @@ def rows_of_claim(page, claim):
 class TestClaims:
     def test_the_verdict_on_each_task_follows_from_its_interval(self, features_page, mine, size):
         gaps = mine.gaps[(mine.gaps["checkpoint"] == AFTER) & (mine.gaps["kept"] == ALL)]
-        for claim in (feature_gaps.CLS_EARLY, feature_gaps.SEP_LATE, feature_gaps.STRIPES, feature_gaps.NO_OP):
+        for claim in (feature_claims.CLS_EARLY, feature_claims.SEP_LATE, feature_claims.STRIPES, feature_claims.NO_OP):
             saved = gaps[gaps["claim"] == claim]
             rows = rows_of_claim(features_page, claim)
             assert [row["task"] for row in rows] == saved["task"].tolist() == TASKS[size]
@@ -168,12 +167,7 @@ class TestClaims:
 
     def test_increases_are_the_saved_changes_of_the_papers_features(self, features_page, mine, reference, size):
         rows = features_page.rows("table-increases")
-        named = [
-            (feature, task)
-            for feature, tasks in feature_gaps.INCREASES.items()
-            for task in tasks
-            if task in TASKS[size]
-        ]
+        named = [(feature, task) for feature, task in feature_claims.INCREASES if task in TASKS[size]]
         saved = mine.changes[mine.changes["kept"] == ALL].set_index(["feature", "task"])
         assert [(row["feature"], row["task"]) for row in rows] == [key for key in named if key in saved.index]
         for row in rows:
@@ -191,7 +185,7 @@ class TestClaims:
     def test_every_claim_of_the_section_stands_beside_its_verdict(self, features_page, mine, reference):
         rows = features_page.rows("table-feature-claims")
         assert rows == claims_of(mine, reference)
-        assert feature_gaps.STRIPES in [row["claim"] for row in rows]
+        assert feature_claims.STRIPES in [row["claim"] for row in rows]
         assert not {row["claim"] for row in rows} & set(OF_CLS)
 
     def test_inputs_that_are_too_long_are_counted(self, features_page):

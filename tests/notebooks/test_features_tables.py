@@ -9,17 +9,16 @@ import pytest
 
 from darksecrets.corpora.annotated_maps import AFTER, BEFORE
 from darksecrets.models.feature_attention import CLS, FEATURE_COLUMNS, NORM, SEP, SEP_SUM, WEIGHT
-from darksecrets.sections import feature_claims, feature_summaries
-from darksecrets.sections.feature_claims import Measured
-from darksecrets.sections.feature_gaps import ALL
+from darksecrets.sections import feature_claims, features
+from darksecrets.sections.feature_claims import ALL, FeatureTables
 from tests.notebooks.conftest import SIZES, TASKS
 
-SAVED = sorted(["feature_lengths", *(f"feature_{field.name}" for field in fields(Measured))])
+SAVED = sorted(["feature_lengths", *(f"feature_{field.name}" for field in fields(FeatureTables))])
 CASE = ["task", "checkpoint"]
 
 
 @pytest.fixture(scope="module")
-def features(found):
+def weights(found):
     """A row per example, reading, measure, layer and head."""
     return found.features
 
@@ -27,7 +26,7 @@ def features(found):
 @pytest.fixture(scope="module")
 def mine(features_page):
     """The tables that the page saved."""
-    return Measured.find(features_page.run)
+    return FeatureTables.find(features_page.run)
 
 
 def of_measure(table, reading="paper", measure=WEIGHT):
@@ -40,15 +39,15 @@ class TestTables:
         for record in features_page.run.provenance["tables"].values():
             assert record["made_from"] == json.loads(json.dumps(shared_setup.described()))
 
-    def test_they_are_those_of_the_library(self, features, mine):
-        expected = feature_claims.measured(feature_summaries.by_example(features))
-        for field in fields(Measured):
+    def test_they_are_those_of_the_library(self, weights, mine):
+        expected = feature_claims.feature_tables(features.feature_weights(weights))
+        for field in fields(FeatureTables):
             computed = getattr(expected, field.name).reset_index(drop=True)
             pd.testing.assert_frame_equal(getattr(mine, field.name), computed, check_dtype=False)
 
-    def test_heads_have_the_mean_over_the_examples_with_the_feature(self, features, mine, size):
+    def test_heads_have_the_mean_over_the_examples_with_the_feature(self, weights, mine, size):
         key = [*CASE, "layer", "head"]
-        means = of_measure(features).groupby(key, observed=True)[list(FEATURE_COLUMNS)].agg(["mean", "count"])
+        means = of_measure(weights).groupby(key, observed=True)[list(FEATURE_COLUMNS)].agg(["mean", "count"])
         means = means.stack(0, future_stack=True)
         means = means[means["count"] > 0]
         found = mine.heads.set_index([*key, "feature"])
@@ -57,8 +56,8 @@ class TestTables:
         n_layers, n_heads = SIZES[size]
         assert found.groupby([*CASE, "feature"]).size().eq(n_layers * n_heads).all()
 
-    def test_changes_are_paired_by_example(self, features, mine):
-        by_example = of_measure(features).groupby([*CASE, "example"], observed=True)[list(FEATURE_COLUMNS)].mean()
+    def test_changes_are_paired_by_example(self, weights, mine):
+        by_example = of_measure(weights).groupby([*CASE, "example"], observed=True)[list(FEATURE_COLUMNS)].mean()
         both = by_example.stack(future_stack=True).unstack("checkpoint")
         differences = (both[AFTER] - both[BEFORE]).rename_axis(["task", "example", "feature"])
         means = differences.groupby(["task", "feature"]).mean().dropna()
@@ -66,8 +65,8 @@ class TestTables:
         assert found.to_dict() == pytest.approx(means.to_dict(), abs=1e-6)
         assert found.abs().max() > 0, "fine-tuning changed nothing"
 
-    def test_the_share_of_special_tokens_is_that_of_cls_and_all_separators(self, features, mine):
-        paper = features[features["reading"] == "paper"]
+    def test_the_share_of_special_tokens_is_that_of_cls_and_all_separators(self, weights, mine):
+        paper = weights[weights["reading"] == "paper"]
         paper = paper[paper["measure"].isin([WEIGHT, NORM])]
         share = (paper[CLS] + paper[SEP_SUM]).groupby([paper[name] for name in (*CASE, "measure", "layer")])
         found = mine.special.set_index([*CASE, "measure", "layer"])["mean"]
@@ -75,22 +74,22 @@ class TestTables:
         assert found.between(0, 1).all()
 
     def test_an_input_without_the_feature_counts_as_0_in_the_released_reading_unless_it_is_a_negation(
-        self, features, mine
+        self, weights, mine
     ):
         found = mine.readings.set_index([*CASE, "feature"])
         others = [name for name in FEATURE_COLUMNS if name != "negation"]
         for reading, skips in (("paper", True), ("released", False)):
-            table = of_measure(features, reading)
+            table = of_measure(weights, reading)
             assert table[others].isna().any(axis=None) == skips
             assert table["negation"].isna().any()
             means = table.groupby(CASE, observed=True)[list(FEATURE_COLUMNS)].mean().stack()
             assert found[reading].to_dict() == pytest.approx({key: means[key] for key in found.index}, abs=1e-6)
 
-    def test_attention_is_a_share_and_sst_2_has_one_separator(self, features, size):
-        weights = features[list(FEATURE_COLUMNS)].to_numpy()
-        weights = weights[~np.isnan(weights)]
-        assert weights.min() >= 0
-        assert weights.max() <= 1 + 1e-5
+    def test_attention_is_a_share_and_sst_2_has_one_separator(self, weights, size):
+        shares = weights[list(FEATURE_COLUMNS)].to_numpy()
+        shares = shares[~np.isnan(shares)]
+        assert shares.min() >= 0
+        assert shares.max() <= 1 + 1e-5
         for task in TASKS[size]:
-            of_task = of_measure(features[features["task"] == task])
+            of_task = of_measure(weights[weights["task"] == task])
             assert of_task[SEP].equals(of_task[SEP_SUM]) == (task == "SST-2")

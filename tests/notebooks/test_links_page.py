@@ -13,7 +13,7 @@ from darksecrets.figures.publish import MISSING
 from darksecrets.heads import head_label
 from darksecrets.models.feature_attention import FROM_CLS
 from darksecrets.runs import Run
-from darksecrets.sections import feature_claims, feature_report, link_claims, link_heads
+from darksecrets.sections import feature_claims, link_claims, link_heads
 from darksecrets.sections.feature_claims import OF_CLS
 from darksecrets.sections.link_claims import Measured
 from darksecrets.sections.link_distance import FAR, NEAR
@@ -230,10 +230,10 @@ class TestCls:
                 assert float(cell.removeprefix(feature).split()[0]) == pytest.approx(100 * mean, abs=0.051)
 
     def test_the_claims_are_those_that_the_other_chapter_leaves_out(self, links_page, features_page, notebooks):
-        both = [feature_claims.Measured.find(run) for run in (features_page.run, Run(notebooks / "reference"))]
+        both = [feature_claims.FeatureTables.find(run) for run in (features_page.run, Run(notebooks / "reference"))]
         expected = feature_claims.claims_table(*both)
         assert links_page.rows("table-cls-claims") == shown(expected[expected["claim"].isin(OF_CLS)])
-        assert links_page.rows("table-cls") == shown(feature_report.target_table(*both))
+        assert links_page.rows("table-cls") == shown(feature_claims.target_table(*both))
 
 
 class TestClaims:

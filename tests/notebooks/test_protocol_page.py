@@ -7,7 +7,7 @@ import pytest
 from darksecrets.overview import protocol_notes
 from darksecrets.runs import Run, Store
 from darksecrets.sections import feature_claims
-from darksecrets.sections.feature_summaries import by_example
+from darksecrets.sections.features import feature_weights
 from tests.feature_tables import features_of
 from tests.notebooks.executed import Executed, check_ran_clean, check_shown_and_referred_to, execute, shown
 
@@ -18,7 +18,7 @@ STORE = "../_protocol"
 def page(request, notebooks) -> Executed:
     """The page of a run that has the chapter on features only, and of one that has none."""
     run = Store(notebooks / STORE).run("mine")
-    feature_claims.measured(by_example(features_of())).save(run)
+    feature_claims.feature_tables(feature_weights(features_of())).save(run)
     return execute(notebooks, "A3-", store=STORE, run=request.param)
 
 

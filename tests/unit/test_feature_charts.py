@@ -10,8 +10,7 @@ import pytest
 from darksecrets.corpora import glue
 from darksecrets.figures import charts
 from darksecrets.models.feature_attention import CLS, FEATURE_COLUMNS, SEP, WEIGHT
-from darksecrets.sections import feature_charts as features
-from darksecrets.sections import feature_claims, feature_report, feature_summaries
+from darksecrets.sections import feature_claims, features
 from darksecrets.side_by_side import side_by_side
 from tests.feature_tables import TASKS, features_of
 from tests.unit.test_charts import PHONE, parts, svg_of
@@ -23,18 +22,18 @@ FINDING = "[CLS] early, [SEP] late: holds on 7 of 7 tasks, in this run and in th
 
 @cache
 def blocks(tasks=TASKS, seeds=(0,)):
-    return feature_summaries.by_example(features_of(tasks, n_examples=12, seeds=seeds))
+    return features.feature_weights(features_of(tasks, n_examples=12, seeds=seeds))
 
 
 @cache
 def measured(tasks=TASKS, seeds=(0,)):
-    return feature_claims.measured(blocks(tasks, seeds))
+    return feature_claims.feature_tables(blocks(tasks, seeds))
 
 
 @cache
 def head_changes(tasks=TASKS, seeds=(0,)):
     plain = [one for one in blocks(tasks, seeds) if (one.reading, one.measure) == ("paper", WEIGHT)]
-    return feature_summaries.changes(plain, feature_summaries.HEADS)
+    return features.changes(plain, features.HEADS)
 
 
 def plain_layers(run):
@@ -42,16 +41,16 @@ def plain_layers(run):
 
 
 def overall_changes(run):
-    return feature_claims.averaged_changes(run.changes[run.changes["kept"] == "all"])
+    return feature_claims.averaged_changes(run)
 
 
 TABLES = {
-    "by_head": lambda *of: (measured(*of).heads, head_changes(*of)),
-    "stripes": lambda *of: (plain_layers(measured(*of)),),
-    "increases": lambda *of: (overall_changes(measured(*of)),),
-    "special_shares": lambda *of: (measured(*of).special,),
-    "from_cls": lambda *of: (feature_report.targets(measured(*of)),),
-    "readings": lambda *of: (measured(*of).readings,),
+    "head_chart": lambda *of: (measured(*of).heads, head_changes(*of)),
+    "layer_chart": lambda *of: (plain_layers(measured(*of)),),
+    "increase_chart": lambda *of: (overall_changes(measured(*of)),),
+    "share_chart": lambda *of: (measured(*of).special,),
+    "cls_chart": lambda *of: (feature_claims.targets(measured(*of)),),
+    "reading_chart": lambda *of: (measured(*of).readings,),
 }
 
 
@@ -125,7 +124,7 @@ class TestRuns:
 
 class TestByHead:
     def test_it_has_the_weights_of_both_checkpoints_and_the_change(self):
-        run, chart = measured(), features.by_head(measured().heads, head_changes(), "A finding")
+        run, chart = measured(), features.head_chart(measured().heads, head_changes(), "A finding")
         for checkpoint, feature in (("pre-trained", "noun"), ("fine-tuned", SEP)):
             drawn = chosen(chart, task="QNLI", feature=feature, checkpoint=checkpoint)
             case = {"task": "QNLI", "feature": feature}
@@ -134,21 +133,21 @@ class TestByHead:
             _agree(labels(drawn, "rect mark"), CHANGE, _of(head_changes(), **case))
 
     def test_it_begins_with_the_first_token_of_the_fine_tuned_model(self):
-        parameters = features.by_head(measured().heads, head_changes(), "A finding").to_dict()["params"]
+        parameters = features.head_chart(measured().heads, head_changes(), "A finding").to_dict()["params"]
         values = {one["name"]: one["value"] for one in parameters}
         assert values == {"chosen_task": TASKS[0], "chosen_feature": CLS, "chosen_checkpoint": "fine-tuned"}
 
     def test_seeds_are_averaged(self):
         run = measured(("QNLI",), (0, 1))
-        chart = features.by_head(run.heads, head_changes(("QNLI",), (0, 1)), "A finding")
+        chart = features.head_chart(run.heads, head_changes(("QNLI",), (0, 1)), "A finding")
         weights = _of(run.heads, feature="noun", checkpoint="fine-tuned")
         means = weights.groupby(["layer", "head"])["mean"].mean().reset_index()
         assert len(weights) == 2 * len(means)
         _agree(labels(chosen(chart, feature="noun"), "rect mark"), "attention weight", means, "mean")
 
     def test_a_reference_run_without_examples_has_changes_without_intervals(self):
-        heads, theirs = measured().heads, feature_summaries.change_of_means(measured().heads)
-        chart = features.by_head(side_by_side(heads, heads), side_by_side(head_changes(), theirs), "A finding")
+        heads, theirs = measured().heads, features.change_of_means(measured().heads)
+        chart = features.head_chart(side_by_side(heads, heads), side_by_side(head_changes(), theirs), "A finding")
         case = {"task": "QNLI", "feature": "noun"}
         for run, table in (("this run", head_changes()), ("reference run", theirs)):
             marks = labels(chosen(chart, run=run, **case), "rect mark")
@@ -156,23 +155,23 @@ class TestByHead:
             assert {"±" in mark[TOLD] for mark in marks if CHANGE in mark} == {run == "this run"}
 
     def test_seven_tasks_of_a_small_model_keep_a_page_small(self):
-        six_by_twelve = feature_summaries.by_example(features_of(TASKS[:1], n_examples=3, n_layers=6, n_heads=12))
+        six_by_twelve = features.feature_weights(features_of(TASKS[:1], n_examples=3, n_layers=6, n_heads=12))
         plain = [one for one in six_by_twelve if (one.reading, one.measure) == ("paper", WEIGHT)]
-        tables = (feature_summaries.by_head(plain), feature_summaries.changes(plain, feature_summaries.HEADS))
+        tables = (features.means(plain, features.HEADS), features.changes(plain, features.HEADS))
         tables = (pd.concat([table.assign(task=task) for task in glue.TASKS]) for table in tables)
         both = (side_by_side(table, table) for table in tables)
-        assert len(json.dumps(features.by_head(*both, "A finding").to_dict(), separators=(",", ":"))) < 450_000
+        assert len(json.dumps(features.head_chart(*both, "A finding").to_dict(), separators=(",", ":"))) < 450_000
 
 
 class TestStripes:
     def test_special_tokens_have_bands_and_every_curve_both_checkpoints(self):
-        drawn = svg_of(features.stripes(plain_layers(measured(("QNLI",))), "A finding"))
+        drawn = svg_of(features.layer_chart(plain_layers(measured(("QNLI",))), "A finding"))
         assert drawn.count('aria-roledescription="area mark"') == 3 * 2
         assert drawn.count('aria-roledescription="line mark"') == len(FEATURE_COLUMNS) * 2
         assert drawn.count('aria-roledescription="point"') == len(FEATURE_COLUMNS) * 2 * 3
 
     def test_a_menu_does_not_change_the_axis(self):
-        chart = features.stripes(plain_layers(measured()), "A finding")
+        chart = features.layer_chart(plain_layers(measured()), "A finding")
         highest = plain_layers(measured())["high"].max()
         ((bottom, top),) = {tuple(one["scale"]["domain"]) for one in parts(chart.to_dict(), "y")}
         assert bottom == 0
@@ -183,7 +182,7 @@ class TestIncreases:
     def test_what_may_be_nothing_is_hollow(self):
         table = overall_changes(measured()).assign(p_corrected=0.2)
         table.loc[table["feature"] == "noun", "p_corrected"] = 0.01
-        drawn = svg_of(features.increases(table, "A finding"))
+        drawn = svg_of(features.increase_chart(table, "A finding"))
         points = labels(drawn, "point")
         assert len(points) == len(table)
         hollow = re.findall(r'aria-label="([^"]*)"[^>]*aria-roledescription="point"[^>]*fill="white"', drawn)
@@ -191,18 +190,18 @@ class TestIncreases:
         assert not any("feature: noun" in label for label in hollow)
 
     def test_words_and_special_tokens_have_axes_of_their_own(self):
-        specification = features.increases(overall_changes(measured()), "A finding").to_dict()
+        specification = features.increase_chart(overall_changes(measured()), "A finding").to_dict()
         shown = [
             {row["feature"] for row in specification["datasets"][layer["data"]["name"]]}
             for part in specification["vconcat"]
             for layer in part["layer"]
             if layer["mark"]["type"] == "point"
         ]
-        assert shown == [set(FEATURE_COLUMNS) - set(features.SPECIAL), set(features.SPECIAL)]
+        assert shown == [set(FEATURE_COLUMNS) - set(features.SPECIAL_TOKENS), set(features.SPECIAL_TOKENS)]
 
 
 def test_both_measures_and_checkpoints_are_curves():
-    drawn = svg_of(features.special_shares(measured(("QNLI",)).special, "A finding"))
+    drawn = svg_of(features.share_chart(measured(("QNLI",)).special, "A finding"))
     assert drawn.count('aria-roledescription="line mark"') == 4
     assert drawn.count('aria-roledescription="area mark"') == 4
     for name in charts.SCALES["measure"].domain:
@@ -210,15 +209,15 @@ def test_both_measures_and_checkpoints_are_curves():
 
 
 def test_what_cls_attends_to_is_drawn_with_intervals():
-    table = feature_report.targets(measured())
-    points = labels(svg_of(features.from_cls(table, "A finding")), "point")
+    table = feature_claims.targets(measured())
+    points = labels(svg_of(features.cls_chart(table, "A finding")), "point")
     found = {(point["task"], point["feature"]): float(point["attention weight"]) for point in points}
     assert found == {(row.task, row.feature): pytest.approx(row.mean, abs=1.1e-4) for row in table.itertuples()}
 
 
 def test_both_readings_of_a_task_are_drawn():
     run = measured()
-    drawn = chosen(features.readings(run.readings, "A finding"), task="QNLI", checkpoint="pre-trained")
+    drawn = chosen(features.reading_chart(run.readings, "A finding"), task="QNLI", checkpoint="pre-trained")
     points, table = labels(drawn, "point"), _of(run.readings, task="QNLI", checkpoint="pre-trained")
     assert len(points) == 2 * len(table)
     assert drawn.count(">released<") == 1  # one legend for colour and shape

@@ -7,8 +7,8 @@ from scipy import stats
 
 from darksecrets.errors import InputError
 from darksecrets.models.feature_attention import CLS, SEP, SEP_SUM
-from darksecrets.sections import feature_gaps
-from darksecrets.sections.feature_gaps import (
+from darksecrets.sections import feature_claims
+from darksecrets.sections.feature_claims import (
     ALL,
     CLS_EARLY,
     CLS_FIRST,
@@ -24,12 +24,12 @@ from darksecrets.sections.feature_gaps import (
     STRIPES_PUNCTUATION,
     SURE,
 )
-from darksecrets.sections.feature_summaries import WORDS, by_example
+from darksecrets.sections.features import WORDS, feature_weights
 from darksecrets.statistics import interval_of_mean
 from tests.feature_tables import AFTER, BEFORE, NORM_FACTORS, TASKS, WORD_WEIGHTS, features_of
 
 FEATURE_TABLE = features_of(n_examples=30, n_layers=5)
-GAPS = feature_gaps.gaps(by_example(FEATURE_TABLE))
+GAPS = feature_claims.gaps(feature_weights(FEATURE_TABLE))
 
 
 def rows_of(table=FEATURE_TABLE, measure="weight", reading="paper", **key):
@@ -126,7 +126,7 @@ class TestDefinitions:
 
 class TestKept:
     def test_sure_rows_are_those_of_the_sure_examples_alone(self):
-        alone = feature_gaps.gaps(by_example(FEATURE_TABLE[FEATURE_TABLE["sure"]]))
+        alone = feature_claims.gaps(feature_weights(FEATURE_TABLE[FEATURE_TABLE["sure"]]))
         sides = [
             table[table["kept"] == kept].drop(columns="kept").reset_index(drop=True)
             for table, kept in ((GAPS, SURE), (alone, ALL))
@@ -134,7 +134,7 @@ class TestKept:
         pd.testing.assert_frame_equal(*sides)
 
     def test_no_sure_example_leaves_no_sure_row(self):
-        found = feature_gaps.gaps(by_example(FEATURE_TABLE.assign(sure=False)))
+        found = feature_claims.gaps(feature_weights(FEATURE_TABLE.assign(sure=False)))
         assert set(found["kept"]) == {ALL}
         pd.testing.assert_frame_equal(found, GAPS[GAPS["kept"] == ALL].reset_index(drop=True))
 
@@ -144,10 +144,10 @@ class TestRivals:
         words = WORD_WEIGHTS | {"negation": 0.2}
         for share, expected in ((0.1, "noun"), (0.9, "negation")):
             table = features_of(tasks=("RTE",), n_examples=30, words=words, present={"negation": share})
-            assert gap_of(STRIPES, "RTE", table=feature_gaps.gaps(by_example(table)))["second"] == expected
+            assert gap_of(STRIPES, "RTE", table=feature_claims.gaps(feature_weights(table)))["second"] == expected
 
     def test_too_few_examples_leave_claims_of_order_out(self):
-        found = feature_gaps.gaps(by_example(features_of(n_examples=6)))
+        found = feature_claims.gaps(feature_weights(features_of(n_examples=6)))
         assert set(found["claim"]) == {CLS_EARLY, SEP_LATE, NEGLIGIBLE, NO_OP}
 
     def test_seeds_share_a_rival_though_each_has_another_closest(self):
@@ -155,7 +155,7 @@ class TestRivals:
         tuned = table["checkpoint"] == AFTER
         for seed, feature, step in ((0, "noun", 0.04), (1, "verb", 0.06)):
             table.loc[tuned & (table["seed"] == seed), feature] += np.float32(step)
-        found = feature_gaps.gaps(by_example(table))
+        found = feature_claims.gaps(feature_weights(table))
         found = found[(found["claim"] == STRIPES) & (found["checkpoint"] == AFTER) & (found["kept"] == ALL)]
         assert found["second"].tolist() == ["verb", "verb"]
         assert found["seed"].tolist() == [0, 1]
@@ -163,10 +163,10 @@ class TestRivals:
 
 class TestWhatIsMissing:
     def test_a_run_without_the_tasks_of_a_claim(self):
-        found = feature_gaps.gaps(by_example(features_of(tasks=("RTE", "STS-B"))))
+        found = feature_claims.gaps(feature_weights(features_of(tasks=("RTE", "STS-B"))))
         assert not {SEP_MOST, SEP_MOST_SUM} & set(found["claim"])
         assert set(found.loc[found["claim"] == NEGLIGIBLE, "task"]) == {"RTE"}
-        alone = feature_gaps.gaps(by_example(features_of(tasks=("SST-2",))))
+        alone = feature_claims.gaps(feature_weights(features_of(tasks=("SST-2",))))
         assert not {SEP_MOST, NEGLIGIBLE} & set(alone["claim"])
 
     def test_unknown_norms_leave_their_claims_out(self):
@@ -175,23 +175,20 @@ class TestWhatIsMissing:
         unknown.loc[unknown["measure"] == "norm", features] = np.nan
         expected = set(GAPS["claim"]) - {NO_OP, NO_OP_WORDS}
         for table in (unknown, FEATURE_TABLE[FEATURE_TABLE["measure"] != "norm"]):
-            assert set(feature_gaps.gaps(by_example(table))["claim"]) == expected
+            assert set(feature_claims.gaps(feature_weights(table))["claim"]) == expected
 
     def test_one_layer_cannot_be_early_or_late(self):
         with pytest.raises(InputError, match="has 1 layer"):
-            feature_gaps.gaps(by_example(features_of(tasks=("RTE",), n_layers=1)))
+            feature_claims.gaps(feature_weights(features_of(tasks=("RTE",), n_layers=1)))
 
 
 def test_the_papers_exceptions():
     assert [
-        feature_gaps.expected_target(task) for task in ("STS-B", "RTE", "QNLI", "MRPC", "SST-2", "QQP", "MNLI")
+        feature_claims.expected_target(task) for task in ("STS-B", "RTE", "QNLI", "MRPC", "SST-2", "QQP", "MNLI")
     ] == [
         *["punctuation"] * 3,
         *[SEP] * 4,
     ]
-    assert {feature: set(tasks) for feature, tasks in INCREASES.items()} == {
-        "noun": {"MRPC", "RTE", "QQP"},
-        "object": {"MRPC", "RTE", "QQP"},
-        "negation": {"QNLI"},
-    }
+    words = {(feature, task) for feature in ("noun", "object") for task in ("MRPC", "RTE", "QQP")}
+    assert set(INCREASES) == words | {("negation", "QNLI")}
     assert set(NORM_FACTORS) == {CLS, SEP}

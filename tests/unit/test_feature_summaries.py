@@ -9,17 +9,17 @@ from scipy import stats
 
 from darksecrets.corpora.annotation import FEATURES
 from darksecrets.models.feature_attention import CLS, FEATURE_COLUMNS, SEP_SUM
-from darksecrets.sections import feature_summaries
-from darksecrets.sections.feature_summaries import HEADS, LAYERS, WORDS, by_example
+from darksecrets.sections import features
+from darksecrets.sections.features import HEADS, LAYERS, WORDS, feature_weights
 from darksecrets.statistics import holm, interval_of_mean
 from tests.feature_tables import AFTER, BEFORE, TASKS, features_of
 
 FEATURE_TABLE = features_of(seeds=(3, 4), gains={("MRPC", "noun"): 0.02})
-BLOCKS = by_example(FEATURE_TABLE)
+BLOCKS = feature_weights(FEATURE_TABLE)
 SUMMARIES = {
-    HEADS: feature_summaries.by_head(BLOCKS),
-    LAYERS: feature_summaries.by_layer(BLOCKS),
-    (): feature_summaries.overall(BLOCKS),
+    HEADS: features.means(BLOCKS, features.HEADS),
+    LAYERS: features.means(BLOCKS, features.LAYERS),
+    (): features.means(BLOCKS, features.OVERALL),
 }
 
 
@@ -47,7 +47,7 @@ def key_of(row, *names):
 class TestByExample:
     def test_shuffled_rows_and_plain_strings_give_the_same_blocks(self):
         table = FEATURE_TABLE.astype({"example": "str"}).sample(frac=1, random_state=0)
-        found = {(one.task, one.checkpoint, one.seed, one.reading, one.measure): one for one in by_example(table)}
+        found = {(one.task, one.checkpoint, one.seed, one.reading, one.measure): one for one in feature_weights(table)}
         assert len(found) == len(BLOCKS) == len(TASKS) * 3 * 4
         for block in BLOCKS:
             same = found[block.task, block.checkpoint, block.seed, block.reading, block.measure]
@@ -58,7 +58,7 @@ class TestByExample:
 
     def test_every_value_is_where_its_row_says(self):
         block = BLOCKS[5]
-        rows = rows_of(**key_of(block, *feature_summaries.KEY))
+        rows = rows_of(**key_of(block, *features.KEY))
         for row in rows.sample(30, random_state=0).to_dict("records"):
             example = block.examples.tolist().index(row["example"])
             found = block.values[example, row["layer"], row["head"]]
@@ -69,7 +69,7 @@ class TestByExample:
     def test_a_missing_and_a_repeated_row_are_refused(self, change):
         table = FEATURE_TABLE.iloc[1:] if change == "missing" else pd.concat([FEATURE_TABLE, FEATURE_TABLE.iloc[:1]])
         with pytest.raises(ValueError, match="one row for every layer and head"):
-            by_example(table)
+            feature_weights(table)
 
     def test_words_are_the_features_but_punctuation(self):
         assert {*WORDS, "punctuation"} == set(FEATURES)
@@ -79,7 +79,7 @@ class TestMeans:
     @pytest.mark.parametrize("by", [HEADS, LAYERS, ()])
     def test_equals_one_mean_at_a_time(self, by):
         table = SUMMARIES[by]
-        key = [*feature_summaries.KEY, *by]
+        key = [*features.KEY, *by]
         assert table.columns.tolist() == [*key, "feature", "mean", "low", "high", "n_examples"]
         assert not table.duplicated([*key, "feature"]).any()
         for row in table.sample(25, random_state=0).itertuples():
@@ -93,14 +93,14 @@ class TestMeans:
         assert sizes == {HEADS: 12, LAYERS: 3, (): 1}
 
     def test_a_feature_that_no_example_has_is_left_out(self):
-        blocks = by_example(features_of(tasks=("RTE",), n_examples=5, present={"negation": 0.0}))
-        table = feature_summaries.overall(blocks)
+        blocks = feature_weights(features_of(tasks=("RTE",), n_examples=5, present={"negation": 0.0}))
+        table = features.means(blocks, features.OVERALL)
         has = table[table["feature"] == "negation"]
         assert has["reading"].tolist() == ["released", "released"]
         assert has["mean"].eq(0).all()
 
     def test_a_feature_of_one_example_has_no_interval(self):
-        table = feature_summaries.overall([one.kept(np.arange(1)) for one in BLOCKS])
+        table = features.means([one.kept(np.arange(1)) for one in BLOCKS], features.OVERALL)
         assert table["n_examples"].eq(1).all()
         assert table["mean"].notna().all()
         assert table[["low", "high"]].isna().all(axis=None)
@@ -109,7 +109,7 @@ class TestMeans:
 class TestChanges:
     @pytest.mark.parametrize("by", [HEADS, LAYERS, ()])
     def test_pairs_examples(self, by):
-        table = feature_summaries.changes(BLOCKS, by)
+        table = features.changes(BLOCKS, by)
         key = ["task", "seed", "reading", "measure", *by]
         assert table.columns.tolist() == [
             *[*key, "feature", "before", "after", "mean", "low", "high", "p", "n_examples", "p_corrected"]
@@ -126,14 +126,14 @@ class TestChanges:
 
     @pytest.mark.parametrize(("by", "size"), [(HEADS, 12), (LAYERS, 3), ((), len(TASKS) * len(FEATURE_COLUMNS))])
     def test_corrected_within_its_family(self, by, size):
-        table = feature_summaries.changes(BLOCKS, by)
+        table = features.changes(BLOCKS, by)
         family = ["seed", "reading", "measure", *(["task", "feature"] if by else [])]
         for _, group in table.groupby(family):
             assert len(group) == size
             assert group["p_corrected"].to_numpy() == pytest.approx(holm(group["p"]))
 
     def test_a_planted_increase_and_no_other_is_significant(self):
-        table = feature_summaries.changes(BLOCKS)
+        table = features.changes(BLOCKS)
         table = table[(table["reading"] == "paper") & (table["measure"] == "weight")]
         found = table[table["p_corrected"] < 0.001]
         assert set(zip(found["task"], found["feature"], strict=True)) == {("MRPC", "noun")}
@@ -141,31 +141,31 @@ class TestChanges:
 
     def test_unpaired_blocks_are_refused(self):
         with pytest.raises(ValueError, match="no weight of paper to compare with"):
-            feature_summaries.changes([one for one in BLOCKS if one.checkpoint == AFTER])
+            features.changes([one for one in BLOCKS if one.checkpoint == AFTER])
         half = [one.kept(np.arange(9)) if one.checkpoint == AFTER else one for one in BLOCKS]
         with pytest.raises(ValueError, match="has other examples"):
-            feature_summaries.changes(half)
+            features.changes(half)
 
     def test_without_examples_the_change_of_means_is_the_mean_of_changes(self):
-        blocks = by_example(features_of(seeds=(3, 4), present={}, gains={("MRPC", "noun"): 0.02}))
-        plain = feature_summaries.plain(blocks)
-        found = feature_summaries.change_of_means(feature_summaries.by_head(plain))
+        blocks = feature_weights(features_of(seeds=(3, 4), present={}, gains={("MRPC", "noun"): 0.02}))
+        plain = features.plain(blocks)
+        found = features.change_of_means(features.means(plain, features.HEADS))
         key = ["task", "seed", "layer", "head", "feature"]
         assert found.columns.tolist() == [*key, "mean", "low", "high"]
         assert found[["low", "high"]].isna().all(axis=None)
-        paired = feature_summaries.changes(plain, HEADS).set_index(key)["mean"]
+        paired = features.changes(plain, HEADS).set_index(key)["mean"]
         assert not found.duplicated(key).any()
         assert len(found) == len(paired)
         assert found.set_index(key)["mean"].to_numpy() == pytest.approx(paired[found.set_index(key).index].to_numpy())
 
     def test_nothing_to_compare_is_said(self):
         with pytest.raises(ValueError, match="no attention to features"):
-            feature_summaries.changes([one for one in BLOCKS if one.checkpoint == BEFORE])
+            features.changes([one for one in BLOCKS if one.checkpoint == BEFORE])
 
 
 class TestSpecialTokens:
     def test_special_tokens_are_added_up_within_an_example(self):
-        table = feature_summaries.special_shares(BLOCKS)
+        table = features.special_shares(BLOCKS)
         assert table.columns.tolist() == [
             *["task", "checkpoint", "seed", "measure", "layer", "mean", "low", "high", "n_examples"]
         ]
@@ -179,7 +179,7 @@ class TestSpecialTokens:
 
 class TestReadings:
     def test_means_difference_and_correlation(self):
-        table = feature_summaries.readings(BLOCKS)
+        table = features.readings(BLOCKS)
         assert len(table) == len(TASKS) * 3 * len(FEATURE_COLUMNS)
         heads = SUMMARIES[HEADS]
         for row in table.sample(15, random_state=0).itertuples():
@@ -197,9 +197,9 @@ class TestReadings:
 
     def test_the_interval_is_that_of_drawing_examples_again(self):
         table = features_of(tasks=("RTE",), n_examples=400, present={"negation": 0.4})
-        blocks = [one for one in by_example(table) if one.checkpoint == BEFORE and one.measure == "weight"]
-        row = feature_summaries.readings(blocks).set_index("feature").loc["negation"]
-        paper, released = (block.of("negation") for block in blocks)
+        blocks = [one for one in feature_weights(table) if one.checkpoint == BEFORE and one.measure == "weight"]
+        row = features.readings(blocks).set_index("feature").loc["negation"]
+        paper, released = (block.mean("negation") for block in blocks)
         random = np.random.default_rng(0)
         draws = [released[rows].mean() - np.nanmean(paper[rows]) for rows in random.integers(400, size=(2000, 400))]
         assert (row["low"], row["high"]) == pytest.approx(np.quantile(draws, [0.025, 0.975]), rel=0.05)
@@ -208,9 +208,9 @@ class TestReadings:
         table = features_of(tasks=("RTE",), n_examples=400, present={"negation": 0.4})
         is_skipped = (table["reading"] == "released") & (table["example"].astype(int) % 4 > 0)
         table = table.assign(negation=table["negation"].mask(is_skipped))
-        blocks = [one for one in by_example(table) if one.checkpoint == BEFORE and one.measure == "weight"]
-        row = feature_summaries.readings(blocks).set_index("feature").loc["negation"]
-        paper, released = (block.of("negation") for block in blocks)
+        blocks = [one for one in feature_weights(table) if one.checkpoint == BEFORE and one.measure == "weight"]
+        row = features.readings(blocks).set_index("feature").loc["negation"]
+        paper, released = (block.mean("negation") for block in blocks)
         assert (row["paper"], row["released"]) == pytest.approx((np.nanmean(paper), np.nanmean(released)))
         assert (row["n_examples"], row["n_released"]) == ((~np.isnan(paper)).sum(), 100)
         random = np.random.default_rng(0)
@@ -220,12 +220,12 @@ class TestReadings:
 
     def test_a_feature_that_a_reading_never_counts_has_no_row(self):
         table = FEATURE_TABLE.assign(negation=FEATURE_TABLE["negation"].where(FEATURE_TABLE["reading"] == "paper"))
-        assert set(feature_summaries.readings(by_example(table))["feature"]) == {*FEATURE_COLUMNS} - {"negation"}
+        assert set(features.readings(feature_weights(table))["feature"]) == {*FEATURE_COLUMNS} - {"negation"}
 
     def test_the_same_rows_in_both_readings_agree(self):
         weights = FEATURE_TABLE[(FEATURE_TABLE["reading"] == "paper") & (FEATURE_TABLE["measure"] == "weight")]
         filled = weights.assign(reading="released").fillna(dict.fromkeys(FEATURE_COLUMNS, 0))
-        table = feature_summaries.readings(by_example(pd.concat([weights, filled])))
+        table = features.readings(feature_weights(pd.concat([weights, filled])))
         always = table[table["n_examples"] == 20]
         assert always["mean"].abs().max() < 1e-9
         assert always["correlation"].min() == pytest.approx(1)
@@ -233,7 +233,7 @@ class TestReadings:
 
     def test_what_the_notebook_never_finds_has_no_correlation(self):
         table = FEATURE_TABLE.assign(negation=FEATURE_TABLE["negation"].where(FEATURE_TABLE["reading"] == "paper", 0))
-        found = feature_summaries.readings(by_example(table)).set_index("feature").loc["negation"]
+        found = features.readings(feature_weights(table)).set_index("feature").loc["negation"]
         assert found["released"].eq(0).all()
         assert found["correlation"].isna().all()
         assert found["mean"].to_numpy() == pytest.approx(-found["paper"].to_numpy())

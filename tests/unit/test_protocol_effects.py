@@ -12,7 +12,7 @@ from scipy import stats
 from darksecrets import reported
 from darksecrets.overview import protocol_effects, protocol_tables
 from darksecrets.sections import feature_claims
-from darksecrets.sections.feature_summaries import by_example
+from darksecrets.sections.features import feature_weights
 from darksecrets.sections.fine_tuning import last_two_against_rest
 from darksecrets.sections.relation_heads import measured
 from tests.disabling_tables import tables as disabling_tables
@@ -204,7 +204,7 @@ class TestWords:
         text = protocol_effects.separators(FEATURES)
         assert "(most on SST-2: holds)" in text.split(", by the sum")[0]
         assert text.endswith("(most on SST-2: does not hold)")
-        alone = feature_claims.measured(by_example(features_of(tasks=("RTE",))))
+        alone = feature_claims.feature_tables(feature_weights(features_of(tasks=("RTE",))))
         assert protocol_effects.separators(alone) is None
 
 

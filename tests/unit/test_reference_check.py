@@ -16,7 +16,7 @@ from darksecrets.overview import reference_run
 from darksecrets.runs import Run, file_fingerprint, write_json
 from darksecrets.sections import (
     feature_claims,
-    feature_summaries,
+    features,
     fine_tuning,
     pattern_claims,
     pattern_shares,
@@ -72,8 +72,8 @@ def target(profile, setup):
     as_they_are = pattern_validation.published().query("rescaled_to == 0")
     pattern_claims.measured(classified, as_they_are, labels).save(run, **setup.described())
     run.save("pattern_layers", pattern_shares.by_layer(classified), **setup.described())
-    blocks = feature_summaries.by_example(attended.measured(setup).features)
-    feature_claims.measured(blocks).save(run, **setup.described())
+    blocks = features.feature_weights(attended.measured(setup).features)
+    feature_claims.feature_tables(blocks).save(run, **setup.described())
     run.save("scores", pd.DataFrame({"sentence": ["Not to be published."]}))
     target = profile.root / published.DIRECTORY
     Run(target).save("parser_agreement", pd.DataFrame({"kept": ["all"], "mean": [0.9]}), treebank="gold.conllu")

@@ -75,7 +75,7 @@ from darksecrets.saved import SavedTables
 from darksecrets.sections import (
     disabling,
     disabling_charts,
-    feature_summaries,
+    features,
     pattern_charts,
     pattern_shares,
     pattern_validation,
@@ -371,14 +371,14 @@ def report(
 def summarize(subject: Subject, measured: Measurements, tolerated: float) -> OwnReport:
     """Compute the tables, and recommend heads that cost at most `tolerated`, a fraction of the score."""
     task, answers = subject.data.split.task, measured.swept.baseline
-    blocks = feature_summaries.by_example(measured.features)
+    weights = features.feature_weights(measured.features)
     tables = OwnTables(
         shares=pattern_shares.shares(
             measured.patterns, pattern_validation.published().query("rescaled_to == 0"), annotated_maps.load()
         ),
         patterns=pattern_shares.by_head(measured.patterns),
-        attended=feature_summaries.overall(blocks),
-        attended_heads=feature_summaries.by_head(blocks),
+        attended=features.means(weights, features.OVERALL),
+        attended_heads=features.means(weights, features.HEADS),
         baseline=disabling.baselines([measured.swept]),
         heads=disabling.by_heads([measured.swept]),
         layers=disabling.by_layers([measured.swept]),

@@ -26,7 +26,6 @@ from darksecrets.reported import RANDOM
 from darksecrets.sections import (
     disabling_claims,
     feature_claims,
-    feature_gaps,
     fine_tuning,
     link_claims,
     pattern_agreement,
@@ -113,15 +112,15 @@ CLAIMS = (
         "table-last-two",
     ),
     Claim("4.3", fine_tuning.EXCEPTION, "on QQP that does not hold", "table-last-two"),
-    Claim("4.4", feature_gaps.CLS_EARLY, f"{_GAP}, first half of the layers less the second", "figure-stripes"),
-    Claim("4.4", feature_gaps.SEP_LATE, f"{_GAP}, second half of the layers less the first", "figure-stripes"),
-    Claim("4.4", feature_gaps.STRIPES, f"{_GAP}, from the kind of word that gets most", "figure-features"),
-    Claim("4.4", feature_gaps.SEP_MOST, f"{_GAP}, from the task that comes next", "table-features-by-task"),
+    Claim("4.4", feature_claims.CLS_EARLY, f"{_GAP}, first half of the layers less the second", "figure-stripes"),
+    Claim("4.4", feature_claims.SEP_LATE, f"{_GAP}, second half of the layers less the first", "figure-stripes"),
+    Claim("4.4", feature_claims.STRIPES, f"{_GAP}, from the kind of word that gets most", "figure-features"),
+    Claim("4.4", feature_claims.SEP_MOST, f"{_GAP}, from the task that comes next", "table-features-by-task"),
     Claim(
         "4.4", feature_claims.MORE_WORDS, "each increase is significant, corrected for all of them", "figure-increases"
     ),
     Claim("4.4", feature_claims.MORE_NEGATION, "it is significant, corrected for all changes", "figure-increases"),
-    Claim("4.4", feature_gaps.NEGLIGIBLE, "the whole interval is below this share", "table-increases"),
+    Claim("4.4", feature_claims.NEGLIGIBLE, "the whole interval is below this share", "table-increases"),
     Claim(
         "4.5",
         link_claims.COINCIDE,
@@ -129,7 +128,7 @@ CLAIMS = (
         "figure-diagonal",
     ),
     Claim("4.5", link_claims.AMONG, "each candidate is, in 97.5 % of resamples of the examples", "table-candidates"),
-    Claim("4.5", feature_gaps.CLS_TO, f"{_GAP}, from whatever else gets most", "figure-cls"),
+    Claim("4.5", feature_claims.CLS_TO, f"{_GAP}, from whatever else gets most", "figure-cls"),
     Claim(
         "4.6",
         disabling_claims.SOME_HEAD,
@@ -181,7 +180,7 @@ CLAIMS = (
 )
 # What the paper does not ask, and a reader of its claims should.
 QUESTIONS = (
-    Claim("4.4", feature_gaps.NO_OP, f"{_GAP}, plain share less the share weighted by norms", "figure-norms"),
+    Claim("4.4", feature_claims.NO_OP, f"{_GAP}, plain share less the share weighted by norms", "figure-norms"),
     Claim("4.5", link_claims.MATCHED, "each beats both nulls, corrected for all heads", "table-candidates"),
     Claim("4.6", disabling_claims.HELD_OUT, "the interval of the held-out gain is above 0", "figure-held-out"),
 )
@@ -244,15 +243,6 @@ def _fine_tuning(run: FineTuningTables) -> Judgements:
     return judged
 
 
-def _features(run: feature_claims.Measured) -> Judgements:
-    judged = {}
-    for claim, rows in feature_claims.judged(run).groupby("claim", sort=False):
-        unit = "tasks and kinds of words" if claim in feature_claims.OF_FEATURES else "tasks"
-        alone = claim in feature_claims.OF_ONE_TASK
-        judged[claim] = _of_rows(rows, _points) if alone else every(rows["verdict"], unit)
-    return judged
-
-
 def _links(run: link_claims.Measured) -> Judgements:
     cases = link_claims.by_case(run)
     columns = {link_claims.COINCIDE: "coincide", link_claims.AMONG: "among", link_claims.MATCHED: "matched"}
@@ -297,7 +287,7 @@ JUDGES: dict[str, Callable[..., Judgements]] = {
     "patterns": _patterns,
     "relations": _relations,
     "tuning": _fine_tuning,
-    "features": _features,
+    "features": feature_claims.judgements,
     "links": _links,
     "disabling": _disabling,
 }

@@ -69,7 +69,7 @@ KINDS = {  # what the tables of a run are read as
     "patterns": pattern_claims.Measured,
     "relations": relation_heads.Measured,
     "tuning": FineTuningTables,
-    "features": feature_claims.Measured,
+    "features": feature_claims.FeatureTables,
     "links": link_claims.Measured,
     "disabling": DisablingTables,
     "repeated": RepeatedTables,
@@ -84,7 +84,7 @@ class RunTables:
     patterns: pattern_claims.Measured | None
     relations: relation_heads.Measured | None
     tuning: FineTuningTables | None
-    features: feature_claims.Measured | None
+    features: feature_claims.FeatureTables | None
     links: link_claims.Measured | None
     disabling: DisablingTables | None
     repeated: RepeatedTables | None

@@ -20,9 +20,9 @@ from darksecrets.models.disabling import only_uniform
 from darksecrets.models.feature_attention import CLS
 from darksecrets.overview import protocol_tables as tables
 from darksecrets.reported import TUNED
-from darksecrets.sections import disabling_claims, feature_claims, feature_gaps
+from darksecrets.sections import disabling_claims, feature_claims
 from darksecrets.sections.disabling import DisablingTables
-from darksecrets.sections.feature_summaries import PAPER, RELEASED, WORDS
+from darksecrets.sections.features import PAPER, RELEASED, WORDS
 from darksecrets.sections.fine_tuning import of_setting
 from darksecrets.sections.link_claims import tuned
 from darksecrets.sections.relation_heads import BETWEEN_TOKENS, BETWEEN_WORDS
@@ -125,10 +125,10 @@ def found_by_spelling(readings: pd.DataFrame) -> str:
     return f"the weight of {rest}. {_lowest(tables.words_ranked(readings))}"
 
 
-def separators(run: feature_claims.Measured) -> str | None:
+def separators(run: feature_claims.FeatureTables) -> str | None:
     """Say how far SST-2 is ahead in attention to [SEP], by the larger of two separators and by their sum."""
     table = feature_claims.judged(run).set_index("claim")
-    ways = {"by the larger": feature_gaps.SEP_MOST, "by the sum": feature_gaps.SEP_MOST_SUM}
+    ways = {"by the larger": feature_claims.SEP_MOST, "by the sum": feature_claims.SEP_MOST_SUM}
     if not set(ways.values()) <= set(table.index):
         return None
     rows = {way: table.loc[claim] for way, claim in ways.items()}

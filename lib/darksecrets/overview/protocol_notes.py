@@ -130,7 +130,7 @@ NOTES = (
         "the larger of two separators is taken, and SST-2 is explained by having only one, which is about shares",
         "the larger of the two, and their sum beside it",
         "the larger of the two",
-        (Effect(protocol_effects.separators, (feature_claims.Measured,)),),
+        (Effect(protocol_effects.separators, (feature_claims.FeatureTables,)),),
         "table-features-by-task table-feature-claims",
     ),
     Note(

@@ -13,7 +13,7 @@ from darksecrets.corpora.annotated_maps import BEFORE
 from darksecrets.heads import HEAD
 from darksecrets.runs import Run
 from darksecrets.sections import fine_tuning
-from darksecrets.sections.feature_summaries import PAPER, RELEASED, WORDS
+from darksecrets.sections.features import PAPER, RELEASED, WORDS
 from darksecrets.sections.link_claims import tuned
 from darksecrets.sections.link_report import named_links
 from darksecrets.sections.relation_heads import BETWEEN_WORDS, EITHER, Measured, of_heads

@@ -23,13 +23,12 @@ from darksecrets.overview.discussion import RunTables
 from darksecrets.runs import Run
 from darksecrets.sections import (
     disabling_claims,
-    feature_gaps,
-    feature_report,
+    feature_claims,
     fine_tuning,
     pattern_claims,
     relation_heads,
 )
-from darksecrets.sections.feature_charts import MEASURES
+from darksecrets.sections.features import MEASURES
 from darksecrets.statistics import beyond_chance
 
 EFFECTS = {"helps": "helps", "costs": "costs", "open": "one cannot tell"}  # of disabling a head, as readers call them
@@ -112,7 +111,7 @@ def special_tokens(run: RunTables) -> tuple[str, pd.DataFrame]:
     """
     special = run.features.special
     table = _over_tasks(special[special["checkpoint"] == AFTER], ["measure", "layer"])
-    return feature_report.norm_finding(run.features), table
+    return feature_claims.norm_finding(run.features), table
 
 
 def special_tokens_chart(table: pd.DataFrame) -> alt.LayerChart:
@@ -249,7 +248,7 @@ def _over_tasks(table: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
 # What each finding is about: the claim of the paper that the ledger judges, and what composes sentence, table, figure.
 FINDINGS: dict[str, tuple[str, Callable[[RunTables], tuple[str, pd.DataFrame]], Callable]] = {
     "patterns": (pattern_claims.LIMITED, patterns, patterns_chart),
-    "special_tokens": (feature_gaps.STRIPES, special_tokens, special_tokens_chart),
+    "special_tokens": (feature_claims.STRIPES, special_tokens, special_tokens_chart),
     "relations": (relation_heads.STAND_OUT, relations, relations_chart),
     "changes": (fine_tuning.LAST_TWO, changes, changes_chart),
     "disabling": (disabling_claims.SOME_HEAD, disabling, disabling_chart),
