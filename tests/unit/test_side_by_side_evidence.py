@@ -1,38 +1,43 @@
-"""Tables of two runs, one below the other."""
+"""Tables of two runs one below the other, and the chapters that a run's tables come from."""
 
+import nbformat
 import pandas as pd
+import pytest
 
-from darksecrets.side_by_side import REFERENCE_RUN, THIS_RUN, side_by_side
+from darksecrets.chapters import GROUPS, SECTIONS, prefix_of
+from darksecrets.overview import discussion
+from darksecrets.runs import Run
+from darksecrets.side_by_side import side_by_side
+from tests.conftest import ROOT
 
 MINE = pd.DataFrame({"task": ["RTE", "QQP"], "layer": [0, 1], "mean": [0.1, 0.2], "mine": ["a", "b"]}, index=[5, 9])
 THEIRS = pd.DataFrame({"mean": [0.3], "theirs": [True], "task": ["MNLI"], "layer": [7]})
 
 
-def test_this_run_comes_first_with_the_columns_that_both_have():
-    table = side_by_side(MINE, THEIRS)
+@pytest.mark.parametrize("kind", ["object", "category"])
+def test_this_run_comes_first_with_the_columns_that_both_have(kind):
+    table = side_by_side(MINE.astype({"task": kind}), THEIRS.astype({"task": kind}))
+    rows = [["this run", "RTE", 0, 0.1], ["this run", "QQP", 1, 0.2], ["reference run", "MNLI", 7, 0.3]]
+    pd.testing.assert_frame_equal(
+        table.astype({"task": object}), pd.DataFrame(rows, columns=table.columns), check_dtype=False
+    )
     assert table.columns.tolist() == ["run", "task", "layer", "mean"]
-    assert table.to_numpy().tolist() == [
-        ["this run", "RTE", 0, 0.1],
-        ["this run", "QQP", 1, 0.2],
-        ["reference run", "MNLI", 7, 0.3],
-    ]
-    assert (THIS_RUN, REFERENCE_RUN) == ("this run", "reference run")
-    assert table.index.tolist() == [0, 1, 2]
+    assert "run" not in MINE
 
 
-def test_without_a_reference_run_this_run_keeps_all_its_columns():
-    table = side_by_side(MINE)
-    assert table["run"].tolist() == [THIS_RUN] * 2
-    pd.testing.assert_frame_equal(table.drop(columns="run"), MINE.reset_index(drop=True))
+def test_one_run_alone_keeps_all_its_columns():
+    for table, run in ((side_by_side(MINE), "this run"), (side_by_side(None, MINE), "reference run")):
+        assert table["run"].tolist() == [run] * 2
+        pd.testing.assert_frame_equal(table.drop(columns="run"), MINE.reset_index(drop=True))
+    assert side_by_side(None, None).columns.tolist() == ["run"]
 
 
-def test_the_tables_themselves_stay_as_they_are():
-    before = MINE.copy(), THEIRS.copy()
-    side_by_side(MINE, THEIRS)
-    pd.testing.assert_frame_equal(MINE, before[0])
-    pd.testing.assert_frame_equal(THEIRS, before[1])
+@pytest.mark.parametrize("section", SECTIONS.values(), ids=SECTIONS)
+def test_a_page_has_its_title(section):
+    cells = nbformat.read(ROOT / "notebooks" / f"{section.page}.ipynb", as_version=4).cells
+    assert cells[0].source.splitlines()[0] == f"# {section.title}"
 
 
-def test_categories_of_either_run_are_kept():
-    mine, theirs = (table.astype({"task": "category"}) for table in (MINE, THEIRS))
-    assert side_by_side(mine, theirs)["task"].tolist() == ["RTE", "QQP", "MNLI"]
+def test_every_published_table_belongs_to_a_section_and_is_read_by_it():
+    assert {prefix_of(table) for table in Run(ROOT / "notebooks" / "reference").tables()} == set(GROUPS)
+    assert {kind.PREFIX for kind in discussion.KINDS.values()} == set(SECTIONS)
