@@ -10,7 +10,7 @@ from darksecrets.corpora.tasks import TASKS
 from darksecrets.overview import claims, discussion
 from darksecrets.reported import SETTINGS
 from darksecrets.sections import (
-    disabling_claims,
+    disabling,
     feature_claims,
     fine_tuning,
     link_claims,
@@ -231,12 +231,12 @@ SPEAKING = {
     link_claims.COINCIDE: _coincidence,
     link_claims.AMONG: _among,
     feature_claims.CLS_TO: _feature_gap(feature_claims.CLS_TO),
-    disabling_claims.SOME_HEAD: _some_head,
+    disabling.SOME_HEAD: _some_head,
     claims.GAINS: _gains,
-    disabling_claims.ON_AVERAGE: _on_average,
-    disabling_claims.ONE_LAYER: _layers,
-    disabling_claims.CHEAP_LAYERS: _layers,
-    disabling_claims.BELOW_CHANCE: _lowest,
+    disabling.ON_AVERAGE: _on_average,
+    disabling.ONE_LAYER: _layers,
+    disabling.CHEAP_LAYERS: _layers,
+    disabling.BELOW_CHANCE: _lowest,
     discussion.HALF: _half,
     discussion.FRAME_HEADS: _frame_heads,
     discussion.SAME_HEADS: _same_heads,

@@ -10,10 +10,10 @@ from papermill.exceptions import PapermillExecutionError
 from darksecrets.corpora.tasks import TASKS as ALL_TASKS
 from darksecrets.figures.publish import MISSING
 from darksecrets.heads import head_label
-from darksecrets.models import disabling
 from darksecrets.models.ablation import UNIFORM, WAYS
+from darksecrets.models.disabling import GRADIENT, RANDOM, SWEEP
 from darksecrets.runs import Run
-from darksecrets.sections import disabling_charts, disabling_claims, disabling_report
+from darksecrets.sections import disabling
 from darksecrets.sections.disabling import CHANGE, DisablingTables
 from darksecrets.side_by_side import REFERENCE_RUN, THIS_RUN
 from darksecrets.statistics import over_seeds
@@ -27,19 +27,19 @@ NUMBERED = [
     *("figure-removal", "table-removable", "figure-ways", "table-ways", "table-disabling-claims"),
 ]
 REPORTED = {
-    "table-significance": disabling_report.significance_table,
-    "table-average": disabling_report.average_table,
-    "table-disabled-layers": disabling_report.layers_table,
-    "table-chosen": disabling_report.chosen_table,
-    "table-seeds": disabling_report.seeds_table,
-    "table-removable": disabling_report.removable_table,
-    "table-ways": disabling_report.ways_table,
-    "table-disabling-claims": disabling_claims.claims,
+    "table-significance": disabling.significance_table,
+    "table-average": disabling.average_table,
+    "table-disabled-layers": disabling.layers_table,
+    "table-chosen": disabling.chosen_table,
+    "table-seeds": disabling.seeds_table,
+    "table-removable": disabling.removable_table,
+    "table-ways": disabling.ways_table,
+    "table-disabling-claims": disabling.claims,
 }
 UNNOTED = ("table-tried", "table-exact", "table-disabling-claims")  # captions that say nothing of the corpus
 KINDS = ("disabled", "removed")  # of results in the store
 HEAD = ["layer", "head"]
-SWEEP = ["task", "instead"]
+SWEPT = ["task", "instead"]
 SIGNIFICANT = 0.05
 
 
@@ -93,7 +93,7 @@ class TestFigures:
 
     def test_figure_8_has_the_saved_change_of_every_head(self, disabling_page, mine, sides):
         cells = drawn(disabling_page, FIGURE_8, "holm")
-        key = [*SWEEP, *HEAD]
+        key = [*SWEPT, *HEAD]
         check_drawn(cells, {run: tables.heads for run, tables in sides.items()}, key)
         own, saved = cells[cells["run"] == THIS_RUN].set_index(key), mine.heads.set_index(key)
         assert own["score"].to_dict() == pytest.approx((100 * saved["score"]).to_dict(), abs=0.0051)
@@ -105,7 +105,7 @@ class TestFigures:
         own = [row for row in rows if row.get("run", THIS_RUN) == THIS_RUN]
         outlined = {(row["task"], row["instead"], row["layer"] - 1, row["head"] - 1) for row in own}
         clear = mine.heads[mine.heads["holm"] < SIGNIFICANT]
-        assert outlined == set(clear[[*SWEEP, *HEAD]].itertuples(index=False, name=None))
+        assert outlined == set(clear[[*SWEPT, *HEAD]].itertuples(index=False, name=None))
 
     @pytest.mark.parametrize("name", [FIGURE_8, FIGURE_9])
     def test_the_score_with_nothing_disabled_stands_above(self, disabling_page, mine, name):
@@ -118,10 +118,10 @@ class TestFigures:
 
     def test_figure_9_has_the_score_without_each_layer_beside_a_line(self, disabling_page, mine, sides):
         points = drawn(disabling_page, FIGURE_9, "score_low")
-        key = [*SWEEP, "layer"]
+        key = [*SWEPT, "layer"]
         check_drawn(points, {run: tables.layers for run, tables in sides.items()}, key)
         (lines,) = (pd.DataFrame(rows) for rows in disabling_page.data(FIGURE_9) if "n_seeds" in rows[0])
-        assert set(lines["disabled"]) == {disabling_charts.NOTHING}
+        assert set(lines["disabled"]) == {disabling.NOTHING}
         check_drawn(lines, {run: tables.baseline for run, tables in sides.items()}, ["task"])
         own, saved = points[points["run"] == THIS_RUN].set_index(key), mine.layers.set_index(key)
         assert own["score"].to_dict() == pytest.approx((100 * saved["score"]).to_dict(), abs=0.0051)
@@ -130,37 +130,37 @@ class TestFigures:
         for end in ("low", "high"):
             assert own[f"score_{end}"].to_numpy() == pytest.approx(around + own[end].to_numpy(), abs=0.0151)
         clear = saved["holm"] < SIGNIFICANT
-        assert (own["disabled"] == disabling_charts.LAYER).to_dict() == clear.to_dict()
+        assert (own["disabled"] == disabling.LAYER).to_dict() == clear.to_dict()
 
     def test_gains_are_shown_where_the_head_was_chosen_and_held_out(self, disabling_page, mine, sides):
         table = drawn(disabling_page, "figure-held-out", "judged")
         best = {"best": "mean", "best_low": "low", "best_high": "high"}
         here = {run: tables.chosen.drop(columns=CHANGE).rename(columns=best) for run, tables in sides.items()}
         there = {run: tables.chosen for run, tables in sides.items()}
-        for judged, saved in {disabling_charts.CHOSEN: here, disabling_charts.HELD_OUT: there}.items():
-            check_drawn(table[table["judged"] == judged], saved, SWEEP)
-        names = mine.chosen.assign(label=head_label(mine.chosen)).set_index(SWEEP)["label"]
+        for judged, saved in {disabling.WHERE_CHOSEN: here, disabling.ELSEWHERE: there}.items():
+            check_drawn(table[table["judged"] == judged], saved, SWEPT)
+        names = mine.chosen.assign(label=head_label(mine.chosen)).set_index(SWEPT)["label"]
         own = table[table["run"] == THIS_RUN]
-        assert own["best"].tolist() == names.loc[list(own[SWEEP].itertuples(index=False, name=None))].tolist()
+        assert own["best"].tolist() == names.loc[list(own[SWEPT].itertuples(index=False, name=None))].tolist()
 
     def test_curves_are_the_saved_ones_and_random_orders_a_band(self, disabling_page, mine):
         table = drawn(disabling_page, "figure-removal", "n_disabled")
         own = table[table["run"] == THIS_RUN].set_index(["order", "task", "n_disabled"])
-        for order in (disabling.SWEEP, disabling.GRADIENT):
-            found = own.loc[disabling_charts.ORDERS[order]]
+        for order in (SWEEP, GRADIENT):
+            found = own.loc[disabling.CURVES[order]]
             saved = mine.curves[mine.curves["order"] == order].set_index(["task", "n_disabled"])
             for name in CHANGE:
                 assert found[name].to_dict() == pytest.approx((100 * saved[name]).to_dict(), abs=0.0051)
-        draws = mine.curves[mine.curves["order"].isin(disabling.RANDOM)].groupby(["task", "n_disabled"])["mean"]
-        found = own.loc[disabling_charts.ORDERS["random"]]
+        draws = mine.curves[mine.curves["order"].isin(RANDOM)].groupby(["task", "n_disabled"])["mean"]
+        found = own.loc[disabling.CURVES["random"]]
         for name, over in zip(CHANGE, (draws.mean(), draws.min(), draws.max()), strict=True):
             assert found[name].to_dict() == pytest.approx((100 * over).to_dict(), abs=0.0051)
 
     def test_ways_to_disable_are_averaged_over_heads(self, disabling_page, mine, sides):
         table = drawn(disabling_page, "figure-ways", "instead")
-        check_drawn(table, {run: tables.average for run, tables in sides.items()}, SWEEP)
-        means = mine.heads.groupby(SWEEP)["mean"].mean()
-        saved = mine.average.set_index(SWEEP)["mean"]
+        check_drawn(table, {run: tables.average for run, tables in sides.items()}, SWEPT)
+        means = mine.heads.groupby(SWEPT)["mean"].mean()
+        saved = mine.average.set_index(SWEPT)["mean"]
         assert saved.to_dict() == pytest.approx(means.to_dict(), abs=0.02)  # of a correlation only nearly the same
         is_class = [not ALL_TASKS[task].is_regression for task, _ in saved.index]
         assert saved[is_class].to_dict() == pytest.approx(means[saved.index[is_class]].to_dict(), abs=1e-9)
@@ -232,8 +232,8 @@ class TestTables:
 
 class TestClaims:
     def test_the_answer_is_that_of_the_saved_tables(self, disabling_page, mine, reference):
-        assert disabling_page.glued["remains"] == disabling_claims.remains(mine)
-        of_reference = disabling_claims.remains(reference) if reference else "There is no reference run."
+        assert disabling_page.glued["remains"] == disabling.held_out_summary(mine)
+        of_reference = disabling.held_out_summary(reference) if reference else "There is no reference run."
         assert disabling_page.glued["of_reference"] == of_reference
 
     def test_tasks_on_which_a_head_helps_are_counted_alike(self, disabling_page, mine, size):
@@ -241,7 +241,7 @@ class TestClaims:
         n_clear = clear["task"].nunique()
         assert f"can be named on {n_clear} of {len(TASKS[size])} tasks" in disabling_page.glued["remains"]
         rows = {row["claim"]: row["this run"] for row in disabling_page.rows("table-disabling-claims")}
-        assert rows[disabling_claims.SOME_HEAD].startswith(f"holds: {n_clear},")
+        assert rows[disabling.SOME_HEAD].startswith(f"holds: {n_clear},")
 
 
 @pytest.fixture(scope="module")

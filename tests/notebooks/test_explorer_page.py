@@ -10,11 +10,12 @@ from darksecrets.apps import exploration
 from darksecrets.figures.publish import MISSING
 from darksecrets.heads import head_name
 from darksecrets.models.setup import Setup
-from darksecrets.sections import one_input
+from darksecrets.sections import disabling
 from darksecrets.sections.disabling import DisablingTables
 from tests.notebooks.conftest import TASKS, TINY_SETUP
 from tests.notebooks.executed import CHART, WIDGET, check_ran_clean, check_shown_and_referred_to, execute
 
+BESIDE = "change of the score"
 PUBLISHED = [
     *("table-explorer-input", "figure-explorer-maps", "figure-explorer-map", "table-explorer-features"),
     *("table-explorer-answers", "table-explorer-effects", "figure-explorer-similarity"),
@@ -79,20 +80,20 @@ def test_effects_stand_beside_the_score_of_the_run(page, recorded):
     effects = recorded.effects().head(5)
     tables = DisablingTables.find(page.run)
     rows = page.rows("table-explorer-effects")
-    expected = one_input.beside_the_score(effects, recorded.task, tables)
+    expected = disabling.head_effects_table(effects, recorded.task, tables)
     assert [row["head"] for row in rows] == expected["head"].tolist()
-    assert [row[one_input.BESIDE] for row in rows] == expected[one_input.BESIDE].tolist()
+    assert [row[BESIDE] for row in rows] == expected[BESIDE].tolist()
     heads = tables.heads.query("task == @recorded.task and instead == 'uniform'").set_index(["layer", "head"])
     for row in rows:
         layer, head = (int(number) - 1 for number in row["head"].split("-"))
-        change = float(row[one_input.BESIDE].split(" ")[0])
+        change = float(row[BESIDE].split(" ")[0])
         assert change == pytest.approx(100 * heads.loc[(layer, head), "mean"], abs=0.0051)
         assert float(row["after"]) - float(row["before"]) == pytest.approx(float(row["change"]), abs=2e-3)
 
 
 def test_a_run_without_tables_is_told_by_dashes(without_tables):
     check_ran_clean(without_tables)
-    assert {row[one_input.BESIDE] for row in without_tables.rows("table-explorer-effects")} == {MISSING}
+    assert {row[BESIDE] for row in without_tables.rows("table-explorer-effects")} == {MISSING}
     assert "moves the score from" in without_tables.glued["explorer_finding"]
     assert len(without_tables.rows("table-explorer-answers")) == 1
 

@@ -11,7 +11,7 @@ import pytest
 from darksecrets.corpora import glue
 from darksecrets.figures import charts
 from darksecrets.figures.head_charts import OUTLINE
-from darksecrets.sections import disabling_charts as disabling
+from darksecrets.sections import disabling
 from darksecrets.side_by_side import side_by_side
 from tests.disabling_tables import INSTEAD, ORDERS, SOME, tables
 from tests.unit.test_charts import PHONE, parts, svg_of
@@ -41,7 +41,7 @@ def fields_of(name, tasks=None, seeds=(0,)):
 
 
 def chart_of(name, found=None, title="A finding"):
-    return getattr(disabling, name)(*(fields_of(name) if found is None else found), title)
+    return getattr(disabling, f"draw_{name}")(*(fields_of(name) if found is None else found), title)
 
 
 def parameters(chart):
@@ -66,7 +66,7 @@ def test_every_quantity_has_the_books_scale(name, field, quantity):
 
 def test_half_a_point_and_thirty_points_have_colours_apart_and_nothing_has_the_middle():
     table = _of(measured().heads, task="RTE", instead="uniform").iloc[:4].assign(mean=[0, 0.005, 0.3, -0.005])
-    drawn = svg_of(disabling.heads(table, measured().baseline, "A finding"))
+    drawn = svg_of(disabling.draw_heads(table, measured().baseline, "A finding"))
     fills = re.findall(r'aria-roledescription="rect mark"[^>]* fill="rgb\(([^)]+)\)"', drawn)
     nothing, little, much, less = (np.array(fill.split(","), dtype=int) for fill in fills[:4])
     assert np.ptp(nothing) < 10
@@ -116,7 +116,7 @@ class TestHeads:
         assert set(marks) == set(rows.index)
         for place, row in rows.iterrows():
             mark = marks[place]
-            assert _interval(mark, disabling.CHANGE) == _points(row, "mean", "low", "high")
+            assert _interval(mark, disabling.POINTS) == _points(row, "mean", "low", "high")
             assert _number(mark["score (%)"]) == pytest.approx(100 * row["score"], abs=0.051)
             assert _number(mark["p"]) == pytest.approx(row["p"], abs=5.1e-5)
             assert _number(mark["p, corrected (Holm)"]) == pytest.approx(row["holm"], abs=5.1e-5)
@@ -140,7 +140,7 @@ class TestHeads:
         groups = _of(heads, task="RTE", instead="uniform").groupby(["layer", "head"])
         for place, rows in groups:
             assert len(rows) == 2
-            assert _number(marks[place][disabling.CHANGE]) == pytest.approx(100 * rows["mean"].mean(), abs=0.0051)
+            assert _number(marks[place][disabling.POINTS]) == pytest.approx(100 * rows["mean"].mean(), abs=0.0051)
             assert _number(marks[place]["score (%)"]) == pytest.approx(100 * rows["score"].mean(), abs=0.051)
             assert _number(marks[place]["largest p of the seeds"]) == pytest.approx(rows["p"].max(), abs=5.1e-5)
 
@@ -151,7 +151,7 @@ class TestHeads:
         other.iloc[1, other.columns.get_loc("mean")] = -0.1  # clear, but of the opposite direction
         other.iloc[2, other.columns.get_loc("holm")] = np.nan  # not tested
         baseline = pd.concat([measured().baseline, measured().baseline.assign(seed=1)])
-        outlined = _outlined(disabling.heads(pd.concat([heads, other]), baseline, "A finding"))
+        outlined = _outlined(disabling.draw_heads(pd.concat([heads, other]), baseline, "A finding"))
         assert outlined == {(1, 0), (1, 1), (1, 2)}
 
     def test_seven_tasks_of_two_large_models_keep_a_page_small(self):
@@ -162,7 +162,7 @@ class TestHeads:
         heads[["mean", "low", "high"]] = random.uniform(-0.3, 0.3, (len(heads), 3))
         heads[["score", "p", "holm"]] = random.random((len(heads), 3))
         baseline = pd.concat([measured().baseline.iloc[:1].assign(task=task) for task in glue.TASKS])
-        chart = disabling.heads(side_by_side(heads, heads), side_by_side(baseline, baseline), "A finding")
+        chart = disabling.draw_heads(side_by_side(heads, heads), side_by_side(baseline, baseline), "A finding")
         assert len(json.dumps(chart.to_dict(), separators=(",", ":"))) < 450_000
 
 
@@ -198,7 +198,7 @@ class TestLayers:
         rows = _of(measured((0, 1)).layers, task="RTE", instead="uniform").groupby("layer")
         for mark, score, change in zip(marks, rows["score"].mean(), rows["mean"].mean(), strict=True):
             assert _number(mark["score (%)"]) == pytest.approx(100 * score, abs=0.051)
-            assert _number(mark[disabling.CHANGE]) == pytest.approx(100 * change, abs=0.0051)
+            assert _number(mark[disabling.POINTS]) == pytest.approx(100 * change, abs=0.0051)
 
 
 class TestHeldOut:
@@ -208,7 +208,7 @@ class TestHeldOut:
         assert len(points) == 2 * len(rows)
         for point in points:
             row = rows.loc[point["task"]]
-            chose = point["judged"] == disabling.CHOSEN
+            chose = point["judged"] == disabling.WHERE_CHOSEN
             columns = ("best", "best_low", "best_high") if chose else ("mean", "low", "high")
             assert _interval(point, "gain of the score (points)") == _points(row, *columns)
             assert point["best head (layer-head)"] == f"{row['layer'] + 1}-{row['head'] + 1}"
@@ -216,7 +216,7 @@ class TestHeldOut:
     def test_heads_that_seeds_chose_are_all_named(self):
         table = _of(measured().chosen, task="RTE", instead="uniform").assign(layer=0, head=0)
         both = pd.concat([table, table.assign(seed=1, layer=1)])
-        (point, _) = labels(svg_of(disabling.held_out(both, "A finding")), "point")
+        (point, _) = labels(svg_of(disabling.draw_held_out(both, "A finding")), "point")
         assert point["best head (layer-head)"] == "1-1, 2-1"
 
 
@@ -229,7 +229,7 @@ class TestRemoval:
     @pytest.mark.parametrize("order", ["sweep", "gradient"])
     def test_an_order_has_its_change_and_interval(self, order):
         rows = _of(measured().curves, task="RTE", order=order)
-        drawn = _of(self.drawn(), order=disabling.ORDERS[order])
+        drawn = _of(self.drawn(), order=disabling.CURVES[order])
         for name in ("mean", "low", "high"):
             assert drawn[name].to_numpy() == pytest.approx(100 * rows[name].to_numpy(), abs=0.0051)
         assert drawn["share"].to_numpy() == pytest.approx(np.arange(N_HEADS + 1) / N_HEADS, abs=5.1e-5)
@@ -240,7 +240,7 @@ class TestRemoval:
         rows = rows[rows["order"].str.startswith("random")]
         draws = rows.groupby(["order", "n_disabled"])["mean"].mean().unstack(0)
         assert draws.shape == (N_HEADS + 1, 3)
-        drawn = _of(self.drawn(seeds=seeds), order=disabling.ORDERS["random"])
+        drawn = _of(self.drawn(seeds=seeds), order=disabling.CURVES["random"])
         for name, expected in (("mean", draws.mean(axis=1)), ("low", draws.min(axis=1)), ("high", draws.max(axis=1))):
             assert drawn[name].to_numpy() == pytest.approx(100 * expected.to_numpy(), abs=0.0051)
 
@@ -250,7 +250,7 @@ class TestRemoval:
             assert drawn.count(f'aria-roledescription="{mark}"') == 3
         assert drawn.count('aria-roledescription="rule mark"') == 1
         assert len(labels(drawn, "point")) == 3 * (N_HEADS + 1)
-        assert all(f">{disabling.ORDERS[order.split(' ')[0]]}<" in drawn for order in ORDERS)
+        assert all(f">{disabling.CURVES[order.split(' ')[0]]}<" in drawn for order in ORDERS)
 
 
 class TestWays:
@@ -292,7 +292,7 @@ def _points(row, *columns):
 
 def _cells(drawn):
     """What the cells of heads tell, by their place from 0."""
-    marks = [mark for mark in labels(drawn, "rect mark") if disabling.CHANGE in mark]
+    marks = [mark for mark in labels(drawn, "rect mark") if disabling.POINTS in mark]
     return {(int(mark["layer"]) - 1, int(mark["head"]) - 1): mark for mark in marks}
 
 

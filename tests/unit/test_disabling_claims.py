@@ -11,8 +11,8 @@ from scipy import stats
 
 from darksecrets import estimates, reported
 from darksecrets.corpora.tasks import TASKS
-from darksecrets.sections import disabling_claims
-from darksecrets.sections.disabling_claims import (
+from darksecrets.sections import disabling
+from darksecrets.sections.disabling import (
     BELOW_CHANCE,
     CHEAP_LAYERS,
     HELD_OUT,
@@ -49,19 +49,19 @@ def without(run, *tasks):
 
 
 def verdicts(run, claim):
-    table = disabling_claims.judged(run)
+    table = disabling.judged(run)
     table = table[table["claim"] == claim]
     return dict(zip(table["task"], table["verdict"], strict=True))
 
 
 def row_of(run, claim, task):
-    table = disabling_claims.judged(run).set_index(["claim", "task"])
+    table = disabling.judged(run).set_index(["claim", "task"])
     return table.loc[(claim, task)]
 
 
 class TestJudged:
     def test_every_statement_on_every_task_that_it_is_about(self):
-        table = disabling_claims.judged(RUN)
+        table = disabling.judged(RUN)
         assert list(table) == ["claim", "task", "mean", "low", "high", "verdict"]
         found = table.groupby("claim", sort=False)["task"].apply(list).to_dict()
         expected = {claim: [*TASKS] for claim in (SOME_HEAD, HELD_OUT)} | {
@@ -79,13 +79,13 @@ class TestJudged:
         assert HOLDS not in verdicts(CHANCE, HELD_OUT).values()
 
     def test_only_attention_made_uniform_counts(self):
-        found = disabling_claims.judged(RUN)
+        found = disabling.judged(RUN)
         for name in ("heads", "layers", "average", "chosen"):
             other = RUN
             for instead in ("zero", "mean"):
                 numbers = {"mean": -1.0, "low": -1.0, "high": -1.0}
                 other = changed(other, name, "RTE", instead, **numbers)
-            pd.testing.assert_frame_equal(disabling_claims.judged(other), found)
+            pd.testing.assert_frame_equal(disabling.judged(other), found)
 
 
 class TestSomeHead:
@@ -216,7 +216,7 @@ class TestOthers:
 
 class TestClaims:
     def test_paper_reference_run_and_this_run(self):
-        table = disabling_claims.claims(RUN, CHANCE)
+        table = disabling.claims(RUN, CHANCE)
         assert list(table) == ["claim", "paper", "reference run", "this run"]
         cells = table.set_index("claim")
         assert list(cells.index) == [SOME_HEAD, HELD_OUT, ON_AVERAGE, ONE_LAYER, CHEAP_LAYERS, BELOW_CHANCE]
@@ -229,21 +229,21 @@ class TestClaims:
     def test_a_statement_on_one_task_carries_its_number(self):
         run = changed(RUN, "layers", "RTE", rows={"layer": 0}, mean=0.0123, low=-0.001, high=0.0256)
         run = changed(run, "heads", "SST-2", score=0.9)
-        cells = disabling_claims.claims(run).set_index("claim")["this run"]
+        cells = disabling.claims(run).set_index("claim")["this run"]
         assert cells[ONE_LAYER] == "cannot tell (by +1.23 [-0.10, +2.56] points)"
         assert re.fullmatch(r"does not hold \(lowest score 90\.0 \[8\d\.\d, 9\d\.\d\] %\)", cells[BELOW_CHANCE])
 
     def test_what_a_run_lacks_is_said(self):
-        cells = disabling_claims.claims(CHANCE).set_index("claim")["this run"]
+        cells = disabling.claims(CHANCE).set_index("claim")["this run"]
         assert cells[CHEAP_LAYERS] == "not asked without QNLI, MNLI"
         assert cells[ON_AVERAGE].endswith(" (without MRPC)")
-        cells = disabling_claims.claims(without(RUN, "RTE", "SST-2")).set_index("claim")["this run"]
+        cells = disabling.claims(without(RUN, "RTE", "SST-2")).set_index("claim")["this run"]
         assert cells[ONE_LAYER] == "not asked without RTE"
         assert cells[BELOW_CHANCE] == "not asked without SST-2"
         assert cells[SOME_HEAD].startswith("holds: 5")
 
     def test_alone(self):
-        assert disabling_claims.claims(RUN)["reference run"].isna().all()
+        assert disabling.claims(RUN)["reference run"].isna().all()
 
 
 class TestRemains:
@@ -254,14 +254,14 @@ class TestRemains:
             run = changed(run, "chosen", task, **numbers)
         run = changed(run, "heads", "RTE", holm=1.0)
         half = 100 * np.hypot(0.02, 0.02) / 2
-        assert disabling_claims.remains(run) == (
+        assert disabling.held_out_summary(run) == (
             "On 2 tasks, disabling the best head changes the score by +4.0 points on average on the examples that "
             f"chose it, and by +2.0 [{2 - half:+.1f}, {2 + half:+.1f}] on others. A head that helps beyond chance can "
             "be named on 1 of 2 tasks; a head chosen on other examples helps on 1."
         )
 
     def test_one_task(self):
-        text = disabling_claims.remains(without(RUN, *(set(TASKS) - {"RTE"})))
+        text = disabling.held_out_summary(without(RUN, *(set(TASKS) - {"RTE"})))
         assert text.startswith("On RTE, disabling the best head changes the score by +")
         assert "on average" not in text
         assert "can be named on 1 of 1 task;" in text

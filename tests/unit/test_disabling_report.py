@@ -10,7 +10,7 @@ import pytest
 from darksecrets.corpora.tasks import TASKS
 from darksecrets.estimates import format_change, signed
 from darksecrets.heads import head_label
-from darksecrets.sections import disabling_report
+from darksecrets.sections import disabling
 from darksecrets.statistics import over_seeds, over_tasks, rank_correlation
 from tests.disabling_tables import SOME, tables
 
@@ -23,7 +23,7 @@ TABLES = ("chosen", "average", "layers", "significance", "seeds", "removable", "
 
 
 def table_of(name, *runs):
-    return getattr(disabling_report, f"{name}_table")(*runs)
+    return getattr(disabling, f"{name}_table")(*runs)
 
 
 def uniform(table, task=None):
@@ -126,7 +126,7 @@ class TestSignificance:
         assert set(table["by chance"]) == {"0.6"}
         for task in TASKS:
             heads = uniform(RUN.heads, task)
-            for column, name in disabling_report.TESTS.items():
+            for column, name in disabling.TESTS.items():
                 found = heads[heads[column] < 0.05]["mean"]
                 assert table.loc[task, f"help, {name}"] == str((found > 0).sum())
                 assert table.loc[task, f"cost, {name}"] == str((found < 0).sum())
@@ -184,7 +184,7 @@ class TestRemovable:
     )
     def test_up_to_the_first_step_that_costs_more(self, changes, expected):
         shuffled = steps(changes).sample(frac=1, random_state=0)
-        row = disabling_report.removable(shuffled).iloc[0]
+        row = disabling.removable(shuffled).iloc[0]
         assert row["n_disabled"] == expected
         assert row["share"] == expected / 4
         assert row[["mean", "low", "high"]].tolist() == pytest.approx(
@@ -202,7 +202,7 @@ class TestRemovable:
                 steps([0, 0, 0], task="MNLI", seed=1),
             ]
         )
-        found = disabling_report.removable(curves).set_index(["task", "order"])["n_disabled"]
+        found = disabling.removable(curves).set_index(["task", "order"])["n_disabled"]
         assert found.to_dict() == {("RTE", "sweep"): 1, ("RTE", "gradient"): 1, ("MNLI", "sweep"): 2}
 
     def test_orders_are_columns_and_random_draws_are_averaged(self):
@@ -218,7 +218,7 @@ class TestRemovable:
             *("RTE", 4, "2 (50 %): -0.50 [-2.50, +1.50]", None, "1.5 (38 %)")
         ]
         expected = "For at most a point, heads that can go, of 4: 2 by a sweep, 2 at random"
-        assert disabling_report.removal_finding(run) == expected
+        assert disabling.removal_finding(run) == expected
 
     def test_where_no_head_can_go_there_is_no_change_to_tell(self):
         run = replace(RUN, curves=steps([0, -0.05, 0, 0]))
@@ -228,7 +228,7 @@ class TestRemovable:
         table = table_of("removable", RUN)
         assert list(table) == ["task", "heads", "by a sweep", "by gradient", "at random"]
         assert table["heads"].eq(12).all()
-        found = disabling_report.removable(RUN.curves)
+        found = disabling.removable(RUN.curves)
         means = found.groupby(found["order"].str[:6])["n_disabled"].mean()
         assert means["sweep"] > means["random"] + 2
 
@@ -262,36 +262,36 @@ class TestTitles:
     @pytest.mark.parametrize("name", TITLES)
     @pytest.mark.parametrize("run", [RUN, OTHER, SEEDS])
     def test_they_fit_four_lines(self, name, run):
-        assert len(textwrap.wrap(getattr(disabling_report, name)(run), 38)) <= 4
+        assert len(textwrap.wrap(getattr(disabling, name)(run), 38)) <= 4
 
     def test_heads_and_layers(self):
         expected = "Disabling some head helps beyond chance on 7 of 7 tasks and costs on 7"
-        assert disabling_report.heads_finding(RUN) == expected
+        assert disabling.heads_finding(RUN) == expected
         expected = "Disabling some head helps beyond chance on 0 of 1 tasks and costs on 0"
-        assert disabling_report.heads_finding(OTHER) == expected
+        assert disabling.heads_finding(OTHER) == expected
         layers = over_seeds(uniform(RUN.layers), ["task", "layer"])
         worst = layers.loc[layers["mean"].idxmin()]
         expected = f"worst is layer 1 on {worst['task']}: {signed(worst['mean'], 1)} points"
-        assert disabling_report.layers_finding(RUN).endswith(expected)
-        assert "helps beyond chance on 7 of 7 tasks and costs on 7;" in disabling_report.layers_finding(RUN)
+        assert disabling.layers_finding(RUN).endswith(expected)
+        assert "helps beyond chance on 7 of 7 tasks and costs on 7;" in disabling.layers_finding(RUN)
 
     def test_a_head_must_help_for_every_seed(self):
-        assert disabling_report.heads_finding(SEEDS).endswith("2 of 2 tasks and costs on 2 for all seeds")
+        assert disabling.heads_finding(SEEDS).endswith("2 of 2 tasks and costs on 2 for all seeds")
         for changed in ({"holm": 1.0}, {"mean": -0.1}):
             heads = SEEDS.heads.copy()
             rows = (heads["task"] == "RTE") & (heads["seed"] == 1) & (heads["layer"] == HELPS[0])
             heads.loc[rows & (heads["head"] == HELPS[1]), list(changed)] = list(changed.values())
-            found = disabling_report.heads_finding(replace(SEEDS, heads=heads))
+            found = disabling.heads_finding(replace(SEEDS, heads=heads))
             assert found.endswith("1 of 2 tasks and costs on 2 for all seeds")
 
     def test_gains_are_averaged_over_tasks(self):
         chosen = RUN.chosen.assign(best=0.013, mean=-0.001, low=-0.01, high=0.01)
         expected = "The best head gains 1.3 points where it was chosen, and -0.1 on other examples"
-        assert disabling_report.held_out_finding(replace(RUN, chosen=chosen)) == expected
+        assert disabling.held_out_finding(replace(RUN, chosen=chosen)) == expected
 
     def test_ways(self):
         average = RUN.average.assign(
             mean=RUN.average["instead"].map({"uniform": -0.002, "zero": -0.0304, "mean": 0.001})
         )
         expected = "-0.20 (uniform), -3.04 (zero), +0.10 (mean)"
-        assert disabling_report.ways_finding(replace(RUN, average=average)).endswith(expected)
+        assert disabling.ways_finding(replace(RUN, average=average)).endswith(expected)

@@ -74,7 +74,6 @@ from darksecrets.runs import Run, Store, file_fingerprint, write_csv, write_json
 from darksecrets.saved import SavedTables
 from darksecrets.sections import (
     disabling,
-    disabling_charts,
     features,
     pattern_charts,
     pattern_shares,
@@ -380,8 +379,8 @@ def summarize(subject: Subject, measured: Measurements, tolerated: float) -> Own
         attended=features.means(weights, features.OVERALL),
         attended_heads=features.means(weights, features.HEADS),
         baseline=disabling.baselines([measured.swept]),
-        heads=disabling.by_heads([measured.swept]),
-        layers=disabling.by_layers([measured.swept]),
+        heads=disabling.tested_changes([measured.swept], "heads"),
+        layers=disabling.tested_changes([measured.swept], "layers"),
         chosen=disabling.chosen_heads([measured.swept]),
         curves=disabling.curves(measured.held_out),
     )
@@ -713,7 +712,7 @@ def shown(report: OwnReport) -> dict[str, dict[str, Any]]:
             "alt": "Heat map by layer and head of the attention to the chosen kind of token.",
         },
         "disabled-heads": {
-            "chart": disabling_charts.heads(heads, baseline, heads_finding(tables)),
+            "chart": disabling.draw_heads(heads, baseline, heads_finding(tables)),
             "caption": "The change of the score when a head is disabled, in points, with an interval when pointed at.",
             "alt": "Heat map by layer and head of the change of the score when the head is disabled.",
         },
@@ -722,7 +721,7 @@ def shown(report: OwnReport) -> dict[str, dict[str, Any]]:
             "caption": "The heads whose disabling changes the score most, in points, and what they look at.",
         },
         "removal": {
-            "chart": disabling_charts.removal(curves, pruning_finding(report)),
+            "chart": disabling.draw_removal(curves, pruning_finding(report)),
             "caption": "The change of the score as more and more heads are disabled, on the examples that did not "
             "choose the order.",
             "alt": "Curves: change of the score against the share of heads disabled, for orders by a sweep, by "

@@ -24,7 +24,7 @@ from darksecrets.overview import discussion
 from darksecrets.overview.discussion import RunTables
 from darksecrets.reported import RANDOM
 from darksecrets.sections import (
-    disabling_claims,
+    disabling,
     feature_claims,
     fine_tuning,
     link_claims,
@@ -131,19 +131,17 @@ CLAIMS = (
     Claim("4.5", feature_claims.CLS_TO, f"{_GAP}, from whatever else gets most", "figure-cls"),
     Claim(
         "4.6",
-        disabling_claims.SOME_HEAD,
+        disabling.SOME_HEAD,
         "one head or more gains, corrected for all heads; it fails where every interval stays below 0.1 points",
         "figure-disabled-heads",
     ),
     Claim("4.6", GAINS, "it is so with every seed; it fails where neither is with any", "table-chosen"),
-    Claim("4.6", disabling_claims.ON_AVERAGE, "the interval of the change is above 0", "table-average"),
-    Claim("4.6", disabling_claims.ONE_LAYER, "the interval of the change is above 0", "figure-disabled-layers"),
-    Claim(
-        "4.6", disabling_claims.CHEAP_LAYERS, "the interval of the worst layer excludes more", "table-disabled-layers"
-    ),
+    Claim("4.6", disabling.ON_AVERAGE, "the interval of the change is above 0", "table-average"),
+    Claim("4.6", disabling.ONE_LAYER, "the interval of the change is above 0", "figure-disabled-layers"),
+    Claim("4.6", disabling.CHEAP_LAYERS, "the interval of the worst layer excludes more", "table-disabled-layers"),
     Claim(
         "4.6",
-        disabling_claims.BELOW_CHANCE,
+        disabling.BELOW_CHANCE,
         "the interval of the lowest score is below chance",
         "figure-disabled-heads",
     ),
@@ -182,7 +180,7 @@ CLAIMS = (
 QUESTIONS = (
     Claim("4.4", feature_claims.NO_OP, f"{_GAP}, plain share less the share weighted by norms", "figure-norms"),
     Claim("4.5", link_claims.MATCHED, "each beats both nulls, corrected for all heads", "table-candidates"),
-    Claim("4.6", disabling_claims.HELD_OUT, "the interval of the held-out gain is above 0", "figure-held-out"),
+    Claim("4.6", disabling.HELD_OUT, "the interval of the held-out gain is above 0", "figure-held-out"),
 )
 
 
@@ -252,11 +250,11 @@ def _links(run: link_claims.Measured) -> Judgements:
 def _disabling(run: DisablingTables) -> Judgements:
     # Claims on one task, and how their number is told.
     alone = {
-        disabling_claims.ONE_LAYER: _points,
-        disabling_claims.BELOW_CHANCE: lambda row: f"{format_estimate(row)} %",
+        disabling.ONE_LAYER: _points,
+        disabling.BELOW_CHANCE: lambda row: f"{format_estimate(row)} %",
     }
     judged = {}
-    for claim, rows in disabling_claims.judged(run).groupby("claim", sort=False):
+    for claim, rows in disabling.judged(run).groupby("claim", sort=False):
         judged[claim] = _of_rows(rows, alone[claim]) if claim in alone else every(rows["verdict"])
     best = only_uniform(run.chosen).pivot(index="seed", columns="task", values="best")
     least, largest = reported.HEAD_GAINS

@@ -32,8 +32,7 @@ from darksecrets.heads import HEAD, head_label
 from darksecrets.models.disabling import only_uniform
 from darksecrets.runs import Run
 from darksecrets.sections import feature_claims, link_claims, pattern_claims, relation_heads
-from darksecrets.sections.disabling import CHANGE, DisablingTables
-from darksecrets.sections.disabling_report import ALLOWED_LOSS
+from darksecrets.sections.disabling import ALLOWED_LOSS, CHANGE, DisablingTables
 from darksecrets.sections.fine_tuning import FineTuningTables
 from darksecrets.sections.pattern_claims import HETEROGENEOUS, VERTICAL
 from darksecrets.sections.repeated_words import COMPARED_TASKS, RepeatedTables, fine_tuned

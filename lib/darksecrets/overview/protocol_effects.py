@@ -20,7 +20,7 @@ from darksecrets.models.disabling import only_uniform
 from darksecrets.models.feature_attention import CLS
 from darksecrets.overview import protocol_tables as tables
 from darksecrets.reported import TUNED
-from darksecrets.sections import disabling_claims, feature_claims
+from darksecrets.sections import disabling, feature_claims
 from darksecrets.sections.disabling import DisablingTables
 from darksecrets.sections.features import PAPER, RELEASED, WORDS
 from darksecrets.sections.fine_tuning import of_setting
@@ -56,8 +56,8 @@ def paper_gaps() -> dict[str, float]:
 
 def lowest_score(run: DisablingTables) -> str | None:
     """Say how low one disabled head drops SST-2, and whether that is below chance."""
-    found = disabling_claims.judged(run)
-    found = found[found["claim"] == disabling_claims.BELOW_CHANCE]
+    found = disabling.judged(run)
+    found = found[found["claim"] == disabling.BELOW_CHANCE]
     if found.empty:
         return None
     row = found.iloc[0]

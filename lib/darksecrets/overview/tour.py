@@ -22,12 +22,12 @@ from darksecrets.overview import claims
 from darksecrets.overview.discussion import RunTables
 from darksecrets.runs import Run
 from darksecrets.sections import (
-    disabling_claims,
     feature_claims,
     fine_tuning,
     pattern_claims,
     relation_heads,
 )
+from darksecrets.sections.disabling import SOME_HEAD
 from darksecrets.sections.features import MEASURES
 from darksecrets.statistics import beyond_chance
 
@@ -251,5 +251,5 @@ FINDINGS: dict[str, tuple[str, Callable[[RunTables], tuple[str, pd.DataFrame]], 
     "special_tokens": (feature_claims.STRIPES, special_tokens, special_tokens_chart),
     "relations": (relation_heads.STAND_OUT, relations, relations_chart),
     "changes": (fine_tuning.LAST_TWO, changes, changes_chart),
-    "disabling": (disabling_claims.SOME_HEAD, disabling, disabling_chart),
+    "disabling": (SOME_HEAD, disabling, disabling_chart),
 }
