@@ -1,6 +1,8 @@
 """The command line of what made what is published: `python -m darksecrets_upkeep COMMAND`."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,42 +13,23 @@ from darksecrets.errors import InputError
 from darksecrets.research import output_argument
 
 # Commands import what they need when they run: `--help` answers at once.
-REFERENCE_EXAMPLES = """
-\b
-Examples:
-  python -m darksecrets_upkeep reference corpus=../shared/glue
-  python -m darksecrets_upkeep reference corpus=../shared/glue seeds=0 gold=../shared/ud/en_ewt-ud-dev.conllu
-"""
-CHECK_REFERENCE_EXAMPLES = """
-\b
-Examples:
-  python -m darksecrets_upkeep check-reference
-  python -m darksecrets_upkeep check-reference corpus=../shared/glue
-  python -m darksecrets_upkeep check-reference corpus=hub frames=../framenet_v17 store=../check
-"""
-SHORTCUTS_EXAMPLES = """
-\b
-Examples:
-  python -m darksecrets_upkeep shortcuts corpus=../shared/glue
-"""
-DRY_RUN_EXAMPLES = """
-\b
-Examples:
-  python -m darksecrets_upkeep dry-run corpus=../shared/glue
-  python -m darksecrets_upkeep dry-run corpus=pocket tasks=RTE,STS-B
-"""
-RATE_EXAMPLES = """
-\b
-Examples:
-  python -m darksecrets_upkeep learning-rate --corpus ../shared/glue rates.csv
-  python -m darksecrets_upkeep learning-rate --corpus pocket:1000/200 --batch-size 8 rates.csv
-  python -m darksecrets_upkeep learning-rate --checkpoint distilbert/distilbert-base-uncased --seeds 0,1,2 rates.csv
-"""
-DRAW_EXAMPLES = """
-\b
-Examples:
-  python -m darksecrets_upkeep draw-maps --corpus ../shared/glue maps.parquet
-"""
+
+
+def _examples(*lines: str) -> str:
+    """Return the end of a command's help."""
+    return "\n".join(["\b", "Examples:", *(f"  python -m darksecrets_upkeep {line}" for line in lines)])
+
+
+@contextmanager
+def _failing() -> Iterator[None]:
+    """End with exit code 1, and the block that says why, where a notebook or the book failed."""
+    from darksecrets.book import build, execute
+
+    try:
+        yield
+    except (execute.ExecutionError, build.BuildError) as error:
+        click.echo(str(error), err=True)
+        sys.exit(1)
 
 
 @click.group(cls=Group, no_args_is_help=False, invoke_without_command=True)
@@ -57,25 +40,35 @@ def main(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-@main.command(cls=ParameterCommand, epilog=REFERENCE_EXAMPLES)
+@main.command(
+    cls=ParameterCommand,
+    epilog=_examples(
+        "reference corpus=../shared/glue",
+        "reference corpus=../shared/glue seeds=0 gold=../shared/ud/en_ewt-ud-dev.conllu",
+    ),
+)
 @overrides_argument
 def reference(overrides: tuple[str, ...]) -> None:
     """Repeat the reference run with profile `reference`, and publish its tables in notebooks/reference.
 
     An interrupted run continues. A run of fewer seeds or tasks can be published as well: run.json says what it holds.
     """
-    from darksecrets.book import contents, execute, profiles
-    from darksecrets_upkeep import reference as run
+    from darksecrets.book import contents, profiles
+    from darksecrets_upkeep import reference
 
-    checked = profiles.load(contents.book_root(), run.PROFILE, overrides)
-    try:
-        run.make(checked)
-    except execute.ExecutionError as error:
-        click.echo(str(error), err=True)
-        sys.exit(1)
+    checked = profiles.load(contents.book_root(), reference.PROFILE, overrides)
+    with _failing():
+        reference.make(checked)
 
 
-@main.command("check-reference", epilog=CHECK_REFERENCE_EXAMPLES)
+@main.command(
+    "check-reference",
+    epilog=_examples(
+        "check-reference",
+        "check-reference corpus=../shared/glue",
+        "check-reference corpus=hub frames=../framenet_v17 store=../check",
+    ),
+)
 @click.argument("places", nargs=-1, metavar="[NAME=PLACE]...")
 def check_reference(places: tuple[str, ...]) -> None:
     """Check the published reference run: its files, and whatever can be computed anew from the data that is there.
@@ -94,15 +87,14 @@ def check_reference(places: tuple[str, ...]) -> None:
       store       a directory for what is computed, apart from the run's own [_runs/check]
     """
     from darksecrets.book import contents
-    from darksecrets_upkeep import check as checks
-    from darksecrets_upkeep import comparison
+    from darksecrets_upkeep import check, comparison
 
-    found = checks.check(contents.book_root(), checks.given_places(places))
-    click.echo(comparison.report(found))
-    sys.exit(comparison.failed(found))
+    compared = check.check(contents.book_root(), check.given_places(places))
+    click.echo(comparison.report(compared))
+    sys.exit(comparison.failed(compared))
 
 
-@main.command(cls=ParameterCommand, epilog=SHORTCUTS_EXAMPLES)
+@main.command(cls=ParameterCommand, epilog=_examples("shortcuts corpus=../shared/glue"))
 @overrides_argument
 def shortcuts(overrides: tuple[str, ...]) -> None:
     """Hold the reference run against what saves time, or would, and write the scores into notebooks/reference.
@@ -111,14 +103,17 @@ def shortcuts(overrides: tuple[str, ...]) -> None:
     Give the same values as for the run. What is in the store is not computed again.
     """
     from darksecrets.book import contents, profiles
-    from darksecrets_upkeep import reference
-    from darksecrets_upkeep import shortcuts as comparison
+    from darksecrets_upkeep import reference, shortcuts
 
     checked = profiles.load(contents.book_root(), reference.PROFILE, overrides)
-    click.echo(comparison.measure(checked).to_string(index=False))
+    click.echo(shortcuts.measure(checked).to_string(index=False))
 
 
-@main.command("dry-run", cls=ParameterCommand, epilog=DRY_RUN_EXAMPLES)
+@main.command(
+    "dry-run",
+    cls=ParameterCommand,
+    epilog=_examples("dry-run corpus=../shared/glue", "dry-run corpus=pocket tasks=RTE,STS-B"),
+)
 @overrides_argument
 def dry_run(overrides: tuple[str, ...]) -> None:
     """Prove profile `paper` without its model: the whole book on an untrained BERT-base and a few examples per task.
@@ -126,19 +121,23 @@ def dry_run(overrides: tuple[str, ...]) -> None:
     Its numbers mean nothing but that every chapter runs on 12 layers of 12 heads. The book is in _build/html. What each
     chapter took, and what the real profile would take on this machine, is written into notebooks/reference.
     """
-    from darksecrets.book import build, contents, execute
+    from darksecrets.book import contents
     from darksecrets_upkeep import dry_run
 
-    try:
+    with _failing():
         chapters = dry_run.make(contents.book_root(), overrides)
-    except (execute.ExecutionError, build.BuildError) as error:
-        click.echo(str(error), err=True)
-        sys.exit(1)
     click.echo(chapters.to_string(index=False))
     click.echo(dry_run.costs(contents.book_root(), overrides).to_string(index=False))
 
 
-@main.command("learning-rate", epilog=RATE_EXAMPLES)
+@main.command(
+    "learning-rate",
+    epilog=_examples(
+        "learning-rate --corpus ../shared/glue rates.csv",
+        "learning-rate --corpus pocket:1000/200 --batch-size 8 rates.csv",
+        "learning-rate --checkpoint distilbert/distilbert-base-uncased --seeds 0,1,2 rates.csv",
+    ),
+)
 @click.option("--checkpoint", default="minilm", show_default=True, help="minilm, a Hub id, or a directory.")
 @click.option("--corpus", default="hub", show_default=True, help="hub, pocket, or a directory like the GLUE download.")
 @click.option("--tasks", default="RTE,STS-B,SST-2", show_default=True, help="Tasks to average over.")
@@ -147,26 +146,11 @@ def dry_run(overrides: tuple[str, ...]) -> None:
 @click.option("--max-train", default=2000, show_default=True, help="Training examples per task, held-out ones aside.")
 @click.option("--epochs", default=3, show_default=True, help="Passes over the training examples.")
 @click.option("--batch-size", default=32, show_default=True, help="Examples per training step.")
-@click.option(
-    "--precision",
-    default="float32",
-    show_default=True,
-    help="float32, bfloat16 or auto (the faster one).",
-)
+@click.option("--precision", default="float32", show_default=True, help="float32, bfloat16 or auto (the faster one).")
 @click.option("--store", default="_runs", show_default=True, help="Directory that keeps what was computed.")
 @output_argument
 def learning_rate(
-    checkpoint: str,
-    corpus: str,
-    tasks: str,
-    rates: str,
-    seeds: str,
-    max_train: int,
-    epochs: int,
-    batch_size: int,
-    precision: str,
-    store: str,
-    output: Path,
+    checkpoint: str, corpus: str, tasks: str, rates: str, seeds: str, store: str, output: Path, **recipe: Any
 ) -> None:
     """Search the learning rate of a checkpoint on held-out training examples; write the evidence to OUTPUT, a CSV file.
 
@@ -179,25 +163,16 @@ def learning_rate(
 
     names = tasks.split(",")
     glue.check_corpus(corpus, names, ["train"])
-    evidence = learning_rates.search(
-        checkpoints.load(checkpoint),
-        corpus,
-        names,
-        [_number(int, seed, "--seeds") for seed in seeds.split(",")],
-        Store(store),
-        rates=[_number(float, rate, "--rates") for rate in rates.split(",")],
-        max_train=max_train,
-        epochs=epochs,
-        batch_size=batch_size,
-        precision=precision,
-    )
+    tried = [_number(float, rate, "--rates") for rate in rates.split(",")]
+    drawn = [_number(int, seed, "--seeds") for seed in seeds.split(",")]
+    opened = checkpoints.load(checkpoint)
+    evidence = learning_rates.search(opened, corpus, names, drawn, Store(store), tried, **recipe)
     write_csv(output, evidence)
-    click.echo(
-        f"best on average: {finetuning.best_learning_rate(evidence):g} (evidence in {click.format_filename(output)})"
-    )
+    best = finetuning.best_learning_rate(evidence)
+    click.echo(f"best on average: {best:g} (evidence in {click.format_filename(output)})")
 
 
-@main.command("draw-maps", epilog=DRAW_EXAMPLES)
+@main.command("draw-maps", epilog=_examples("draw-maps --corpus ../shared/glue maps.parquet"))
 @click.option("--corpus", default="hub", show_default=True, help="hub, or a directory like the GLUE download.")
 @click.option("--store", default="_runs", show_default=True, help="Directory that keeps the fine-tuned models.")
 @output_argument

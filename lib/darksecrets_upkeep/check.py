@@ -3,7 +3,7 @@
 Nothing is read from the store in which the run was made.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,12 +21,13 @@ from darksecrets_upkeep import published, recomputed
 from darksecrets_upkeep.comparison import FAILED, OK, Comparison, compared, compared_with_interval, skipped
 from darksecrets_upkeep.recomputed import Tables
 
-BESIDE = Path("../shared")  # where data is looked for, from the repository, as the tests do
-CORPUS, FRAMES = "glue", "framenet/framenet_v17.tar.xz"
-TREEBANKS = "ud"
+# Where data is looked for, from the repository, as the tests do.
+BESIDE = {"corpus": "../shared/glue", "frames": "../shared/framenet/framenet_v17.tar.xz"}
+TREEBANKS = "../shared/ud"
 STORE = "_runs/check"
 N_LINKED = 100  # the chapter's default, for a run that does not say
 PLACES = ("corpus", "frames", "gold", "checkpoint", "store")
+OTHER_EXAMPLES = "the corpus has other validation examples than the run"
 
 
 @dataclass(frozen=True)
@@ -39,11 +40,16 @@ class Reference:
     def setup(self, table: str) -> Setup:
         """Return the setup that a table was made from; `InputError` where the checkpoint is another one."""
         made_from = self.run.made_from(table)
-        setup = recomputed.of_run(made_from, {"corpus": "pocket", **_given(self.places)})
-        found = setup.load().fingerprint
-        if found != made_from["checkpoint_fingerprint"]:
-            wanted = made_from["checkpoint_fingerprint"][:12]
-            raise InputError(f"checkpoint {setup.checkpoint!r} is {found[:12]}, but the run's is {wanted}")
+        setup = Setup(
+            checkpoint=self.places["checkpoint"] or made_from["checkpoint"],
+            corpus=self.places["corpus"] or "pocket",
+            store=self.places["store"],
+            **{name: made_from[name] for name in ("tasks", "seeds", "max_train", "max_examples")},
+            **{name: made_from["recipe"][name] for name in ("epochs", "batch_size", "learning_rate", "precision")},
+        )
+        there, wanted = setup.load().fingerprint, made_from["checkpoint_fingerprint"]
+        if there != wanted:
+            raise InputError(f"checkpoint {setup.checkpoint!r} is {there[:12]}, but the run's is {wanted[:12]}")
         return setup
 
     def table(self, name: str, **chosen: Any) -> pd.DataFrame:
@@ -51,7 +57,7 @@ class Reference:
         table = self.run.table(name)
         for column, value in chosen.items():
             if column in table:
-                table = table[table[column].isin(value) if isinstance(value, list) else table[column] == value]
+                table = table[table[column].isin(value if isinstance(value, list) else [value])]
         return table
 
 
@@ -69,12 +75,12 @@ def given_places(words: Sequence[str]) -> dict[str, str]:
 def found_places(root: Path, run: Run, given: Mapping[str, str]) -> dict[str, str]:
     """Return where data is: as `given`, or in `../shared` beside the repository, or an empty name."""
     treebank = run.made_from(published.ALONE[0]).get("treebank", "")
-    beside = {"corpus": CORPUS, "frames": FRAMES, "gold": f"{TREEBANKS}/{treebank}" if treebank else ""}
-    places = {name: root / BESIDE / place for name, place in beside.items() if place}
-    found = {name: str(place) for name, place in places.items() if place.exists()}
+    beside = BESIDE | ({"gold": f"{TREEBANKS}/{treebank}"} if treebank else {})
+    places = dict.fromkeys(PLACES, "") | {"store": str(root / STORE)}
+    places |= {name: str(root / place) for name, place in beside.items() if (root / place).exists()}
     if framenet.available():
-        found["frames"] = "framenet"
-    return dict.fromkeys(PLACES, "") | {"store": str(root / STORE)} | found | _given(given)
+        places["frames"] = "framenet"
+    return places | {name: place for name, place in given.items() if place}
 
 
 def check(root: Path, given: Mapping[str, str]) -> list[Comparison]:
@@ -93,21 +99,30 @@ def check(root: Path, given: Mapping[str, str]) -> list[Comparison]:
 def of_files(directory: Path) -> Comparison:
     """Check the published files: SHA-256, size, no text."""
     wrong, tables = published.faults(directory), list(directory.glob("*.parquet"))
-    size = sum(path.stat().st_size for path in tables) / 1e6
-    note = wrong[0] + (f" (and {len(wrong) - 1} more)" if wrong[1:] else "") if wrong else f"{size:.1f} MB, no text"
+    note = f"{sum(path.stat().st_size for path in tables) / 1e6:.1f} MB, no text"
+    if wrong:
+        note = wrong[0] + (f" (and {len(wrong) - 1} more)" if wrong[1:] else "")
     return Comparison("files: SHA-256, size, names only", len(tables), verdict=FAILED if wrong else OK, note=note)
 
 
 def of_pocket_links(reference: Reference) -> Iterator[Comparison]:
     """Check what the pre-trained model attends to in pocket sentences: it needs no data."""
-    yield from _part(reference, ["link_follows"], lambda: _pocket_links(reference), "")
+    n_linked = reference.run.provenance.get("parameters", {}).get("n_linked", N_LINKED)
+    name = "link_follows"
+    yield from _part(reference, [name], lambda: recomputed.of_pocket_links(reference.setup(name), n_linked))
 
 
 def of_frames(reference: Reference) -> Iterator[Comparison]:
     """Check the pre-trained model on FrameNet."""
-    place = reference.places["frames"]
-    lacking = "" if place else f"{framenet.NAME} is not here: {framenet.INSTALL} (frames=...)"
-    yield from _part(reference, _of_group("frame"), lambda: _frames(reference, place), lacking)
+    places = reference.places
+
+    def anew() -> Tables:
+        made_from = reference.run.made_from("frame_heads")
+        setup = Setup(checkpoint=places["checkpoint"] or made_from["checkpoint"], store=places["store"])
+        return recomputed.of_frames(setup, places["frames"], made_from["reading"])
+
+    lacking = "" if places["frames"] else f"{framenet.NAME} is not here: {framenet.INSTALL} (frames=...)"
+    yield from _part(reference, _of_group("frame"), anew, lacking)
 
 
 def of_parser(reference: Reference) -> Iterator[Comparison]:
@@ -117,66 +132,7 @@ def of_parser(reference: Reference) -> Iterator[Comparison]:
     yield from _part(reference, published.ALONE, lambda: recomputed.of_parser(gold), lacking)
 
 
-def of_patterns(reference: Reference) -> Iterator[Comparison]:
-    """Check the patterns of the pre-trained model's maps."""
-    yield from _on_corpus(reference, "pattern", recomputed.of_patterns)
-
-
-def of_attention(reference: Reference) -> Iterator[Comparison]:
-    """Check what the pre-trained model attends to in the tasks' texts."""
-    yield from _on_corpus(reference, "feature", recomputed.of_features)
-    yield from _on_corpus(reference, "link", recomputed.of_links)
-
-
-def of_fine_tuning(reference: Reference) -> Iterator[Comparison]:
-    """Fine-tune the smallest task with the run's first seed, and check score and change."""
-    lacking = _no_corpus(reference)
-    names = [name for name in TUNED_CHECKS if name in reference.run.tables()]
-    made_from = reference.run.made_from("tuning_scores")
-    setup = None
-    if not lacking and made_from:
-        setup = reference.setup("tuning_scores")
-        same = _same_tasks(setup, made_from, ("train", "dev"))
-        lacking = "" if same else "the corpus has other training or validation examples than the run"
-        if same:
-            task = recomputed.smallest(replace(setup, tasks=same))
-            setup = replace(setup, tasks=[task], seeds=list(setup.seeds)[:1])
-    if lacking or setup is None:
-        why = lacking or "the run has no table tuning_scores"
-        yield from (skipped(f"fine-tuning: {TUNED_CHECKS[name].what}", why) for name in TUNED_CHECKS)
-        return
-    chosen = {"task": setup.tasks[0], "seed": setup.seeds[0], "initialization": "pretrained", "finetuned": True}
-    tables = recomputed.of_fine_tuning(setup, made_from)
-    prefix = f"fine-tuning {setup.tasks[0]}, seed {setup.seeds[0]}"
-    for name in names:
-        old, new = reference.table(name, checkpoint=AFTER, **chosen), tables[name]
-        is_mean = "seed" not in old and len(made_from["seeds"]) > 1
-        yield _compared(TUNED_CHECKS[name], old, new, f"{prefix}: ", compared_with_interval if is_mean else compared)
-
-
-PARTS: dict[str, Callable[[Reference], Iterator[Comparison]]] = {
-    "Links in pocket sentences": of_pocket_links,
-    "FrameNet": of_frames,
-    "The parser": of_parser,
-    "Patterns of the pre-trained model": of_patterns,
-    "Attention of the pre-trained model": of_attention,
-    "Fine-tuning of a small task": of_fine_tuning,
-}
-
-
-def _pocket_links(reference: Reference) -> Tables:
-    n_linked = reference.run.provenance.get("parameters", {}).get("n_linked", N_LINKED)
-    return recomputed.of_pocket_links(reference.setup("link_follows"), n_linked)
-
-
-def _frames(reference: Reference, place: str) -> Tables:
-    made_from = reference.run.made_from("frame_heads")
-    name = reference.places["checkpoint"] or made_from["checkpoint"]
-    setup = Setup(checkpoint=name, store=reference.places["store"])
-    return recomputed.of_frames(setup, place, made_from["reading"])
-
-
-def _on_corpus(reference: Reference, group: str, recompute: Callable[[Setup], Tables]) -> Iterator[Comparison]:
+def of_maps(reference: Reference, group: str, recompute: Callable[[Setup], Tables]) -> Iterator[Comparison]:
     """Check the tables of a group on those tasks whose validation examples are the run's."""
     names = [name for name in _of_group(group) if name != "link_follows"]
     lacking, tasks, setup = _no_corpus(reference), [], None
@@ -185,37 +141,70 @@ def _on_corpus(reference: Reference, group: str, recompute: Callable[[Setup], Ta
         setup = reference.setup(first)
         tasks = _same_tasks(setup, reference.run.made_from(first), ("dev",))
         other = [task for task in setup.tasks if task not in tasks]
-        lacking = "" if tasks else "the corpus has other validation examples than the run"
+        lacking = "" if tasks else OTHER_EXAMPLES
         if tasks and other:
-            yield skipped(f"{group}: {', '.join(other)}", "the corpus has other validation examples than the run")
+            yield skipped(f"{group}: {', '.join(other)}", OTHER_EXAMPLES)
             depend = [name for name in names if CHECKS[name].of_all_tasks]
             yield from (skipped(CHECKS[name].what, "it depends on the tasks that are left out") for name in depend)
             names = [name for name in names if name not in depend]
     yield from _part(reference, names, lambda: recompute(replace(setup, tasks=tasks)), lacking, task=tasks)
 
 
+def of_fine_tuning(reference: Reference) -> Iterator[Comparison]:
+    """Fine-tune the smallest task with the run's first seed, and check score and change."""
+    made_from, setup, lacking = reference.run.made_from("tuning_scores"), None, _no_corpus(reference)
+    if not lacking and made_from:
+        setup = reference.setup("tuning_scores")
+        same = _same_tasks(setup, made_from, ("train", "dev"))
+        lacking = "" if same else "the corpus has other training or validation examples than the run"
+    if lacking or setup is None:
+        why = lacking or "the run has no table tuning_scores"
+        yield from (skipped(f"fine-tuning: {check.what}", why) for check in TUNED_CHECKS.values())
+        return
+    task = min(same, key=lambda task: len(setup.split(task, "train").examples))
+    setup = replace(setup, tasks=[task], seeds=list(setup.seeds)[:1])
+    tables = recomputed.of_fine_tuning(setup, made_from)
+    chosen = {"task": task, "seed": setup.seeds[0], "initialization": "pretrained", "finetuned": True}
+    for name, check in TUNED_CHECKS.items():
+        if name in reference.run.tables():
+            old = reference.table(name, checkpoint=AFTER, **chosen)
+            is_mean = "seed" not in old and len(made_from["seeds"]) > 1
+            check = check._replace(what=f"fine-tuning {task}, seed {setup.seeds[0]}: {check.what}")
+            yield _compared(check, old, tables[name], compared_with_interval if is_mean else compared)
+
+
+PARTS: dict[str, Callable[[Reference], Iterable[Comparison]]] = {
+    "Links in pocket sentences": of_pocket_links,
+    "FrameNet": of_frames,
+    "The parser": of_parser,
+    "Patterns of the pre-trained model": lambda reference: of_maps(reference, "pattern", recomputed.of_patterns),
+    "Attention of the pre-trained model": lambda reference: [
+        *of_maps(reference, "feature", recomputed.of_features),
+        *of_maps(reference, "link", recomputed.of_links),
+    ],
+    "Fine-tuning of a small task": of_fine_tuning,
+}
+
+
 def _part(
-    reference: Reference, names: Sequence[str], recompute: Callable[[], Tables], lacking: str, **chosen: Any
+    reference: Reference, names: Sequence[str], recompute: Callable[[], Tables], lacking: str = "", **chosen: Any
 ) -> Iterator[Comparison]:
-    there = [name for name in names if name in reference.run.tables()]
-    yield from (skipped(CHECKS[name].what, f"the run has no table {name}") for name in names if name not in there)
-    if lacking:
-        yield from (skipped(CHECKS[name].what, lacking) for name in there)
-    elif there:
-        tables = recompute()
-        for name in there:
-            yield _compared(CHECKS[name], reference.table(name, checkpoint=BEFORE, **chosen), tables[name])
+    """Compare tables of the pre-trained model with the same computed anew, of the `chosen` rows; if something is
+    `lacking` for that, or a table in the run, say so.
+    """
+    reasons = {name: lacking if name in reference.run.tables() else f"the run has no table {name}" for name in names}
+    yield from (skipped(CHECKS[name].what, reason) for name, reason in reasons.items() if reason)
+    there = [name for name, reason in reasons.items() if not reason]
+    tables = recompute() if there else {}
+    for name in there:
+        yield _compared(CHECKS[name], reference.table(name, checkpoint=BEFORE, **chosen), tables[name])
 
 
 def _compared(
-    check: Check,
-    old: pd.DataFrame,
-    new: pd.DataFrame,
-    prefix: str = "",
-    how: Callable[..., Comparison] = compared,
+    check: Check, old: pd.DataFrame, new: pd.DataFrame, how: Callable[..., Comparison] = compared
 ) -> Comparison:
     kept = [column for column in old if column not in ("seed", "rank")]  # ranks of heads follow from their scores
-    return how(prefix + check.what, old[kept], new, [name for name in check.key if name in old], check.tolerance)
+    return how(check.what, old[kept], new, [name for name in check.key if name in old], check.tolerance)
 
 
 def _of_group(group: str) -> list[str]:
@@ -228,12 +217,9 @@ def _no_corpus(reference: Reference) -> str:
 
 def _same_tasks(setup: Setup, made_from: Mapping[str, Any], splits: Sequence[str]) -> list[str]:
     """Return the tasks whose examples in the corpus are those that the run had."""
+    corpus = made_from["corpus"]
     return [
         task
         for task in setup.tasks
-        if all(setup.split(task, name).fingerprint == made_from["corpus"][task][name] for name in splits)
+        if all(setup.split(task, split).fingerprint == corpus[task][split] for split in splits)
     ]
-
-
-def _given(places: Mapping[str, str]) -> dict[str, str]:
-    return {name: place for name, place in places.items() if place}

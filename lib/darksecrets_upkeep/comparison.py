@@ -80,17 +80,17 @@ def compared_with_interval(
 
 
 def skipped(what: str, why: str) -> Comparison:
-    """Say that something was not checked, and why."""
+    """Return that something was not checked, and why."""
     return Comparison(what, verdict=SKIPPED, note=why)
 
 
 def failed(comparisons: Iterable[Comparison]) -> bool:
-    """Say whether anything that was checked is not as published."""
+    """Return whether anything that was checked is not as published."""
     return any(one.verdict == FAILED for one in comparisons)
 
 
 def report(comparisons: Sequence[Comparison]) -> str:
-    """Lay comparisons out as a table of plain text, and below it say what was not checked."""
+    """Format comparisons as a table of plain text, and below it what was not checked."""
     rows = [("what", "rows", "largest difference", "tolerated", "", "")]
     for one in comparisons:
         numbers = ("" if number is None else f"{number:.2g}" for number in (one.largest, one.tolerance))

@@ -1,46 +1,58 @@
 """The profile `paper` proved without its model: the whole book on an untrained BERT-base and a few examples per task.
 
-Writes how long each chapter took, and what the real thing would take, as measured and by arithmetic.
+An untrained model proves the path, and says what it costs; its numbers say nothing about BERT. Written are how long
+each chapter took, and what the real thing would take, as measured and by arithmetic. Explained in the appendix *The
+reference run*.
 """
 
 import shutil
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from statistics import median
 
 import pandas as pd
-from transformers import PreTrainedTokenizerBase as Tokenizer
+import torch
+from transformers import AutoModel, BertConfig
 
 from darksecrets.book import build, contents, profiles
 from darksecrets.book.profiles import Profile
 from darksecrets.book.progress import alone
 from darksecrets.corpora import glue
-from darksecrets.models import attention
+from darksecrets.errors import InputError
+from darksecrets.models import attention, checkpoints
+from darksecrets.models.checkpoints import Checkpoint
+from darksecrets.models.edited_attention import use_attention
+from darksecrets.models.quiet import quiet
 from darksecrets.models.setup import Setup
 from darksecrets.overview import paper_costs
 from darksecrets.runs import write_csv
-from darksecrets_upkeep import durations, published, throughput, untrained
+from darksecrets_upkeep import published, reference
 
 PROFILE = "paper"
 STORE = "_runs/dry-run"
+UNTRAINED = f"{STORE}/untrained"
 # So few that every chapter runs to its end: what it shows is that, and nothing else.
-FEW = (
-    "seeds=0",
-    "max_train=32",
-    "max_examples=12",  # a mean over fewer than ten examples is not shown
-    "max_scored=24",
-    "max_released=2",
-    "max_compared=4",
-    "epochs=1",
-    "batch_size=8",
-    "max_own=10",
-    "reading=released",  # 473 frames and not 3085
-    "n_linked=2",
-    "n_parsed=20",
-    "pocket_train=16",
-    "pocket_dev=8",
-    "pocket_seeds=0",
-    "pocket_epochs=1",
-)
+FEW = {
+    "seeds": "0",
+    "max_train": "32",
+    "max_examples": "12",  # a mean over fewer than ten examples is not shown
+    "max_scored": "24",
+    "max_released": "2",
+    "max_compared": "4",
+    "epochs": "1",
+    "batch_size": "8",
+    "max_own": "10",
+    "reading": "released",  # 473 frames and not 3085
+    "n_linked": "2",
+    "n_parsed": "20",
+    "pocket_train": "16",
+    "pocket_dev": "8",
+    "pocket_seeds": "0",
+    "pocket_epochs": "1",
+}
+BATCH, LENGTH = 32, 64  # examples of a measured step, and tokens of each: GLUE's pairs are about as long
+N_STEPS = 3
 
 
 def make(root: Path, overrides: Sequence[str] = ()) -> pd.DataFrame:
@@ -50,17 +62,17 @@ def make(root: Path, overrides: Sequence[str] = ()) -> pd.DataFrame:
     an interrupted run continues.
     """
     given = [override for override in overrides if not override.startswith("checkpoint=")]
-    _profile(root, [*given, "checkpoint=minilm"])  # what is wrong with the rest is said before anything is written
-    checkpoint = root / STORE / "untrained"
+    profile_of(root, [*given, "checkpoint=minilm"])  # what is wrong with the rest is said before anything is written
+    checkpoint = root / UNTRAINED
     with alone(checkpoint.parent):
         if not checkpoint.exists():
             partial = checkpoint.with_suffix(".partial")
             shutil.rmtree(partial, ignore_errors=True)
-            untrained.write(partial).rename(checkpoint)
-    profile = _profile(root, overrides)
+            write_untrained(partial).rename(checkpoint)
+    profile = profile_of(root, overrides)
     build.make(profile)
     pages = [page.name for page in contents.notebooks(root)]
-    table = pd.DataFrame(durations.of_chapters(profile.store, profile.run, pages))[["page", "seconds"]]
+    table = pd.DataFrame(reference.of_chapters(profile.store, profile.run, pages))[["page", "seconds"]]
     write_csv(root / published.DIRECTORY / paper_costs.CHAPTERS, table)
     return table
 
@@ -71,29 +83,71 @@ def costs(root: Path, overrides: Sequence[str] = ()) -> pd.DataFrame:
     The mean lengths of inputs are those of the rows that the corpus has. Writes and returns `paper_costs.costs`, with
     the two measured times in columns of their own. After `make`, which writes the checkpoint.
     """
-    values = _profile(root, overrides).from_here()
+    values = profile_of(root, overrides).from_here()
     setup = Setup(values["checkpoint"], values["corpus"], store=values["store"])
     checkpoint = setup.load()
-    lengths = [
-        (task, split, _mean_length(setup, task, split, checkpoint.tokenizer))
-        for task in setup.tasks
-        for split in glue.SPLITS
-    ]
-    seconds = throughput.measure(checkpoint)
-    table = paper_costs.costs(pd.DataFrame(lengths, columns=["task", "split", "mean_tokens"]), seconds)
+    rows = []
+    for task in setup.tasks:
+        for split in glue.SPLITS:
+            encoded = attention.encode(checkpoint.tokenizer, setup.split(task, split).examples)
+            rows.append((task, split, sum(map(len, encoded)) / len(encoded)))
+    seconds = seconds_per_token(checkpoint)
+    table = paper_costs.costs(pd.DataFrame(rows, columns=["task", "split", "mean_tokens"]), seconds)
     table = table.assign(**{f"seconds_{kind}": value for kind, value in seconds.items()})
     write_csv(root / published.DIRECTORY / paper_costs.COSTS, table)
     return table
 
 
-def _profile(root: Path, overrides: Sequence[str]) -> Profile:
-    store = root / STORE
-    chosen = [f"checkpoint={store / 'untrained'}", f"store={store}", *FEW]
+def profile_of(root: Path, overrides: Sequence[str]) -> Profile:
+    """Return the profile `paper` with an untrained model and few examples, but for what is given as `name=value`."""
+    chosen = {"checkpoint": str(root / UNTRAINED), "store": str(root / STORE), **FEW}
     given = {override.partition("=")[0] for override in overrides}
-    kept = [override for override in chosen if override.partition("=")[0] not in given]
+    kept = [f"{name}={value}" for name, value in chosen.items() if name not in given]
     return profiles.load(root, PROFILE, [*kept, *overrides])
 
 
-def _mean_length(setup: Setup, task: str, split: str, tokenizer: Tokenizer) -> float:
-    encoded = attention.encode(tokenizer, setup.split(task, split).examples)
-    return sum(map(len, encoded)) / len(encoded)
+def write_untrained(directory: Path) -> Path:
+    """Write config, tokenizer and safetensors of an untrained BERT-base (12 layers of 12 heads) into a new directory.
+
+    The tokenizer is MiniLM's, which is that of bert-base-uncased. Raises InputError where the directory holds anything.
+    """
+    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+        raise InputError(f"{str(directory)!r} is there already; name a directory that is empty or does not exist")
+    with quiet(), torch.random.fork_rng():
+        torch.manual_seed(0)
+        AutoModel.from_config(BertConfig()).save_pretrained(directory)
+    checkpoints.load("minilm").tokenizer.save_pretrained(directory)
+    return directory
+
+
+def seconds_per_token(checkpoint: Checkpoint, precision: str = "float32") -> dict[str, float]:
+    """Return the seconds that a token takes: "training" (a step of AdamW) in `precision`, and "reading" (a pass).
+
+    The median of a few steps, after one that warms up.
+    """
+    generator = torch.Generator().manual_seed(0)
+    ids = torch.randint(1000, len(checkpoint.tokenizer), (BATCH, LENGTH), generator=generator)
+    inputs, labels = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}, ids[:, 0] % 2
+    model = checkpoint.classifier(2)
+    use_attention(model, "sdpa" if model._supports_sdpa else "eager")
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-6, fused=True)
+
+    def train() -> None:
+        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
+            loss = model(**inputs, labels=labels).loss
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+
+    def read() -> None:
+        with torch.inference_mode():
+            model(**inputs)
+
+    def timed(step: Callable[[], None]) -> float:
+        started = time.perf_counter()
+        step()
+        return time.perf_counter() - started
+
+    steps = {"training": train, "reading": read}
+    spent = {kind: [timed(step) for _ in range(1 + N_STEPS)] for kind, step in steps.items()}
+    return {kind: median(seconds[1:]) / (BATCH * LENGTH) for kind, seconds in spent.items()}

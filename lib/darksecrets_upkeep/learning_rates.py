@@ -4,6 +4,7 @@ chooses anything.
 
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -37,41 +38,24 @@ def search(
     Returns one row per task, rate and seed, with the task's first metric as a fraction. Explained in the chapter
     *Methodology*.
     """
-    _check(seeds, rates, max_train)
-    computed_in = precisions.chosen(precision)
-    recipes = {rate: Recipe(rate, epochs, batch_size, precision=computed_in) for rate in rates}
-    splits = [split_train(glue.load(task, "train", corpus, max_train + HELD_OUT)) for task in tasks]
-    rows = []
-    for task, (kept, held_out) in zip(tasks, splits, strict=True):
-        for rate, recipe in recipes.items():
-            for seed in seeds:
-                value = _held_out_score(checkpoint, kept, held_out, recipe, seed, store)
-                rows.append(
-                    {
-                        "checkpoint": checkpoint.name,
-                        "task": task,
-                        "learning_rate": rate,
-                        "seed": seed,
-                        "metric": kept.task.metrics[0],
-                        "value": value,
-                        "n_train": len(kept.examples),
-                        "n_held_out": len(held_out.examples),
-                        "epochs": epochs,
-                        "batch_size": batch_size,
-                        "precision": computed_in,
-                    }
-                )
-                print(f"{task} at {rate:g}, seed {seed}: {rows[-1]['metric']} {value:.3f}", flush=True)
-    return pd.DataFrame(rows)
-
-
-def _check(seeds: Sequence[int], rates: Sequence[float], max_train: int) -> None:
     check_once("seeds", seeds)
     check_once("rates", rates)
     if not 0 <= min(seeds) <= max(seeds) < 2**32:
         raise InputError(f"seeds is {', '.join(map(str, seeds))}; give whole numbers from 0 to {2**32 - 1}")
     if max_train < 1:
         raise InputError(f"max_train is {max_train}; it must be at least 1")
+    computed_in = precisions.chosen(precision)
+    recipes = [Recipe(rate, epochs, batch_size, precision=computed_in) for rate in rates]
+    splits = [split_train(glue.load(task, "train", corpus, max_train + HELD_OUT)) for task in tasks]
+    rows = []
+    for (kept, held_out), recipe, seed in product(splits, recipes, seeds):
+        task, metric = kept.task.name, kept.task.metrics[0]
+        value = _held_out_score(checkpoint, kept, held_out, recipe, seed, store)
+        row = {"checkpoint": checkpoint.name, "task": task, "learning_rate": recipe.learning_rate, "seed": seed}
+        row |= {"metric": metric, "value": value, "n_train": len(kept.examples), "n_held_out": len(held_out.examples)}
+        rows.append(row | {"epochs": epochs, "batch_size": batch_size, "precision": computed_in})
+        print(f"{task} at {recipe.learning_rate:g}, seed {seed}: {metric} {value:.3f}", flush=True)
+    return pd.DataFrame(rows)
 
 
 def split_train(train: Split) -> tuple[Split, Split]:

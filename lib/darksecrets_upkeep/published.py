@@ -24,19 +24,19 @@ WORDS = (
 
 
 def belongs(table: str) -> bool:
-    """Say whether a run's table of that name is part of what is published."""
+    """Return whether a run's table of that name is part of what is published."""
     return table in ALONE or prefix_of(table) in {*SECTIONS, PROTOCOL}
 
 
 def faults(directory: Path) -> list[str]:
-    """Say what is wrong with a published run: tables that are not as `run.json` has them, too many bytes, text."""
+    """Return what is wrong with a published run: tables that are not as `run.json` has them, too many bytes, text."""
     if not (directory / "run.json").is_file():
         return ["there is no run.json"]
     return [*_changed(Run(directory)), *contents_faults(directory)]
 
 
 def contents_faults(directory: Path, names: list[str] | None = None) -> list[str]:
-    """Say which tables of a run (all, or these) hold what may not be published, or more of it than may."""
+    """Return which tables of a run (all, or these) hold what may not be published, or more of it than may."""
     paths = sorted(directory.glob("*.parquet") if names is None else (directory / f"{name}.parquet" for name in names))
     found = [fault for path in paths for fault in _text(path.stem, pd.read_parquet(path))]
     size = sum(path.stat().st_size for path in paths)

@@ -1,13 +1,12 @@
 """The reference run's tables computed anew, where that needs no fine-tuning, and after one fine-tuning of a small task.
 
-Each function returns tables by the names they are published under; `evidence.comparison` says how they are compared.
+Each function returns tables by the names they are published under; `check` compares them with those.
 """
 
 import shutil
 import tarfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -123,30 +122,6 @@ def _features(found: Attended) -> Tables:
         "feature_gaps": feature_claims.gaps(paper),
         "feature_readings": features.readings(weights),
     }
-
-
-def smallest(setup: Setup) -> str:
-    """Return the task with the fewest training examples."""
-    return min(setup.tasks, key=lambda task: len(setup.split(task, "train").examples))
-
-
-def of_run(made_from: Mapping[str, Any], places: Mapping[str, str], **changes: Any) -> Setup:
-    """Return the setup that a published table was made from (`Setup.described`), with its files in `places`: corpus,
-    store, and checkpoint where that was a directory.
-    """
-    recipe = made_from["recipe"]
-    names = ("epochs", "batch_size", "learning_rate", "precision")
-    setup = Setup(
-        checkpoint=places.get("checkpoint") or made_from["checkpoint"],
-        corpus=places["corpus"],
-        tasks=made_from["tasks"],
-        seeds=made_from["seeds"],
-        max_train=made_from["max_train"],
-        max_examples=made_from["max_examples"],
-        **{name: recipe[name] for name in names},
-        store=places["store"],
-    )
-    return replace(setup, **changes)
 
 
 @contextmanager

@@ -68,24 +68,19 @@ def against(instead: str, run: pd.DataFrame, other: pd.DataFrame, metric: str) -
     """
     rows = []
     for (task, seed), group in other.groupby(["task", "seed"], sort=False):
-        first, second = (
-            table[(table["task"] == task) & (table["seed"] == seed)].sort_values("example") for table in (run, group)
-        )
-        label, answers = first["label"], (second["prediction"], first["prediction"])
-        both = (evaluate([metric], label, answer)[metric] for answer in reversed(answers))
-        rows.append((instead, task, metric, seed, *both, *gained(metric, label, *answers)))
+        first = run[(run["task"] == task) & (run["seed"] == seed)].sort_values("example")
+        label, answers = first["label"], [side["prediction"] for side in (first, group.sort_values("example"))]
+        both = (evaluate([metric], label, answer)[metric] for answer in answers)
+        rows.append((instead, task, metric, seed, *both, *gained(metric, label, answers[1], answers[0])))
     return pd.DataFrame(rows, columns=[*SHORTCUT_KEY, "seed", "run", "other", "mean", "low", "high"])
 
 
 def _against(instead: str, setup: Setup, other: Setup) -> Iterator[pd.DataFrame]:
+    jobs = [Job("pretrained", task, seed) for task in other.tasks for seed in other.seeds]
     n_models = len(setup.tasks) * len(setup.seeds)  # as many threads for each as in the run
     with stage(f"Fine-tune with {instead}: {', '.join(other.tasks)}"):
-        side_by_side.finetune(
-            other, [Job("pretrained", task, seed) for task in other.tasks for seed in other.seeds], n_models
-        )
-        run, without = (
-            fine_tuning.predictions(replace(one, tasks=other.tasks, seeds=other.seeds), settings=[TUNED])
-            for one in (setup, other)
-        )
+        side_by_side.finetune(other, jobs, n_models)
+        same = [replace(one, tasks=other.tasks, seeds=other.seeds) for one in (setup, other)]
+        run, without = (fine_tuning.predictions(one, settings=[TUNED]) for one in same)
     for task in other.tasks:
         yield against(instead, run, without[without["task"] == task], TASKS[task].headline)

@@ -4,9 +4,7 @@ import pandas as pd
 import pytest
 
 from darksecrets.corpora.tasks import TASKS
-from darksecrets.models import checkpoints
 from darksecrets.overview import paper_costs
-from darksecrets_upkeep import throughput
 
 
 def test_costs_are_tokens_times_what_a_token_takes():
@@ -48,8 +46,3 @@ def test_what_a_dry_run_left_is_read_and_its_absence_said(tmp_path):
     assert paper_costs.rates(tmp_path) == "100 tokens a second in training and 1,000 in reading"
     assert paper_costs.whole(tmp_path) == "3 days on this processor, 3 hours on a card"
     assert paper_costs.find(tmp_path)["hours on one graphics card"].tolist() == ["1.5", "1.5", "3.0"]
-
-
-def test_a_training_token_takes_longer_than_one_that_is_read():
-    seconds = throughput.measure(checkpoints.load("minilm"))
-    assert seconds["training"] > seconds["reading"] > 0

@@ -4,9 +4,8 @@ import json
 
 import pytest
 
-from darksecrets_upkeep import durations
-from darksecrets_upkeep.durations import Known
-from darksecrets_upkeep.reference import _when
+from darksecrets_upkeep import reference
+from darksecrets_upkeep.reference import Known, when
 
 RECIPE = {"learning_rate": 1e-4, "epochs": 3}
 KNOWN = Known(
@@ -14,8 +13,7 @@ KNOWN = Known(
     trains={"train-rte": "RTE"},
     devs={"dev-rte": "RTE", "dev-rte-100": "RTE"},
     recipe=RECIPE,
-    seeds=(0, 1, 2),
-    n_random=1,
+    seeds={"pretrained": (0, 1, 2), "random": (0,)},
 )
 TUNED = {"checkpoint": "p", "train": "train-rte", "recipe": RECIPE, "seed": 1}
 MEASURED = {"checkpoint": "p", "training": ["train-rte", RECIPE, 2], "dev": "dev-rte"}
@@ -88,7 +86,7 @@ def store(tmp_path):
     ],
 )
 def test_each_kind_of_result_says_what_it_is(store, kind, made_from, expected):
-    (piece,) = durations.of_results(store(kind, made_from), KNOWN)
+    (piece,) = reference.of_results(store(kind, made_from), KNOWN)
     assert piece == expected | {"seconds": 60.0, "finished": "2026-01-01T12:00:00+00:00"}
 
 
@@ -106,13 +104,13 @@ def test_each_kind_of_result_says_what_it_is(store, kind, made_from, expected):
     ],
 )
 def test_what_another_run_left_is_not_taken(store, kind, made_from):
-    assert durations.of_results(store(kind, made_from), KNOWN) == []
+    assert reference.of_results(store(kind, made_from), KNOWN) == []
 
 
 def test_of_two_versions_of_a_result_the_last_counts(store):
     store("attended", MEASURED | {"version": 1}, 10.0, "2026-01-01T10:00:00+00:00")
     root = store("attended", MEASURED | {"version": 2}, 20.0, "2026-01-01T11:00:00+00:00")
-    (piece,) = durations.of_results(root, KNOWN)
+    (piece,) = reference.of_results(root, KNOWN)
     assert piece["seconds"] == 20.0
 
 
@@ -120,7 +118,7 @@ def test_chapters_of_a_run_are_listed_once(store):
     for page, run, seconds in (("02", "mine", 1.0), ("02", "other", 2.0), ("A1", "mine", 3.0), ("02", "mine", 4.0)):
         finished = f"2026-01-01T10:00:0{seconds:.0f}+00:00"
         root = store("notebook", {"page": page, "parameters": {"run": run}}, seconds, finished)
-    (chapter,) = durations.of_chapters(root, "mine", ["02", "03"])
+    (chapter,) = reference.of_chapters(root, "mine", ["02", "03"])
     assert (chapter["page"], chapter["seconds"]) == ("02", 4.0)
 
 
@@ -132,7 +130,7 @@ def test_time_counts_once_where_pieces_ran_side_by_side_and_not_where_nothing_ra
         {"seconds": 60, "finished": at.format("10:05")},
         {"seconds": 60, "finished": at.format("15:00")},
     ]
-    when = _when(pieces)
-    assert when["busy_seconds"] == (12 + 1) * 60
-    assert (when["started"], when["finished"]) == (at.format("10:00"), at.format("15:00"))
-    assert _when([]) == {}
+    told = when(pieces)
+    assert told["busy_seconds"] == (12 + 1) * 60
+    assert (told["started"], told["finished"]) == (at.format("10:00"), at.format("15:00"))
+    assert when([]) == {}

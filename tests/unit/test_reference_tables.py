@@ -106,7 +106,7 @@ def test_work_is_added_up_by_kind(described):
 
 
 def test_every_kind_of_work_has_a_name():
-    from darksecrets_upkeep.durations import KINDS
+    from darksecrets_upkeep.reference import KINDS
 
     assert sorted(reference_run.WORK) == sorted(KINDS.values())
 

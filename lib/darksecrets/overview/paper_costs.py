@@ -1,7 +1,7 @@
 """What the profile `paper` would take: the tokens that BERT-base would read, times what a token takes.
 
 Tokens are the rows of GLUE's official splits times the mean length of the rows that were found. On a processor, the
-time of a token is measured (`models.throughput`); on a graphics card it follows by arithmetic. Explained in the
+time of a token is measured (`make dry-run`); on a graphics card it follows by arithmetic. Explained in the
 appendix *The reference run*.
 """
 
