@@ -108,7 +108,7 @@ class TestChance:
     def test_heads_that_do_not_matter_are_as_rarely_found_as_promised(self, task, kind):
         # Where no head matters, all that is found is false: a simulation in which any head is found counts as one.
         sweeps = [no_head_matters(task, kind, seed) for seed in range(SIMULATIONS)]
-        heads = disabling.tested_changes(sweeps, "heads")
+        heads = disabling.score_changes(sweeps, "heads")
         for correction in ("holm", "benjamini_hochberg"):
             is_found = heads[correction] <= 0.05
             assert is_found.groupby(heads["seed"]).any().sum() <= MOST
@@ -120,7 +120,7 @@ class TestChance:
     def test_a_head_that_helps_is_found_as_often_as_it_should(self, task):
         # 25 simulations: expected 98 % and more, by the sizes of effect and sample.
         sweeps = [swept(task, 300, helps={HELPS: 0.1}, seed=seed) for seed in range(25)]
-        heads = disabling.tested_changes(sweeps, "heads").set_index(["layer", "head"])
+        heads = disabling.score_changes(sweeps, "heads").set_index(["layer", "head"])
         for correction in ("holm", "benjamini_hochberg"):
             assert (heads.loc[[HELPS], correction] <= 0.05).sum() >= 22
             assert (heads.drop([HELPS])[correction] <= 0.05).mean() <= 0.05

@@ -10,7 +10,7 @@ from scipy import stats
 
 from darksecrets.corpora.scores import evaluate
 from darksecrets.corpora.tasks import TASKS
-from darksecrets.sections.disabling import chosen_heads, same_heads, split_halves, tested_changes
+from darksecrets.sections.disabling import chosen_heads, same_heads, score_changes, split_halves
 from darksecrets.statistics import contributions_to_change, rank_correlation
 from tests.disabling_tables import swept
 
@@ -69,7 +69,7 @@ class TestChosen:
     def test_the_best_head_is_that_of_the_sweep(self):
         one = swept("STS-B", helps={HELPS: 0.1}, seed=4)
         row = chosen_heads([one]).iloc[0]
-        of_head = tested_changes([one], "heads").set_index(["layer", "head"]).loc[HELPS]
+        of_head = score_changes([one], "heads").set_index(["layer", "head"]).loc[HELPS]
         assert (row["task"], row["seed"], row["instead"]) == ("STS-B", 4, "uniform")
         assert (row["layer"], row["head"]) == HELPS
         assert (row["best"], row["best_low"], row["best_high"]) == tuple(of_head[["mean", "low", "high"]])
@@ -110,7 +110,7 @@ class TestChosen:
 
 class TestSameHeads:
     sweeps = [swept(helps={HELPS: 0.2}, instead=way, seed=seed) for way in ("uniform", "zero") for seed in (5, 6, 8)]
-    heads = tested_changes(sweeps, "heads")
+    heads = score_changes(sweeps, "heads")
 
     def test_every_two_seeds_are_compared(self):
         found = same_heads(self.heads)
@@ -126,7 +126,7 @@ class TestSameHeads:
 
     def test_best_heads_of_two_seeds_may_differ(self):
         sweeps = [swept(helps={head: 0.2}, seed=seed) for seed, head in enumerate((HELPS, (0, 0)))]
-        assert same_heads(tested_changes(sweeps, "heads"))["same_best"].tolist() == [False]
+        assert same_heads(score_changes(sweeps, "heads"))["same_best"].tolist() == [False]
 
     def test_of_heads_that_gain_the_same_one_is_enough(self):
         heads = pd.DataFrame({"head": [0, 1, 2] * 2, "seed": [0] * 3 + [1] * 3, "mean": [1, 1, 0, 0, 1, 0]})

@@ -379,8 +379,8 @@ def summarize(subject: Subject, measured: Measurements, tolerated: float) -> Own
         attended=features.means(weights, features.OVERALL),
         attended_heads=features.means(weights, features.HEADS),
         baseline=disabling.baselines([measured.swept]),
-        heads=disabling.tested_changes([measured.swept], "heads"),
-        layers=disabling.tested_changes([measured.swept], "layers"),
+        heads=disabling.score_changes([measured.swept], "heads"),
+        layers=disabling.score_changes([measured.swept], "layers"),
         chosen=disabling.chosen_heads([measured.swept]),
         curves=disabling.curves(measured.held_out),
     )

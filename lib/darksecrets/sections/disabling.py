@@ -110,7 +110,7 @@ class DisablingTables(SavedTables):
     @classmethod
     def of(cls, swept: Sequence[SweepResult], pruned: Sequence[PruningCurve]) -> Self:
         """Compute all tables from what the classifiers answered."""
-        heads, layers = (tested_changes(swept, part) for part in ("heads", "layers"))
+        heads, layers = (score_changes(swept, part) for part in ("heads", "layers"))
         seeds = same_heads(heads)
         return cls(baselines(swept), heads, layers, averages(swept), chosen_heads(swept), seeds, curves(pruned))
 
@@ -133,7 +133,7 @@ def baselines(swept: Sequence[SweepResult]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["task", "seed", "metric", "n_examples", *CHANGE])
 
 
-def tested_changes(swept: Sequence[SweepResult], part: str) -> pd.DataFrame:
+def score_changes(swept: Sequence[SweepResult], part: str) -> pd.DataFrame:
     """Test the change by each of the "heads", or "layers", disabled: one row per task, seed, instead, layer (and head).
 
     `score`; `mean`, `low`, `high` (paired bootstrap over examples); `p` (exact McNemar for classes, paired permutation
