@@ -26,7 +26,7 @@ from darksecrets.figures import charts
 from darksecrets.figures.charts import SCALES, interval_tooltips, menu, menus_of, present, wrapped
 from darksecrets.figures.head_charts import opened, packed
 from darksecrets.heads import HEAD
-from darksecrets.models import attention, finetuning, side_by_side
+from darksecrets.models import attention, finetuning, keys, side_by_side
 from darksecrets.models.attention import Batch
 from darksecrets.models.setup import Setup
 from darksecrets.models.side_by_side import Job
@@ -83,17 +83,17 @@ def predictions(
     """
     check_random(n_random, setup.seeds)
     left_out = setup.seeds[n_random:] if n_random else []
-    keys = {
+    asked = {
         case: _prediction_key(setup, case, max_scored)
         for case in (_Case(task, seed, *how) for task in setup.tasks for seed in setup.seeds for how in settings)
         if (case.initialization, case.finetuned) != RANDOM or case.seed not in left_out
     }
-    missing = [case for case, key in keys.items() if case.finetuned and not setup.results.has(PREDICTIONS, key)]
+    missing = [case for case, key in asked.items() if case.finetuned and not setup.results.has(PREDICTIONS, key)]
     jobs = [Job(case.initialization, case.task, case.seed) for case in missing]
-    side_by_side.finetune(setup, jobs, n_models=sum(case.finetuned for case in keys))
+    side_by_side.finetune(setup, jobs, n_models=sum(case.finetuned for case in asked))
     tables = [
         setup.results.table(PREDICTIONS, key, partial(_predict, setup, case, max_scored)).assign(**case._asdict())
-        for case, key in keys.items()
+        for case, key in asked.items()
     ]
     return pd.concat(tables, ignore_index=True)
 
@@ -105,14 +105,8 @@ def check_random(n_random: int, seeds: Sequence[int]) -> None:
 
 
 def _prediction_key(setup: Setup, case: _Case, max_scored: int) -> dict[str, object]:
-    return {
-        "version": PREDICTIONS_VERSION,
-        "checkpoint": setup.load(case.initialization).fingerprint,
-        "initialization": case.initialization,
-        "training": [setup.split(case.task, "train").fingerprint, vars(setup.recipe)] if case.finetuned else None,
-        "seed": case.seed,
-        "dev": setup.split(case.task, "dev", max_scored).fingerprint,
-    }
+    origin = setup.origin(case.task, case.seed if case.finetuned else None, case.initialization, max_scored)
+    return {"version": PREDICTIONS_VERSION, **keys.predicted(origin._replace(seed=case.seed))}
 
 
 def _predict(setup: Setup, case: _Case, max_scored: int) -> pd.DataFrame:
@@ -180,15 +174,7 @@ def similarities(setup: Setup, reading: str = PAPER, at_most: int = 0) -> pd.Dat
 
 def _similarities_of(setup: Setup, task: str, seed: int, reading: str, limit: int) -> pd.DataFrame:
     checkpoint, dev = setup.load(), setup.split(task, "dev", limit)
-    key = {
-        "version": SIMILARITY_VERSION,
-        "checkpoint": checkpoint.fingerprint,
-        "train": setup.split(task, "train").fingerprint,
-        "recipe": vars(setup.recipe),
-        "seed": seed,
-        "dev": dev.fingerprint,
-        "reading": reading,
-    }
+    origin = keys.trained(setup.origin(task, seed, initialization=None, max_dev=limit))
 
     def compute() -> pd.DataFrame:
         reducer = CosineSimilarity(checkpoint.encoder())
@@ -199,6 +185,7 @@ def _similarities_of(setup: Setup, task: str, seed: int, reading: str, limit: in
         table = reducer.table()
         return table.assign(example=table["example"].map(lambda row: dev.examples[row].id))
 
+    key = {"version": SIMILARITY_VERSION, "reading": reading, **origin}
     return setup.results.table(SIMILARITY, key, compute)
 
 
