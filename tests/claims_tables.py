@@ -14,7 +14,7 @@ from darksecrets.sections import (
     feature_claims,
     fine_tuning,
     link_claims,
-    pattern_claims,
+    patterns,
     relation_heads,
 )
 from darksecrets.sections.fine_tuning import FineTuningTables
@@ -207,12 +207,12 @@ def _fine_tuned(**changes):
 
 # How tables are made to speak for a claim (1), and against it (-1).
 SPEAKING = {
-    pattern_claims.LIMITED: _purity,
+    patterns.LIMITED: _purity,
     claims.SAME_MAIN: _main_patterns,
-    pattern_claims.COMMON: _pattern_gap(pattern_claims.COMMON),
-    pattern_claims.BETWEEN: _heterogeneous,
-    pattern_claims.FEWEST: _pattern_gap(pattern_claims.FEWEST),
-    pattern_claims.MOST: _pattern_gap(pattern_claims.MOST),
+    patterns.COMMON: _pattern_gap(patterns.COMMON),
+    patterns.BETWEEN: _heterogeneous,
+    patterns.FEWEST: _pattern_gap(patterns.FEWEST),
+    patterns.MOST: _pattern_gap(patterns.MOST),
     claims.WEIGHTS: _frame_weights,
     relation_heads.STAND_OUT: _frame_tests,
     relation_heads.ANY_HEAD: _frame_tests,

@@ -88,17 +88,17 @@ def patterns(repeats: int) -> None:
     from darksecrets.corpora import annotated_maps
     from darksecrets.models import pattern_training
     from darksecrets.runs import write_table
-    from darksecrets.sections import pattern_agreement, pattern_validation
+    from darksecrets.sections import map_labels
 
     if repeats < 1:
         raise InputError(f"repeats is {repeats}; it must be at least 1")
     torch.set_num_threads(1)  # the weights depend on the number of threads
     labels = annotated_maps.load()
-    predictions = pattern_validation.cross_validated(labels, repeats)
+    predictions = map_labels.cross_validated(labels, repeats)
     pattern_training.save(pattern_training.fit(annotated_maps.attention_maps(labels), labels["pattern"]))
-    write_table(pattern_validation.PUBLISHED, predictions)
+    write_table(map_labels.PUBLISHED, predictions)
     as_they_are = predictions[predictions["rescaled_to"] == 0]
-    click.echo(pattern_agreement.scores(as_they_are, labels).round(3).to_string(index=False))
+    click.echo(map_labels.scores(as_they_are, labels).round(3).to_string(index=False))
 
 
 @click.command(epilog=FRAMENET_EXAMPLES)

@@ -16,7 +16,7 @@ from filelock import FileLock
 from darksecrets.corpora import annotated_maps, framenet
 from darksecrets.corpora.annotated_maps import AFTER, BEFORE
 from darksecrets.errors import InputError
-from darksecrets.models import attended, patterns, side_by_side
+from darksecrets.models import attended, side_by_side
 from darksecrets.models.attended import Attended
 from darksecrets.models.setup import Setup
 from darksecrets.models.side_by_side import Job
@@ -30,9 +30,8 @@ from darksecrets.sections import (
     link_claims,
     link_distance,
     link_heads,
-    pattern_claims,
-    pattern_shares,
-    pattern_validation,
+    map_labels,
+    patterns,
     relation_heads,
 )
 from darksecrets.sections.features import PAPER
@@ -44,9 +43,9 @@ ARCHIVE = ".tar.xz"  # what FrameNet may be packed in
 def of_patterns(setup: Setup) -> Tables:
     """Classify the maps of the pre-trained model (Section 4.1)."""
     classified = patterns.classified(setup, checkpoints=[BEFORE])
-    predictions = pattern_validation.published().query("rescaled_to == 0")
-    found = pattern_claims.measured(classified, predictions, annotated_maps.load())
-    layers = pattern_shares.by_layer(classified)
+    predictions = map_labels.published().query("rescaled_to == 0")
+    found = patterns.PatternTables.of(classified, predictions, annotated_maps.load())
+    layers = patterns.by_layer(classified)
     return {"pattern_shares": found.shares, "pattern_heads": found.heads, "pattern_layers": layers}
 
 

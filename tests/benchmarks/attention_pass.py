@@ -20,8 +20,8 @@ from darksecrets.corpora.glue import Example
 from darksecrets.models import attention, checkpoints, pattern_classifier
 from darksecrets.models.attention import Batch
 from darksecrets.models.checkpoints import Checkpoint
-from darksecrets.models.patterns import PatternsOfMaps
 from darksecrets.sections.fine_tuning import CosineSimilarity
+from darksecrets.sections.patterns import PatternsOfMaps
 
 SIZES = (200, 2000)
 CLASSIFIED_ROUNDS = 3  # a round of 1000 examples takes most of a minute on two cores

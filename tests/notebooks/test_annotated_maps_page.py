@@ -16,7 +16,7 @@ from darksecrets.corpora import annotated_maps
 from darksecrets.corpora.annotated_maps import PATTERNS
 from darksecrets.figures import map_pictures
 from darksecrets.figures.publish import MISSING
-from darksecrets.sections import pattern_agreement
+from darksecrets.sections import map_labels
 from tests.notebooks.executed import WIDGET, Executed, check_ran_clean, check_shown_and_referred_to, execute
 
 STORE = "../_annotated"
@@ -87,7 +87,7 @@ def test_sources_sum_to_their_last_row(page, labels):
 
 
 def test_kappa_is_the_librarys_and_scikit_learns(page, labels):
-    library = pattern_agreement.agreement(labels)
+    library = map_labels.agreement(labels)
     pd.testing.assert_frame_equal(page.run.table("annotation_agreement"), library)
     value, low, high = (float(number) for number in re.findall(r"[\d.]+", page.glued["kappa"]))
     assert value == pytest.approx(cohen_kappa_score(labels["first"], labels["second"]), abs=0.0051)

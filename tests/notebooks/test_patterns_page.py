@@ -13,11 +13,9 @@ from darksecrets.corpora import annotated_maps
 from darksecrets.corpora.annotated_maps import PATTERNS
 from darksecrets.estimates import format_estimate
 from darksecrets.figures.publish import MISSING
-from darksecrets.models import patterns
 from darksecrets.runs import Run
-from darksecrets.sections import pattern_agreement, pattern_charts, pattern_claims, pattern_shares, pattern_validation
-from darksecrets.sections.pattern_claims import Measured
-from darksecrets.sections.pattern_shares import AFTER, BEFORE
+from darksecrets.sections import map_labels, patterns
+from darksecrets.sections.patterns import AFTER, BEFORE, PatternTables
 from tests.notebooks.conftest import SIZES, TASKS, TINY_SETUP
 from tests.notebooks.executed import CHART, classified_maps, execute, shown, without
 
@@ -35,16 +33,16 @@ def labels():
 
 @pytest.fixture(scope="module")
 def predictions():
-    return pattern_validation.published().query("rescaled_to == 0")
+    return map_labels.published().query("rescaled_to == 0")
 
 
 @pytest.fixture
 def sentences(patterns_page, labels, predictions):
     """What the library says of the claims, given the tables that the page saved and those of a reference run."""
-    maps = pattern_agreement.scores(predictions, labels), pattern_shares.annotated_shares(labels)
+    maps = map_labels.scores(predictions, labels), patterns.annotated_shares(labels)
 
     def of(reference):
-        return shown(pattern_claims.claims(Measured.find(patterns_page.run), *maps, reference))
+        return shown(patterns.claims(PatternTables.find(patterns_page.run), *maps, reference))
 
     return of
 
@@ -82,7 +80,7 @@ class TestNumbers:
         of_task = shares.query("checkpoint == @AFTER and pattern == 'Heterogeneous'")["mean"]
         ends = list(dict.fromkeys([f"{100 * of_task.min():.0f}", f"{100 * of_task.max():.0f}"]))
         assert glued["heterogeneous_range"] == f"{' to '.join(ends)} %"
-        assert glued["wider"] == f"{pattern_claims.widening(shares):.1f}"
+        assert glued["wider"] == f"{patterns.widening(shares):.1f}"
 
 
 class TestFiguresAndTables:
@@ -115,9 +113,7 @@ class TestFiguresAndTables:
         counted = pd.DataFrame(bars).groupby(["task", "checkpoint"])["heads"].sum().to_dict()
         n_heads = int(np.prod(SIZES[size]))
         expected = {(task, checkpoint): n_heads for task in TASKS[size] for checkpoint in (BEFORE, AFTER)}
-        everything = {
-            (pattern_charts.ALL_TASKS, checkpoint): n_heads * len(TASKS[size]) for checkpoint in (BEFORE, AFTER)
-        }
+        everything = {(patterns.ALL_TASKS, checkpoint): n_heads * len(TASKS[size]) for checkpoint in (BEFORE, AFTER)}
         assert counted == expected | everything
 
     def test_rows_of_the_confusion_sum_to_one(self, patterns_page):
@@ -137,7 +133,7 @@ class TestFiguresAndTables:
             task, layer, head = re.fullmatch(r"(.+), layer (\d+), head (\d+)", chart["title"]["subtitle"]).groups()
             assert chart["title"]["text"] in set(found.loc[(task, int(layer) - 1, int(head) - 1), "pattern"])
             sums = pd.DataFrame(cells).groupby("query")["weight"].sum()
-            assert len(sums) <= pattern_charts.MOST_TOKENS
+            assert len(sums) <= patterns.MOST_TOKENS
             assert sums.to_numpy() == pytest.approx(1, abs=0.0005 * len(sums))
 
     def test_moves_count_the_heads_that_the_next_table_says_changed(self, patterns_page, size):
@@ -146,7 +142,7 @@ class TestFiguresAndTables:
         assert [row["before"] for row in rows] == list(PATTERNS)
         n_heads = int(np.prod(SIZES[size]))
         assert counts.sum() == n_heads * len(TASKS[size])
-        changed = [row for row in patterns_page.rows("table-changed") if row["quantity"] == pattern_shares.CHANGED]
+        changed = [row for row in patterns_page.rows("table-changed") if row["quantity"] == patterns.CHANGED]
         assert [row["task"] for row in changed] == TASKS[size]
         assert counts.sum() - np.trace(counts) == round(sum(float(row["mean"]) * n_heads for row in changed))
 
@@ -168,10 +164,10 @@ class TestClaims:
         rows = patterns_page.rows("table-claims-patterns")
         assert without(rows) == without(sentences(None))
         said = [row["paper"] for row in rows]
-        of_tasks = [pattern_claims.LIMITED, pattern_claims.BETWEEN, pattern_claims.COMMON, pattern_claims.COMMON_NAMED]
-        first_or_last = [sentence for sentence in said if sentence in (pattern_claims.FEWEST, pattern_claims.MOST)]
+        of_tasks = [patterns.LIMITED, patterns.BETWEEN, patterns.COMMON, patterns.COMMON_NAMED]
+        first_or_last = [sentence for sentence in said if sentence in (patterns.FEWEST, patterns.MOST)]
         rest = [sentence for sentence in said if sentence not in first_or_last]
-        assert rest[:5] == [*of_tasks, pattern_claims.ANNOTATED]
+        assert rest[:5] == [*of_tasks, patterns.ANNOTATED]
         assert len(rest) == 7
         assert all(row["this run"] == MISSING for row in rows if row["paper"] in first_or_last), "no MRPC, no QQP"
         by_task = patterns_page.rows("table-by-task")
@@ -191,7 +187,7 @@ class TestClaims:
         assert {row["paper"] for row in rows} == {MISSING}, "its two are of MRPC and QQP"
 
     def test_the_reference_column_is_what_the_book_has(self, patterns_page, sentences, notebooks):
-        reference = Measured.find(Run(notebooks / "reference"))
+        reference = PatternTables.find(Run(notebooks / "reference"))
         assert patterns_page.rows("table-claims-patterns") == sentences(reference)
         assert [row["reference run"] for row in patterns_page.rows("table-figure-2")] == reference_cells(
             patterns_page, reference
@@ -205,7 +201,7 @@ def reference_cells(page, reference):
     rows = page.rows("table-figure-2")
     if reference is None:
         return [MISSING] * len(rows)
-    found = pattern_shares.over_fine_tunings(reference.shares.query("checkpoint == @AFTER"), ["task", "pattern"])
+    found = patterns.over_fine_tunings(reference.shares.query("checkpoint == @AFTER"), ["task", "pattern"])
     cells = found.set_index(["task", "pattern"]).apply(format_estimate, axis=1)
     return [cells.get((row["task"], row["pattern"]), MISSING) for row in rows]
 
@@ -216,7 +212,7 @@ def test_again_nothing_is_computed_and_without_a_reference_its_column_is_empty(
     store = notebooks.parent / "_runs"
     copy = tmp_path / "book" / "notebooks"
     shutil.copytree(notebooks, copy, ignore=shutil.ignore_patterns("pattern_*"))
-    assert Measured.find(Run(copy / "reference")) is None
+    assert PatternTables.find(Run(copy / "reference")) is None
     before = [at for _, at, _ in classified_maps(store)]
     again = execute(copy, "02-", **tiny, **TINY_SETUP, store=str(store), run="again-patterns")
     assert [at for _, at, _ in classified_maps(store)] == before

@@ -5,9 +5,8 @@ import json
 import pytest
 
 from darksecrets.corpora.annotated_maps import PATTERNS
-from darksecrets.models import patterns
-from darksecrets.sections import pattern_claims
-from darksecrets.sections.pattern_shares import AFTER, BEFORE
+from darksecrets.sections import patterns
+from darksecrets.sections.patterns import AFTER, BEFORE
 from tests.notebooks.conftest import SIZES, TASKS
 from tests.notebooks.executed import classified_maps
 
@@ -59,7 +58,7 @@ class TestTables:
         gaps = patterns_page.run.table("pattern_gaps")
         assert len(gaps) == 2 * len(TASKS[size])
         for row in gaps.itertuples():
-            left_out = ["Vertical"] if row.claim == pattern_claims.COMMON else ["Vertical", "Heterogeneous"]
+            left_out = ["Vertical"] if row.claim == patterns.COMMON else ["Vertical", "Heterogeneous"]
             of_task = shares[row.task]
             assert row.mean == pytest.approx(of_task["Vertical"] - of_task.drop(left_out).max(), abs=1e-5)
 

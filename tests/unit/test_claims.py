@@ -14,7 +14,7 @@ from darksecrets.overview.discussion import RunTables
 from darksecrets.overview.run_findings import SECTIONS
 from darksecrets.reported import RANDOM
 from darksecrets.runs import Run
-from darksecrets.sections import pattern_claims, relation_heads
+from darksecrets.sections import patterns, relation_heads
 from darksecrets.verdicts import VERDICTS, every, most
 from tests.claims_tables import SPEAKING, repeated_tables, tuning_tables
 from tests.conftest import ROOT
@@ -34,7 +34,7 @@ def of_maps():
     return claims.of_annotated_maps()
 
 
-OF_MAPS = (pattern_claims.ANNOTATED, pattern_claims.F1["macro F1"])  # the same for every run
+OF_MAPS = (patterns.ANNOTATED, patterns.F1["macro F1"])  # the same for every run
 
 
 def test_every_claim_is_made_to_hold_and_to_fail():
@@ -63,7 +63,7 @@ def test_claims_on_annotated_maps_follow_their_numbers():
             [(AFTER, "Vertical", value - 0.6, value - 0.61, value - 0.59)],
             columns=["checkpoint", "pattern", "mean", "low", "high"],
         )
-        return claims.of_maps(pattern_claims.judged_maps(scores, annotated))
+        return patterns.judged_maps(scores, annotated)
 
     for value, verdict in ((0.9, HOLDS), (0.7, FAILS)):
         assert [judged(value)[claim].verdict for claim in OF_MAPS] == [verdict, verdict]

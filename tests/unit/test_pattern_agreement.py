@@ -15,8 +15,8 @@ from sklearn.metrics import (
 
 from darksecrets.corpora.annotated_maps import PATTERNS
 from darksecrets.errors import InputError
-from darksecrets.sections import pattern_agreement
-from darksecrets.sections.pattern_agreement import ALL, BETWEEN
+from darksecrets.sections import map_labels
+from darksecrets.sections.map_labels import ALL_PATTERNS, BETWEEN
 from darksecrets.statistics import resampled
 from tests.pattern_tables import labels_of, predictions_of
 
@@ -51,15 +51,15 @@ def slow_interval(statistic, labels, n_resamples=60):
 @pytest.fixture
 def few_resamples(monkeypatch):
     """Sixty resamples, so that a slow version can make the same."""
-    monkeypatch.setattr(pattern_agreement, "resampled", lambda n: resampled(n, n_resamples=60))
+    monkeypatch.setattr(map_labels, "resampled", lambda n: resampled(n, n_resamples=60))
 
 
 class TestAgreement:
-    @pytest.mark.parametrize("pattern", [ALL, *PATTERNS])
+    @pytest.mark.parametrize("pattern", [ALL_PATTERNS, *PATTERNS])
     def test_kappa_is_that_of_scikit_learn(self, pattern, few_resamples):
-        table = pattern_agreement.agreement(LABELS).set_index("pattern")
+        table = map_labels.agreement(LABELS).set_index("pattern")
         sides = [LABELS[name].to_numpy() for name in ("first", "second")]
-        if pattern != ALL:
+        if pattern != ALL_PATTERNS:
             sides = [side == pattern for side in sides]
             assert table["n"][pattern] == np.logical_or(*sides).sum()
         assert table["kappa"][pattern] == pytest.approx(cohen_kappa_score(*sides))
@@ -67,42 +67,42 @@ class TestAgreement:
         assert tuple(table.loc[pattern, ["low", "high"]]) == pytest.approx(tuple(expected))
 
     def test_one_row_a_pattern_below_the_whole(self):
-        table = pattern_agreement.agreement(LABELS)
+        table = map_labels.agreement(LABELS)
         assert table.columns.tolist() == ["pattern", "n", "kappa", "low", "high"]
-        assert table["pattern"].tolist() == [ALL, *PATTERNS]
+        assert table["pattern"].tolist() == [ALL_PATTERNS, *PATTERNS]
         assert table["n"][0] == len(LABELS)
         assert table["kappa"].between(table["low"], table["high"]).all()
 
     def test_equal_annotators_agree_fully_and_independent_ones_by_chance(self):
-        same = pattern_agreement.agreement(LABELS.assign(second=LABELS["first"]))
+        same = map_labels.agreement(LABELS.assign(second=LABELS["first"]))
         assert same["kappa"].tolist() == [1.0] * 6
         alone = labels_of(per_head=60, slips=1.0)
-        assert pattern_agreement.agreement(alone)["kappa"].abs().max() < 0.1
+        assert map_labels.agreement(alone)["kappa"].abs().max() < 0.1
 
     def test_an_unused_pattern_has_no_kappa(self):
-        table = pattern_agreement.agreement(LABELS.replace({"Block": "Vertical"})).set_index("pattern")
+        table = map_labels.agreement(LABELS.replace({"Block": "Vertical"})).set_index("pattern")
         assert table["n"]["Block"] == 0
         assert table.loc["Block", ["kappa", "low", "high"]].isna().all()
         assert table.drop("Block").notna().all(axis=None)
 
     def test_maps_of_a_head_count_as_one_draw(self):
         # Nine copies of each map say nothing new: with heads drawn whole, the interval stays as it is.
-        once = pattern_agreement.agreement(LABELS)
-        copies = pattern_agreement.agreement(pd.concat([LABELS] * 9))
+        once = map_labels.agreement(LABELS)
+        copies = map_labels.agreement(pd.concat([LABELS] * 9))
         pd.testing.assert_frame_equal(copies.drop(columns="n"), once.drop(columns="n"))
 
     def test_one_head_has_no_interval(self):
-        table = pattern_agreement.agreement(labels_of(1, 1, per_head=80))
+        table = map_labels.agreement(labels_of(1, 1, per_head=80))
         assert table["kappa"].notna().all()
         assert table[["low", "high"]].isna().all(axis=None)
 
     def test_an_unknown_label_is_refused(self):
         with pytest.raises(InputError, match="'Blok' is unknown"):
-            pattern_agreement.agreement(LABELS.replace({"second": {"Block": "Blok"}}))
+            map_labels.agreement(LABELS.replace({"second": {"Block": "Blok"}}))
 
 
 def test_counts_are_those_of_a_loop():
-    table = pattern_agreement.counts(LABELS).set_index("pattern")
+    table = map_labels.counts(LABELS).set_index("pattern")
     assert table.index.tolist() == list(PATTERNS)
     for pattern, row in table.iterrows():
         rows = [one for one in LABELS.itertuples() if one.pattern == pattern]
@@ -113,14 +113,14 @@ def test_counts_are_those_of_a_loop():
             sum(one.draw == draw for one in rows) for draw in ("main", "supplement")
         ]
         assert row["n_heads"] == len({(one.layer, one.head) for one in rows})
-    unused = pattern_agreement.counts(LABELS.replace({"Block": "Vertical"})).set_index("pattern")
+    unused = map_labels.counts(LABELS.replace({"Block": "Vertical"})).set_index("pattern")
     assert unused.loc["Block"].eq(0).all()
 
 
 class TestScores:
     @pytest.mark.parametrize("metric", PLAIN)
     def test_scores_are_those_of_scikit_learn(self, metric, few_resamples):
-        table = pattern_agreement.scores(PREDICTIONS, LABELS).set_index(["metric", "method"]).loc[metric]
+        table = map_labels.scores(PREDICTIONS, LABELS).set_index(["metric", "method"]).loc[metric]
         agreed, first, second = (LABELS[name].to_numpy() for name in ("pattern", "first", "second"))
         pairs = {method: [(agreed, predicted(method, repeat)) for repeat in range(2)] for method in RIGHT}
         pairs[BETWEEN] = [(first, second)]
@@ -134,22 +134,20 @@ class TestScores:
             assert table.loc[method, ["mean", "low", "high"]].tolist() == pytest.approx(expected)
 
     def test_columns_and_rows(self):
-        table = pattern_agreement.scores(PREDICTIONS, LABELS)
+        table = map_labels.scores(PREDICTIONS, LABELS)
         assert table.columns.tolist() == ["method", "metric", "mean", "low", "high"]
         assert table["method"].unique().tolist() == ["network", "baseline", BETWEEN]
         assert table["metric"].unique().tolist() == list(PLAIN)
 
     def test_agreement_in_f1_is_the_same_either_way(self):
         turned = LABELS.rename(columns={"first": "second", "second": "first"})
-        both = [
-            pattern_agreement.scores(PREDICTIONS, labels).set_index(["method", "metric"]) for labels in (LABELS, turned)
-        ]
+        both = [map_labels.scores(PREDICTIONS, labels).set_index(["method", "metric"]) for labels in (LABELS, turned)]
         rows = [table.loc[[(BETWEEN, "macro F1"), (BETWEEN, "accuracy")]] for table in both]
         pd.testing.assert_series_equal(*(table["mean"] for table in rows))
 
     @pytest.mark.parametrize("metric", PLAIN)
     def test_the_difference_is_paired(self, metric, few_resamples):
-        table = pattern_agreement.difference(PREDICTIONS, LABELS).set_index("metric")
+        table = map_labels.difference(PREDICTIONS, LABELS).set_index("metric")
         agreed = LABELS["pattern"].to_numpy()
         sides = {method: [predicted(method, repeat) for repeat in range(2)] for method in RIGHT}
 
@@ -162,11 +160,11 @@ class TestScores:
 
     def test_equal_methods_do_not_differ(self):
         network = PREDICTIONS[PREDICTIONS["method"] == "network"]
-        table = pattern_agreement.difference(pd.concat([network, network.assign(method="baseline")]), LABELS)
+        table = map_labels.difference(pd.concat([network, network.assign(method="baseline")]), LABELS)
         assert table[["mean", "low", "high"]].eq(0).all(axis=None)
 
     def test_patterns_are_scored_one_by_one(self):
-        table = pattern_agreement.per_pattern(PREDICTIONS, LABELS).set_index(["method", "pattern"])
+        table = map_labels.per_pattern(PREDICTIONS, LABELS).set_index(["method", "pattern"])
         for method in RIGHT:
             found = [
                 precision_recall_fscore_support(LABELS["pattern"], predicted(method, repeat), labels=PATTERNS)
@@ -179,13 +177,13 @@ class TestScores:
 
     def test_a_pattern_never_predicted_has_no_precision(self):
         never = PREDICTIONS.assign(Block=-1.0)
-        row = pattern_agreement.per_pattern(never, LABELS).set_index(["method", "pattern"]).loc[("network", "Block")]
+        row = map_labels.per_pattern(never, LABELS).set_index(["method", "pattern"]).loc[("network", "Block")]
         assert math.isnan(row["precision"])
         assert row["recall"] == row["f1"] == 0
 
     @pytest.mark.parametrize("method", RIGHT)
     def test_confusion_is_that_of_scikit_learn(self, method):
-        table = pattern_agreement.confusion(PREDICTIONS, LABELS, method)
+        table = map_labels.confusion(PREDICTIONS, LABELS, method)
         expected = np.mean(
             [
                 confusion_matrix(LABELS["pattern"], predicted(method, repeat), labels=PATTERNS, normalize="true")
@@ -204,9 +202,9 @@ class TestScores:
             PREDICTIONS.assign(id=PREDICTIONS["id"] + 1),
         ):
             with pytest.raises(ValueError, match="has not one prediction for each of 120 maps"):
-                pattern_agreement.scores(wrong, LABELS)
+                map_labels.scores(wrong, LABELS)
         with pytest.raises(ValueError, match="no predictions by 'forest'"):
-            pattern_agreement.confusion(PREDICTIONS, LABELS, "forest")
+            map_labels.confusion(PREDICTIONS, LABELS, "forest")
 
 
 def test_a_resample_without_a_pattern_does_not_count_it_as_missed():
@@ -214,8 +212,8 @@ def test_a_resample_without_a_pattern_does_not_count_it_as_missed():
     patterns = [*["Vertical"] * 50, *["Block"] * 10]
     labels = pd.DataFrame({"layer": 0, "head": np.repeat(range(6), 10), "pattern": patterns})
     found = [*["Block"], *patterns[1:]]
-    tables = pattern_agreement.head_tables(labels, labels["pattern"], found)[None]
-    value, low, _ = pattern_agreement.with_interval(pattern_agreement.METRICS["macro F1"], tables)
+    tables = map_labels.head_tables(labels, labels["pattern"], found)[None]
+    value, low, _ = map_labels.with_interval(map_labels.METRICS["macro F1"], tables)
     assert value == pytest.approx(f1_score(patterns, found, average="macro"))
     assert low > 0.8
 
@@ -230,7 +228,7 @@ def test_intervals_cover_the_truth_as_often_as_promised():
         first = random.choice(PATTERNS, 400)
         second = np.where(same, first, np.roll(PATTERNS, 1)[[PATTERNS.index(one) for one in first]])
         labels = pd.DataFrame({"layer": np.repeat(np.arange(40), 10), "head": 0})
-        tables = pattern_agreement.head_tables(labels, first, second)[None]
-        _, low, high = pattern_agreement.with_interval(pattern_agreement.METRICS["accuracy"], tables)
+        tables = map_labels.head_tables(labels, first, second)[None]
+        _, low, high = map_labels.with_interval(map_labels.METRICS["accuracy"], tables)
         covered += low <= truth <= high
     assert 0.88 < covered / 200 < 0.99

@@ -11,7 +11,7 @@ from darksecrets.corpora import glue
 from darksecrets.corpora.annotated_maps import PATTERNS
 from darksecrets.errors import InputError
 from darksecrets.figures import charts
-from darksecrets.sections import pattern_charts as patterns
+from darksecrets.sections import map_labels, patterns
 from tests.unit.test_charts import PHONE, parts, svg_of
 
 TASKS = ["RTE", "SST-2"]
@@ -58,18 +58,18 @@ def cases(n_tokens=24):
     random = np.random.default_rng(0)
     tokens = ["[CLS]", *(f"something{place}" for place in range(n_tokens - 2)), "[SEP]"]
     return [
-        (name, "MRPC, layer 4, head 5 (0.99)", random.dirichlet(np.ones(n_tokens), n_tokens), tokens)
+        patterns.TypicalMap(name, "MRPC, layer 4", random.dirichlet(np.ones(n_tokens), n_tokens), tokens)
         for name in PATTERNS
     ]
 
 
 CHARTS = {
     "figure_2": lambda title, tasks: patterns.figure_2(shares(tasks), title),
-    "by_head": lambda title, tasks: patterns.by_head(heads(tasks), title),
-    "by_layer": lambda title, tasks: patterns.by_layer(layers(tasks), title),
-    "purity": lambda title, tasks: patterns.purity(heads(tasks), title),
-    "confusion": lambda title, tasks: patterns.confusion(confusions(), title),
-    "typical_maps": lambda title, tasks: patterns.typical_maps(cases(), title),
+    "by_head": lambda title, tasks: patterns.heads_chart(heads(tasks), title),
+    "by_layer": lambda title, tasks: patterns.layers_chart(layers(tasks), title),
+    "purity": lambda title, tasks: patterns.purity_chart(heads(tasks), title),
+    "confusion": lambda title, tasks: map_labels.confusion_chart(confusions(), title),
+    "typical_maps": lambda title, tasks: patterns.figure_1(cases(), title),
 }
 
 
@@ -159,7 +159,7 @@ class TestFigure2:
 
 class TestByHead:
     def test_heads_count_from_one_and_keep_their_shares(self):
-        table, found = heads(), rows_of(patterns.by_head(heads(), "A finding"))
+        table, found = heads(), rows_of(patterns.heads_chart(heads(), "A finding"))
         assert set(found["layer"]) == set(range(1, 7))
         assert set(found["head"]) == set(range(1, 13))
         key = ["task", "checkpoint", "layer", "head"]
@@ -170,7 +170,7 @@ class TestByHead:
             assert both[f"{name}_x"].tolist() == pytest.approx(both[f"{name}_y"].tolist(), abs=5.1e-5)
 
     def test_one_tasks_heads_are_drawn_and_pointing_tells_all_five_shares(self):
-        chart = patterns.by_head(heads(n_layers=3, n_heads=4), "A finding")
+        chart = patterns.heads_chart(heads(n_layers=3, n_heads=4), "A finding")
         assert menus(chart) == {"chosen_task": TASKS, "chosen_checkpoint": ["pre-trained", "fine-tuned"]}
         drawn = svg_of(chart)
         assert drawn.count('aria-roledescription="square"') == 12
@@ -179,20 +179,20 @@ class TestByHead:
         assert sum(told.values()) == pytest.approx(100, abs=0.3)
 
     def test_a_pure_head_fills_its_cell_and_a_mixed_one_does_not(self):
-        (size,) = (found for found in parts(patterns.by_head(heads(), "A finding").to_dict(), "size") if found)
+        (size,) = (found for found in parts(patterns.heads_chart(heads(), "A finding").to_dict(), "size") if found)
         assert size["scale"] == {"domain": [0, 1], "range": [0, (charts.STEP - 1) ** 2]}
 
     def test_a_heads_main_pattern_is_that_of_its_mean_over_seeds(self):
         table = heads(["RTE"], seeds=(0, 1), n_layers=1, n_heads=1).query("checkpoint == 'fine-tuned'")
         table = table.assign(**dict.fromkeys(PATTERNS, 0.0))
         table[["Vertical", "Block"]] = [[0.6, 0.4], [0.1, 0.9]]
-        row = rows_of(patterns.by_head(table, "A finding")).loc[0]
+        row = rows_of(patterns.heads_chart(table, "A finding")).loc[0]
         assert (row["main"], row["purity"]) == ("Block", 0.65)
 
 
 class TestByLayer:
     def test_fine_tuned_has_a_band_and_pre_trained_is_dashed(self):
-        drawn = svg_of(patterns.by_layer(layers(), "A finding"))
+        drawn = svg_of(patterns.layers_chart(layers(), "A finding"))
         assert drawn.count('aria-roledescription="area mark"') == len(PATTERNS)
         lines = re.findall(r'<path aria-label="([^"]*)" role="graphics-symbol" aria-roledescription="line mark"', drawn)
         assert len(lines) == 2 * len(PATTERNS)
@@ -200,7 +200,7 @@ class TestByLayer:
         assert drawn.count('aria-roledescription="point"') == 2 * len(PATTERNS) * 6
 
     def test_the_axis_stays_when_the_menu_changes(self):
-        chart = patterns.by_layer(layers(), "A finding")
+        chart = patterns.layers_chart(layers(), "A finding")
         domains = {tuple(one["scale"]["domain"]) for one in parts(chart.to_dict(), "y")}
         ((bottom, top),) = domains
         assert bottom == 0
@@ -208,13 +208,13 @@ class TestByLayer:
         assert menus(chart) == {"chosen_task": TASKS}
 
     def test_several_seeds_of_the_fine_tuned_checkpoint_are_averaged(self):
-        found = rows_of(patterns.by_layer(layers(seeds=(0, 1)), "A finding"))
+        found = rows_of(patterns.layers_chart(layers(seeds=(0, 1)), "A finding"))
         assert len(found) == len(layers())
 
 
 def test_the_confusion_matrix_prints_each_share_in_its_cell():
-    drawn = svg_of(patterns.confusion(confusions(), "A finding"))
-    found = rows_of(patterns.confusion(confusions(), "A finding"))
+    drawn = svg_of(map_labels.confusion_chart(confusions(), "A finding"))
+    found = rows_of(map_labels.confusion_chart(confusions(), "A finding"))
     assert {(row.true, row.predicted): row.share for row in found.itertuples()} == {
         pair: pytest.approx(confusions().loc[pair], abs=5.1e-5) for pair in itertools.product(PATTERNS, PATTERNS)
     }
@@ -233,7 +233,7 @@ def test_the_confusion_matrix_prints_each_share_in_its_cell():
 
 class TestPurity:
     def test_bars_count_every_head_once_for_its_task_and_once_for_all(self):
-        counts = rows_of(patterns.purity(heads(), "A finding"))
+        counts = rows_of(patterns.purity_chart(heads(), "A finding"))
         assert counts.groupby(["task", "checkpoint"])["heads"].sum().to_dict() == {
             (task, checkpoint): 144 if task == patterns.ALL_TASKS else 72
             for task, checkpoint in itertools.product([*TASKS, patterns.ALL_TASKS], ["fine-tuned", "pre-trained"])
@@ -243,31 +243,31 @@ class TestPurity:
         for purity in (0.2, 0.65, 0.651, 0.999, 1.0):
             table = heads(["RTE"], n_layers=1, n_heads=1).query("checkpoint == 'fine-tuned'")
             table = table.assign(**dict.fromkeys(PATTERNS, 0.0) | {"Block": purity})
-            row = rows_of(patterns.purity(table, "A finding")).loc[0]
+            row = rows_of(patterns.purity_chart(table, "A finding")).loc[0]
             assert row["low"] < purity <= row["high"] <= 1
             assert row["high"] - row["low"] == pytest.approx(patterns.BIN)
 
     def test_rows_stand_in_the_papers_order(self):
-        drawn = svg_of(patterns.purity(heads(), "A finding"))
+        drawn = svg_of(patterns.purity_chart(heads(), "A finding"))
         headers = re.findall(r">(" + "|".join(map(re.escape, PATTERNS)) + r")</text>", drawn)
         assert headers == list(PATTERNS)
 
 
 class TestTypicalMaps:
     def test_every_case_has_its_pattern_its_source_and_its_tokens(self):
-        drawn = svg_of(patterns.typical_maps(cases(8), "A finding"))
+        drawn = svg_of(patterns.figure_1(cases(8), "A finding"))
         for name in PATTERNS:
             assert f">{name}<" in drawn
-        assert drawn.count(">MRPC, layer 4, head 5 (0.99)<") == len(PATTERNS)
+        assert drawn.count(">MRPC, layer 4<") == len(PATTERNS)
         assert drawn.count(">something3<") == 2 * len(PATTERNS)
         assert drawn.count('aria-roledescription="rect mark"') == 64 * len(PATTERNS)
 
     def test_weights_have_the_books_colours_and_one_legend(self):
-        specification = patterns.typical_maps(cases(8), "A finding").to_dict()
+        specification = patterns.figure_1(cases(8), "A finding").to_dict()
         scales = [colour["scale"] for colour in parts(specification, "color")]
         assert [scale["scheme"] for scale in scales] == ["viridis"] * len(PATTERNS)
-        assert svg_of(patterns.typical_maps(cases(8), "A finding")).count(">attention weight<") == 1
+        assert svg_of(patterns.figure_1(cases(8), "A finding")).count(">attention weight<") == 1
 
     def test_a_map_too_long_to_read_is_refused(self):
         with pytest.raises(InputError, match="the map shown for Vertical has 25 tokens; at most 24"):
-            patterns.typical_maps(cases(25), "A finding")
+            patterns.figure_1(cases(25), "A finding")

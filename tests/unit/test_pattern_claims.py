@@ -6,8 +6,8 @@ import pytest
 
 from darksecrets import reported
 from darksecrets.corpora.annotated_maps import PATTERNS
-from darksecrets.sections import pattern_agreement, pattern_claims, pattern_shares
-from darksecrets.sections.pattern_claims import COMMON, COMMON_NAMED, FEWEST, MOST
+from darksecrets.sections import map_labels, patterns
+from darksecrets.sections.patterns import COMMON, COMMON_NAMED, FEWEST, MOST
 from tests.pattern_tables import AFTER, BEFORE, classified_of, labels_of, predictions_of
 
 LABELS = labels_of()
@@ -32,7 +32,7 @@ CLASSIFIED = classified_of(SHARES, n_examples=200)
 
 
 def measured(classified=CLASSIFIED, predictions=PERFECT):
-    return pattern_claims.measured(classified, predictions, LABELS)
+    return patterns.PatternTables.of(classified, predictions, LABELS)
 
 
 def scores_of(macro, half=0.02):
@@ -81,7 +81,7 @@ class TestGaps:
     def test_claims_on_tasks_that_are_not_there_are_left_out(self, tasks):
         run = measured(classified_of({(task, AFTER): with_heterogeneous(0.4) for task in tasks}))
         assert set(run.gaps["claim"]) == {COMMON, COMMON_NAMED}
-        table = pattern_claims.claims(run, scores_of(0.9), annotated_of(0.3))
+        table = patterns.claims(run, scores_of(0.9), annotated_of(0.3))
         assert not {FEWEST, MOST} & set(table["paper"])
 
 
@@ -89,7 +89,7 @@ class TestByTask:
     def test_a_range_holds_fails_or_stays_open(self):
         shares = {"RTE": 0.45, "QNLI": 0.2, "MNLI": 0.75, "SST-2": 0.61}
         run = measured(classified_of({(task, AFTER): with_heterogeneous(share) for task, share in shares.items()}, 300))
-        verdicts = pattern_claims.by_task(run).set_index("task")["between"]
+        verdicts = patterns.by_task(run).set_index("task")["between"]
         assert verdicts.to_dict() == {
             "RTE": "holds",
             "QNLI": "does not hold",
@@ -108,7 +108,7 @@ class TestByTask:
         even = classified.query("task == 'RTE' and example < '0150'")
         even = pd.concat([even, even.replace(turned).assign(example="turned " + even["example"])])
         classified = pd.concat([classified, even.assign(task="SST-2")])
-        table = pattern_claims.by_task(measured(classified)).set_index("task")
+        table = patterns.by_task(measured(classified)).set_index("task")
         assert table["common"].to_dict() == {
             "RTE": "holds",
             "QNLI": "does not hold",
@@ -134,7 +134,7 @@ class TestByTask:
             for example in range(100)
         ]
         columns = ["task", "seed", "checkpoint", "example", "layer", "head", "pattern"]
-        row = pattern_claims.by_task(measured(pd.DataFrame(rows, columns=columns))).iloc[0]
+        row = patterns.by_task(measured(pd.DataFrame(rows, columns=columns))).iloc[0]
         assert row["limited"] == expected
         assert row["median purity"].startswith(f"{100 * purity:.1f} [")
 
@@ -152,34 +152,34 @@ class TestByTask:
             ],
             columns=["task", "seed", "checkpoint", "layer", "main"],
         )
-        assert pattern_claims.shared_patterns(heads).to_dict() == {"RTE": 1}
+        assert patterns.shared_patterns(heads).to_dict() == {"RTE": 1}
 
 
 class TestClaims:
     def test_every_statement_once_beside_the_reference_run(self):
         run = measured()
-        table = pattern_claims.claims(run, scores_of(0.9), annotated_of(0.3), reference=run)
+        table = patterns.claims(run, scores_of(0.9), annotated_of(0.3), reference=run)
         assert table.columns.tolist() == ["paper", "reference run", "this run"]
         assert table["paper"].is_unique
         assert len(table) == 9
         assert table["reference run"].tolist() == table["this run"].tolist()
-        alone = pattern_claims.claims(run, scores_of(0.9), annotated_of(0.3))
+        alone = patterns.claims(run, scores_of(0.9), annotated_of(0.3))
         assert alone["reference run"].isna().all()
         assert alone["this run"].tolist() == table["this run"].tolist()
 
     def test_cells_count_tasks_or_give_the_number(self):
         run = measured()
-        cells = pattern_claims.claims(run, scores_of(0.9), annotated_of(0.3)).set_index("paper")["this run"]
-        tasks = pattern_claims.by_task(run)
+        cells = patterns.claims(run, scores_of(0.9), annotated_of(0.3)).set_index("paper")["this run"]
+        tasks = patterns.by_task(run)
         n_holding = (tasks["between"] == "holds").sum()
         assert n_holding == 3
-        assert cells[pattern_claims.BETWEEN] == "holds: 3, does not hold: 0, cannot tell: 0"
+        assert cells[patterns.BETWEEN] == "holds: 3, does not hold: 0, cannot tell: 0"
         assert cells[FEWEST].startswith("holds (by ")
         assert cells[MOST].endswith("points)")
 
     @pytest.mark.parametrize(("macro", "expected"), [(0.9, "holds"), (0.8, "does not hold"), (0.87, "cannot tell")])
     def test_f1_is_judged_by_its_interval(self, macro, expected):
-        table = pattern_claims.claims(measured(), scores_of(macro), annotated_of(0.3)).set_index("paper")["this run"]
+        table = patterns.claims(measured(), scores_of(macro), annotated_of(0.3)).set_index("paper")["this run"]
         text = table["A classifier reaches F1 0.86 on annotated maps (macro F1)"]
         assert text == f"{expected} ({macro:.2f} [{macro - 0.02:.2f}, {macro + 0.02:.2f}])"
         assert table["A classifier reaches F1 0.86 on annotated maps (weighted F1)"].startswith("holds (0.90 ")
@@ -189,27 +189,25 @@ class TestClaims:
         [(0.31, "holds"), (0.4, "does not hold"), (0.2, "does not hold"), (0.34, "cannot tell")],
     )
     def test_thirty_per_cent_is_within_five_points(self, vertical, expected):
-        table = pattern_claims.claims(measured(), scores_of(0.9), annotated_of(vertical)).set_index("paper")
-        assert table["this run"][pattern_claims.ANNOTATED].startswith(f"{expected} ({100 * vertical:.1f} [")
+        table = patterns.claims(measured(), scores_of(0.9), annotated_of(vertical)).set_index("paper")
+        assert table["this run"][patterns.ANNOTATED].startswith(f"{expected} ({100 * vertical:.1f} [")
 
     def test_the_real_tables_fit(self):
-        scores = pattern_agreement.scores(PREDICTIONS, LABELS)
-        table = pattern_claims.claims(
-            measured(predictions=PREDICTIONS), scores, pattern_shares.annotated_shares(LABELS)
-        )
+        scores = map_labels.scores(PREDICTIONS, LABELS)
+        table = patterns.claims(measured(predictions=PREDICTIONS), scores, patterns.annotated_shares(LABELS))
         assert table["this run"].str.match("(holds|does not hold|cannot tell)").all()
 
     def test_sentences_carry_the_papers_numbers(self):
         low, high = sorted(reported.HETEROGENEOUS.values())
-        assert f"between {100 * low:.0f} % and {100 * high:.0f} %" in pattern_claims.BETWEEN
-        assert f"Vertical is {100 * reported.VERTICAL_SHARE:.0f} %" in pattern_claims.ANNOTATED
-        assert list(reported.HETEROGENEOUS) == [pattern_claims.FEWEST.split()[0], pattern_claims.MOST.split()[0]]
+        assert f"between {100 * low:.0f} % and {100 * high:.0f} %" in patterns.BETWEEN
+        assert f"Vertical is {100 * reported.VERTICAL_SHARE:.0f} %" in patterns.ANNOTATED
+        assert list(reported.HETEROGENEOUS) == [patterns.FEWEST.split()[0], patterns.MOST.split()[0]]
 
 
 class TestFigure2:
     def test_one_row_a_task_and_pattern_with_the_papers_two_numbers(self):
         shares = measured().shares
-        table = pattern_claims.figure_2(shares, shares)
+        table = patterns.figure_2_table(shares, shares)
         assert table.columns.tolist() == ["task", "pattern", "paper", "reference run", "this run"]
         assert table["pattern"].tolist() == list(PATTERNS) * 3
         printed = table.dropna(subset="paper")
@@ -220,24 +218,24 @@ class TestFigure2:
         tuned = shares[shares["checkpoint"] == AFTER].iloc[0]
         expected = f"{100 * tuned['mean']:.1f} [{100 * tuned['low']:.1f}, {100 * tuned['high']:.1f}]"
         assert table.iloc[0][["reference run", "this run"]].tolist() == [expected, expected]
-        assert pattern_claims.figure_2(shares)["reference run"].isna().all()
+        assert patterns.figure_2_table(shares)["reference run"].isna().all()
 
     def test_a_smaller_reference_leaves_gaps(self):
         shares = measured().shares
-        table = pattern_claims.figure_2(shares, shares[shares["task"] == "RTE"])
+        table = patterns.figure_2_table(shares, shares[shares["task"] == "RTE"])
         assert table.loc[table["reference run"].notna(), "task"].unique().tolist() == ["RTE"]
 
     def test_the_title_says_the_range(self):
         shares = measured().shares
         of_task = shares.query("checkpoint == @AFTER and pattern == 'Heterogeneous'").set_index("task")["mean"]
         here = f"{100 * of_task['MRPC']:.0f} % (MRPC) to {100 * of_task['QQP']:.0f} % (QQP)"
-        assert pattern_claims.finding(shares) == f"Heterogeneous maps: {here}; the paper has 32 % (MRPC) to 61 % (QQP)"
-        one = pattern_claims.finding(shares[shares["task"] == "RTE"])
+        assert patterns.finding(shares) == f"Heterogeneous maps: {here}; the paper has 32 % (MRPC) to 61 % (QQP)"
+        one = patterns.finding(shares[shares["task"] == "RTE"])
         assert one.count("RTE") == 1
 
 
 def test_several_seeds_go_through():
     run = measured(classified_of(SHARES, n_examples=40, seeds=(1, 2, 5)))
-    assert len(pattern_claims.by_task(run)) == 3
-    assert len(pattern_claims.claims(run, scores_of(0.9), annotated_of(0.3))) == 9
-    assert len(pattern_claims.figure_2(run.shares)) == 15
+    assert len(patterns.by_task(run)) == 3
+    assert len(patterns.claims(run, scores_of(0.9), annotated_of(0.3))) == 9
+    assert len(patterns.figure_2_table(run.shares)) == 15

@@ -8,8 +8,8 @@ from sklearn.metrics import cohen_kappa_score
 from darksecrets.corpora import annotated_maps
 from darksecrets.corpora.annotated_maps import PATTERNS
 from darksecrets.runs import Run
-from darksecrets.sections import map_labels, pattern_agreement, pattern_claims, pattern_shares, pattern_validation
-from darksecrets.sections.pattern_claims import Measured
+from darksecrets.sections import map_labels, patterns
+from darksecrets.sections.patterns import PatternTables
 from darksecrets.side_by_side import side_by_side
 from tests.pattern_tables import AFTER, BEFORE, classified_of, labels_of, predictions_of
 
@@ -21,19 +21,19 @@ CHANCES = {
     ("QQP", BEFORE): [0.7, 0.1, 0.1, 0.1, 0],
 }
 CLASSIFIED = classified_of(CHANCES, n_examples=60)
-MEASURED = pattern_claims.measured(CLASSIFIED, PREDICTIONS, LABELS)
+MEASURED = PatternTables.of(CLASSIFIED, PREDICTIONS, LABELS)
 
 
 def test_what_was_measured_is_saved_and_found_again(tmp_path):
     run = Run(tmp_path)
-    assert Measured.find(run) is None
+    assert PatternTables.find(run) is None
     MEASURED.save(run, corpus="made up")
-    found = Measured.find(run)
+    found = PatternTables.find(run)
     for name in ("shares", "gaps", "heads"):
         pd.testing.assert_frame_equal(getattr(found, name), getattr(MEASURED, name))
     assert run.provenance["tables"]["pattern_shares"]["made_from"] == {"corpus": "made up"}
     (tmp_path / "pattern_gaps.parquet").unlink()
-    assert Measured.find(run) is None
+    assert PatternTables.find(run) is None
 
 
 def test_runs_stand_side_by_side_and_a_missing_reference_is_left_out():
@@ -46,37 +46,37 @@ def test_runs_stand_side_by_side_and_a_missing_reference_is_left_out():
 def test_widening_compares_the_widths_of_all_intervals():
     rows = list(MEASURED.shares.itertuples())
     whole, sampling = sum(row.high - row.low for row in rows), sum(row.sampling_high - row.sampling_low for row in rows)
-    assert pattern_claims.widening(MEASURED.shares) == pytest.approx(whole / sampling)
+    assert patterns.widening(MEASURED.shares) == pytest.approx(whole / sampling)
     assert whole > sampling
     without_width = MEASURED.shares.assign(low=0, high=1e-9, sampling_low=0, sampling_high=1e-11)
-    assert pattern_claims.widening(without_width) == 1
+    assert patterns.widening(without_width) == 1
 
 
 def test_no_pattern_is_ahead_where_all_maps_are_heterogeneous():
     classified = classified_of({("RTE", AFTER): [0, 0, 0, 0, 1]})
-    run = pattern_claims.measured(classified, PREDICTIONS, LABELS)
-    assert pattern_claims.by_task(run)["common_named"].tolist() == ["cannot tell"]
+    run = PatternTables.of(classified, PREDICTIONS, LABELS)
+    assert patterns.by_task(run)["common_named"].tolist() == ["cannot tell"]
 
 
 def test_purity_in_words_counts_heads_after_fine_tuning_only():
     heads = pd.DataFrame({"checkpoint": [AFTER] * 4 + [BEFORE], "purity": [0.5, 0.8, 0.9, 1.0, 0.1]})
-    assert pattern_claims.purity(heads) == ("85 %", "50 %")
+    assert patterns.purity(heads) == ("85 %", "50 %")
 
 
 def test_the_range_of_heterogeneous_maps_is_over_tasks_after_fine_tuning():
-    low, high = pattern_claims.heterogeneous_range(MEASURED.shares).removesuffix(" %").split(" to ")
+    low, high = patterns.heterogeneous_range(MEASURED.shares).removesuffix(" %").split(" to ")
     tuned = MEASURED.shares.query("checkpoint == 'fine-tuned' and pattern == 'Heterogeneous'")["mean"]
     assert (float(low), float(high)) == pytest.approx((100 * tuned.min(), 100 * tuned.max()), abs=0.5)
     assert float(low) < 35 < float(high)
     before = MEASURED.shares.query("checkpoint == 'pre-trained' and pattern == 'Heterogeneous'")["mean"]
-    assert pattern_claims.heterogeneous_range(MEASURED.shares, BEFORE) == f"{100 * before.item():.0f} %"
+    assert patterns.heterogeneous_range(MEASURED.shares, BEFORE) == f"{100 * before.item():.0f} %"
 
 
 def test_the_layer_with_most_heterogeneous_maps_is_counted_from_one():
-    layers = pattern_shares.by_layer(CLASSIFIED)
+    layers = patterns.by_layer(CLASSIFIED)
     chosen = (layers["layer"] == 1) & (layers["pattern"] == "Heterogeneous")
     layers.loc[chosen, "mean"] = np.where(layers.loc[chosen, "checkpoint"] == AFTER, 0.91, 0.0)
-    assert pattern_claims.layer_finding(layers) == "Heterogeneous maps are most common in layer 2: 91 %"
+    assert patterns.layer_finding(layers) == "Heterogeneous maps are most common in layer 2: 91 %"
 
 
 def test_rescaled_maps_that_change_class_are_counted_by_length():
@@ -87,7 +87,7 @@ def test_rescaled_maps_that_change_class_are_counted_by_length():
     rows = shorter["id"].isin(changed)
     shorter.loc[rows, columns] = np.roll(shorter.loc[rows, columns].to_numpy(), 1, axis=1)
     baseline = network.assign(method="baseline")
-    table = pattern_agreement.rescaled(pd.concat([network, shorter, longer, baseline]), LABELS).set_index("brought to")
+    table = map_labels.rescaled(pd.concat([network, shorter, longer, baseline]), LABELS).set_index("brought to")
     share = 12 / len(LABELS)
     assert table["mean"].to_dict() == pytest.approx({"24 tokens": share, "48 tokens": 0, "48 tokens, from 24": share})
     assert table.loc["24 tokens", "low"] <= share <= table.loc["24 tokens", "high"]
@@ -95,7 +95,7 @@ def test_rescaled_maps_that_change_class_are_counted_by_length():
 
 def test_the_annotator_who_labelled_twice_is_compared_with_itself():
     labels = annotated_maps.load()
-    value, low, high = map_labels.retest(labels)
+    value, low, high = map_labels.retest(labels).values()
     twice = labels.merge(pd.read_csv(annotated_maps.RETEST), on="id")
     assert set(twice["id"]) == set(labels.loc[labels["sitting"] == 3, "id"])
     assert value == pytest.approx(cohen_kappa_score(twice["first"], twice["again"]))
@@ -103,5 +103,5 @@ def test_the_annotator_who_labelled_twice_is_compared_with_itself():
 
 
 def test_the_published_classifier_keeps_its_mind_when_maps_are_rescaled():
-    table = pattern_agreement.rescaled(pattern_validation.published(), annotated_maps.load()).set_index("brought to")
+    table = map_labels.rescaled(map_labels.published(), annotated_maps.load()).set_index("brought to")
     assert (table.loc[["24 tokens", "48 tokens"], "mean"] < 0.05).all()

@@ -11,9 +11,9 @@ from hypothesis.extra import numpy as arrays
 from scipy import optimize
 
 from darksecrets.corpora.annotated_maps import PATTERNS
-from darksecrets.sections import pattern_shares
-from darksecrets.sections.pattern_agreement import confusion
-from darksecrets.sections.pattern_shares import corrected
+from darksecrets.sections import patterns
+from darksecrets.sections.map_labels import confusion
+from darksecrets.sections.patterns import corrected
 from darksecrets.statistics import interval_of_mean, over_seeds
 from tests.pattern_tables import AFTER, BEFORE, classified_of, labels_of, predictions_of
 
@@ -31,6 +31,10 @@ CLASSIFIED = classified_of(
     },
     seeds=(3, 4),
 )
+
+
+def shares_of(classified, predictions, labels):
+    return patterns.shares(patterns.estimates(classified, predictions, labels))
 
 
 def simplex(*shape):
@@ -102,16 +106,16 @@ def rows_of(table, **values):
 
 class TestShares:
     def test_columns_and_order(self):
-        table = pattern_shares.shares(CLASSIFIED, PREDICTIONS, LABELS)
+        table = shares_of(CLASSIFIED, PREDICTIONS, LABELS)
         columns = ["task", "seed", "checkpoint", "pattern", "observed", "mean", "low", "high"]
         assert table.columns.tolist() == [*columns, "sampling_low", "sampling_high"]
         assert table["pattern"].tolist() == list(PATTERNS) * 6
         assert table["task"].unique().tolist() == ["RTE", "MRPC"]
         assert table.groupby(["task", "seed", "checkpoint"])[["observed", "mean"]].sum().to_numpy() == pytest.approx(1)
-        pd.testing.assert_frame_equal(table, pattern_shares.shares(CLASSIFIED, PREDICTIONS, LABELS))
+        pd.testing.assert_frame_equal(table, shares_of(CLASSIFIED, PREDICTIONS, LABELS))
 
     def test_observed_and_corrected_are_the_plain_ones(self):
-        table = pattern_shares.shares(CLASSIFIED, PREDICTIONS, LABELS)
+        table = shares_of(CLASSIFIED, PREDICTIONS, LABELS)
         matrix = confusion(PREDICTIONS, LABELS).to_numpy()
         for key, group in table.groupby(["task", "seed", "checkpoint"], sort=False):
             seen = rows_of(CLASSIFIED, **dict(zip(("task", "seed", "checkpoint"), key, strict=True)))["pattern"]
@@ -120,14 +124,14 @@ class TestShares:
             assert group["mean"].tolist() == pytest.approx(corrected(np.array(observed), matrix).tolist())
 
     def test_confusion_widens_the_interval(self):
-        table = pattern_shares.shares(CLASSIFIED, PREDICTIONS, LABELS)
+        table = shares_of(CLASSIFIED, PREDICTIONS, LABELS)
         assert (table["low"] <= table["mean"]).all() & (table["mean"] <= table["high"]).all()
         whole, sampling = table["high"] - table["low"], table["sampling_high"] - table["sampling_low"]
         assert (whole > sampling).mean() > 0.9
         assert whole.mean() > 1.3 * sampling.mean()
 
     def test_a_perfect_classifier_leaves_sampling_alone(self):
-        table = pattern_shares.shares(CLASSIFIED, PERFECT, LABELS)
+        table = shares_of(CLASSIFIED, PERFECT, LABELS)
         np.testing.assert_allclose(table["mean"], table["observed"], atol=1e-7)
         np.testing.assert_allclose(table[["low", "high"]], table[["sampling_low", "sampling_high"]], atol=1e-7)
         # Drawing examples is what a t-interval over examples does too, of the mean over a head's maps.
@@ -146,14 +150,14 @@ class TestShares:
             labels = labels_of(n_layers=6, n_heads=6, per_head=10, seed=seed)
             predictions = predictions_of(labels, {"network": 0.75}, repeats=1, seed=seed)
             classified = classified_of({("RTE", AFTER): truth @ mistakes}, n_examples=60, seed=seed)
-            table = pattern_shares.shares(classified, predictions, labels)
+            table = shares_of(classified, predictions, labels)
             covered += ((table["low"] <= truth) & (truth <= table["high"])).sum()
             naive += ((table["sampling_low"] <= truth) & (truth <= table["sampling_high"])).sum()
         assert 0.9 < covered / (5 * n_runs) <= 1
         assert naive / (5 * n_runs) < 0.85
 
     def test_resamples_of_confusion_come_from_drawn_heads(self):
-        whole, drawn = pattern_shares.confusions(PREDICTIONS, LABELS)
+        whole, drawn = patterns.confusions(PREDICTIONS, LABELS)
         np.testing.assert_allclose(whole, confusion(PREDICTIONS, LABELS))
         assert drawn.shape == (1000, 5, 5)
         np.testing.assert_allclose(drawn.sum(-1), 1)
@@ -164,20 +168,20 @@ class TestShares:
         one_head = LABELS["pattern"].where(
             (LABELS["pattern"] != "Block") | ((LABELS["layer"] == 0) & (LABELS["head"] == 0)), "Vertical"
         )
-        for patterns in (one_head, LABELS["pattern"].replace("Block", "Vertical")):
-            labels = LABELS.assign(pattern=patterns)
-            whole, drawn = pattern_shares.confusions(predictions_of(labels, RIGHT), labels)
+        for annotated in (one_head, LABELS["pattern"].replace("Block", "Vertical")):
+            labels = LABELS.assign(pattern=annotated)
+            whole, drawn = patterns.confusions(predictions_of(labels, RIGHT), labels)
             np.testing.assert_allclose(whole.sum(-1), 1)
             np.testing.assert_allclose(drawn.sum(-1), 1)
 
     def test_seeds_of_a_task_share_their_resamples(self):
         copies = pd.concat([CLASSIFIED, CLASSIFIED.query("seed == 4").assign(seed=5)])
-        found = {(one.task, one.seed): one for one in pattern_shares.estimates(copies, PREDICTIONS, LABELS)}
+        found = {(one.task, one.seed): one for one in patterns.estimates(copies, PREDICTIONS, LABELS)}
         np.testing.assert_array_equal(found["RTE", 4].draws, found["RTE", 5].draws)
         assert (found["RTE", 4].draws != found["MRPC", 4].draws).any()
 
     def test_one_example_has_no_interval(self):
-        table = pattern_shares.shares(classified_of({("RTE", AFTER): EVEN}, n_examples=1), PREDICTIONS, LABELS)
+        table = shares_of(classified_of({("RTE", AFTER): EVEN}, n_examples=1), PREDICTIONS, LABELS)
         assert table[["low", "high", "sampling_low", "sampling_high"]].isna().all(axis=None)
         assert table["mean"].notna().all()
 
@@ -186,7 +190,7 @@ class TestShares:
         whole = pd.concat([part.assign(task=str(task)) for task in range(14)], ignore_index=True)
         assert len(whole) > 1_000_000
         start = time.process_time()
-        pattern_shares.shares(whole, PREDICTIONS, LABELS)
+        shares_of(whole, PREDICTIONS, LABELS)
         assert time.process_time() - start < 10
 
     @pytest.mark.parametrize("spoil", ["missing", "doubled", "unknown"])
@@ -197,12 +201,12 @@ class TestShares:
             "unknown": CLASSIFIED.assign(pattern=CLASSIFIED["pattern"].where(CLASSIFIED.index > 0, "Blok")),
         }
         with pytest.raises(ValueError, match="each example needs one of the five patterns"):
-            pattern_shares.by_head(wrong[spoil])
+            patterns.by_head(wrong[spoil])
 
 
 class TestHeadsAndLayers:
     def test_heads_are_those_of_a_loop(self):
-        table = pattern_shares.by_head(CLASSIFIED.sample(frac=1, random_state=0))
+        table = patterns.by_head(CLASSIFIED.sample(frac=1, random_state=0))
         columns = ["task", "seed", "checkpoint", "layer", "head", "main", "purity", *PATTERNS]
         assert table.columns.tolist() == columns
         assert len(table) == 6 * 3 * 4
@@ -214,7 +218,7 @@ class TestHeadsAndLayers:
             assert row["purity"] == pytest.approx(max(often))
 
     def test_layers_are_those_of_a_loop(self):
-        table = pattern_shares.by_layer(CLASSIFIED.sample(frac=1, random_state=0))
+        table = patterns.by_layer(CLASSIFIED.sample(frac=1, random_state=0))
         assert table.columns.tolist() == ["task", "seed", "checkpoint", "layer", "pattern", "mean", "low", "high"]
         assert len(table) == 6 * 3 * 5
         for row in table.to_dict("records"):
@@ -224,19 +228,16 @@ class TestHeadsAndLayers:
             assert [row["mean"], row["low"], row["high"]] == pytest.approx(expected)
 
     def test_purity_of_heads_with_one_pattern_and_with_all(self):
-        heads = pattern_shares.by_head(classified_of({("RTE", AFTER): [0, 0, 1, 0, 0], ("QQP", AFTER): EVEN}))
-        table = pattern_shares.purity_summary(heads).set_index(["task", "quantity"])
-        pure = table.xs("RTE")
-        assert pure[["mean", "low", "high"]].eq(1).all(axis=None)
-        mixed = table.xs("QQP")
-        assert mixed.loc[pattern_shares.MEDIAN_PURITY, "mean"] == heads.query("task == 'QQP'")["purity"].median()
-        assert mixed.loc[pattern_shares.SHARE_PURE, "mean"] == 0
-        low, high = mixed.loc[pattern_shares.MEDIAN_PURITY, ["low", "high"]]
-        assert low <= mixed.loc[pattern_shares.MEDIAN_PURITY, "mean"] <= high < 0.9
+        heads = patterns.by_head(classified_of({("RTE", AFTER): [0, 0, 1, 0, 0], ("QQP", AFTER): EVEN}))
+        table = patterns.median_purity(heads).set_index("task")
+        assert table.loc["RTE", ["mean", "low", "high"]].eq(1).all()
+        mean, low, high = table.loc["QQP", ["mean", "low", "high"]]
+        assert mean == heads.query("task == 'QQP'")["purity"].median()
+        assert low <= mean <= high < 0.9
 
     def test_changes_are_those_of_a_loop(self):
-        heads = pattern_shares.by_head(CLASSIFIED)
-        table = pattern_shares.changed(heads)
+        heads = patterns.by_head(CLASSIFIED)
+        table = patterns.changed(heads)
         assert table.columns.tolist() == ["task", "seed", "quantity", "mean", "low", "high"]
         moved = pd.DataFrame(0, index=PATTERNS, columns=PATTERNS)
         for (task, seed), group in table.groupby(["task", "seed"]):
@@ -249,20 +250,20 @@ class TestHeadsAndLayers:
                 distances.append(sum(abs(before[pattern] - after[pattern]) for pattern in PATTERNS) / 2)
                 moved.loc[before["main"], after["main"]] += 1
             by_quantity = group.set_index("quantity")
-            assert by_quantity["mean"][pattern_shares.CHANGED] == pytest.approx(np.mean(differs))
-            assert by_quantity["mean"][pattern_shares.DISTANCE] == pytest.approx(np.mean(distances))
+            assert by_quantity["mean"][patterns.CHANGED] == pytest.approx(np.mean(differs))
+            assert by_quantity["mean"][patterns.DISTANCE] == pytest.approx(np.mean(distances))
             assert group["mean"].between(group["low"], group["high"]).all()
-        found = pattern_shares.moves(heads)
+        found = patterns.moves(heads)
         assert (found.index.name, found.columns.name) == ("before", "after")
         np.testing.assert_array_equal(found, moved)
 
     def test_heads_without_a_before_are_refused(self):
         with pytest.raises(ValueError, match="no patterns from before"):
-            pattern_shares.changed(pattern_shares.by_head(CLASSIFIED.query("task != 'RTE' or checkpoint == @AFTER")))
+            patterns.changed(patterns.by_head(CLASSIFIED.query("task != 'RTE' or checkpoint == @AFTER")))
 
 
 def test_annotated_shares_are_of_the_main_draw():
-    table = pattern_shares.annotated_shares(LABELS)
+    table = patterns.annotated_shares(LABELS)
     assert table.columns.tolist() == ["checkpoint", "pattern", "n", "mean", "low", "high"]
     assert len(table) == 10
     for row in table.itertuples():
@@ -271,20 +272,20 @@ def test_annotated_shares_are_of_the_main_draw():
         assert row.mean == pytest.approx(row.n / len(group))
         assert row.low <= row.mean <= row.high
     changed = LABELS.assign(pattern=LABELS["pattern"].where(LABELS["draw"] == "main", "Block"))
-    pd.testing.assert_frame_equal(pattern_shares.annotated_shares(changed), table)
+    pd.testing.assert_frame_equal(patterns.annotated_shares(changed), table)
 
 
 class TestOverFineTunings:
     by = ("task", "pattern")
 
     def test_one_seed_keeps_its_interval(self):
-        table = pattern_shares.shares(CLASSIFIED.query("seed == 3 and checkpoint == @AFTER"), PREDICTIONS, LABELS)
-        pd.testing.assert_frame_equal(pattern_shares.over_fine_tunings(table, self.by), over_seeds(table, self.by))
+        table = shares_of(CLASSIFIED.query("seed == 3 and checkpoint == @AFTER"), PREDICTIONS, LABELS)
+        pd.testing.assert_frame_equal(patterns.over_fine_tunings(table, self.by), over_seeds(table, self.by))
 
     def test_several_seeds_never_hide_the_classifiers_error(self):
         table = pd.DataFrame({"task": "RTE", "pattern": "Block", "seed": [0, 1, 2], "mean": [0.2, 0.3, 0.4]})
         table = table.assign(low=table["mean"] - 0.05, high=table["mean"] + 0.1)
-        row = pattern_shares.over_fine_tunings(table, self.by).iloc[0]
+        row = patterns.over_fine_tunings(table, self.by).iloc[0]
         _, low, high = interval_of_mean([0.2, 0.3, 0.4])
         assert row["mean"] == pytest.approx(0.3)
         assert row["low"] == pytest.approx(0.3 - np.sqrt((0.3 - low) ** 2 + 0.05**2))

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 
 from darksecrets.corpora import annotated_maps
 from darksecrets.corpora.annotated_maps import PATTERNS, AttentionMap
-from darksecrets.sections import pattern_validation
-from darksecrets.sections.pattern_validation import METHODS, N_FOLDS, RESCALED_TO, interpretable
+from darksecrets.sections import map_labels
+from darksecrets.sections.map_labels import METHODS, N_FOLDS, RESCALED_TO, interpretable
 from tests.pattern_maps import SEEDS, layouts, random_map
 from tests.pattern_tables import labels_of
 
@@ -26,7 +26,7 @@ class TestFolds:
     def test_they_share_no_head_and_every_map_is_tested_once(self, table, repeat):
         heads = (table["layer"] * 100 + table["head"]).to_numpy()
         tested = []
-        for train, test in pattern_validation._folds(table, repeat):
+        for train, test in map_labels._folds(table, repeat):
             assert not set(heads[train]) & set(heads[test])
             assert sorted([*train, *test]) == list(range(len(table)))
             tested.append(test)
@@ -36,12 +36,12 @@ class TestFolds:
     def test_every_pattern_can_be_learned_in_every_fold(self):
         table = annotated_maps.load()
         for repeat in range(3):
-            for train, _ in pattern_validation._folds(table, repeat):
+            for train, _ in map_labels._folds(table, repeat):
                 assert table["pattern"].iloc[train].value_counts().reindex(PATTERNS).min() >= 5
 
     def test_each_repeat_divides_anew(self):
         first, again, other = (
-            [test.tolist() for _, test in pattern_validation._folds(labels_of(), repeat)] for repeat in (0, 0, 1)
+            [test.tolist() for _, test in map_labels._folds(labels_of(), repeat)] for repeat in (0, 0, 1)
         )
         assert first == again
         assert {*map(tuple, first)} != {*map(tuple, other)}
@@ -50,7 +50,7 @@ class TestFolds:
         table = a_few_of_each_pattern()
         shared = table.assign(example=[table["example"].iloc[1], *table["example"].iloc[1:]], task="RTE")
         with pytest.raises(ValueError, match="share an input"):
-            pattern_validation.cross_validated(shared)
+            map_labels.cross_validated(shared)
 
 
 def description(weights, sep_positions):
@@ -127,7 +127,7 @@ def few():
 
 @pytest.fixture(scope="module")
 def found(few):
-    return pattern_validation.cross_validated(few, repeats=1, epochs=1)
+    return map_labels.cross_validated(few, repeats=1, epochs=1)
 
 
 class TestCrossValidation:
@@ -156,7 +156,7 @@ class TestCrossValidation:
 
 class TestPublished:
     def test_it_has_every_annotated_map_in_every_repeat(self):
-        table, ids = pattern_validation.published(), annotated_maps.load()["id"]
+        table, ids = map_labels.published(), annotated_maps.load()["id"]
         assert list(table.columns) == [*KEY, *PATTERNS]
         assert set(table["method"]) == set(METHODS)
         assert not table.duplicated(KEY).any()
@@ -165,7 +165,7 @@ class TestPublished:
         assert len(groups) == len(SHOWN_TO) * table["repeat"].nunique()
 
     def test_it_belongs_to_the_labels(self):
-        table = pattern_validation.published().query("rescaled_to == 0")
+        table = map_labels.published().query("rescaled_to == 0")
         agreed = table["id"].map(annotated_maps.load().set_index("id")["pattern"])
         right = (table[list(PATTERNS)].idxmax(axis=1) == agreed).groupby(table["method"]).mean()
         assert right.min() > 0.6

@@ -8,9 +8,10 @@ from torch.multiprocessing.reductions import StorageWeakRef
 
 from darksecrets.corpora.annotated_maps import PATTERNS, AttentionMap
 from darksecrets.corpora.glue import Example
-from darksecrets.models import attention, checkpoints, finetuning, pattern_classifier, patterns
-from darksecrets.models.patterns import PatternsOfMaps
+from darksecrets.models import attention, checkpoints, finetuning, pattern_classifier
 from darksecrets.models.setup import Setup
+from darksecrets.sections import patterns
+from darksecrets.sections.patterns import PatternsOfMaps
 from tests.conftest import write_task
 from tests.pattern_maps import normalized_classifier
 
@@ -216,29 +217,29 @@ class TestTypical:
         short = [lengths[key] <= self.MAX_TOKENS for key in zip(table["task"], table["example"], strict=True)]
         assert 0 < sum(short) < len(table)
         found = patterns.typical(setup, table, self.MAX_TOKENS)
-        assert sorted(one["pattern"] for one in found) == sorted(PATTERNS)
+        assert sorted(one.pattern for one in found) == sorted(PATTERNS)
         for one in found:
-            rows = table[np.array(short) & (table["checkpoint"] == "fine-tuned") & (table["pattern"] == one["pattern"])]
+            rows = table[np.array(short) & (table["checkpoint"] == "fine-tuned") & (table["pattern"] == one.pattern)]
             best = rows.loc[rows["confidence"].idxmax()]
-            keys = ("task", "layer", "head", "pattern", "confidence")
-            assert [one[key] for key in keys] == [best[key] for key in keys]
-            assert 3 <= len(one["tokens"]) <= self.MAX_TOKENS
-            assert one["map"].shape == (len(one["tokens"]),) * 2
-            assert one["map"].sum(-1) == pytest.approx(1, abs=1e-5)
+            assert one.origin == f"{best['task']}, layer {best['layer'] + 1}, head {best['head'] + 1}"
+            assert 3 <= len(one.tokens) <= self.MAX_TOKENS
+            assert one.weights.shape == (len(one.tokens),) * 2
+            assert one.weights.sum(-1) == pytest.approx(1, abs=1e-5)
 
     def test_the_map_is_the_one_that_was_classified(self, setup, table):
-        for one in patterns.typical(setup, table, self.MAX_TOKENS):
-            seps = tuple(place for place, token in enumerate(one["tokens"]) if token == "[SEP]")
-            shown = AttentionMap(one["map"], seps)
+        surest = table[table["checkpoint"] == "fine-tuned"].groupby("pattern", observed=True)["confidence"].max()
+        for one in patterns.typical(setup, table):  # all inputs are short enough
+            seps = tuple(place for place, token in enumerate(one.tokens) if token == "[SEP]")
+            shown = AttentionMap(one.weights, seps)
             (chances,) = pattern_classifier.probabilities(pattern_classifier.load(), [shown])
-            assert PATTERNS[chances.argmax()] == one["pattern"]
-            assert chances.max() == pytest.approx(one["confidence"], abs=1e-4)
+            assert PATTERNS[chances.argmax()] == one.pattern
+            assert chances.max() == pytest.approx(surest[one.pattern], abs=1e-4)
 
     def test_only_patterns_that_occur_are_there(self, setup, table):
         table = labelled_at_random(setup, table)
         for kept in (["Block", "Vertical"], ["Diagonal"], []):
             some = table[table["pattern"].isin(kept)]
-            assert sorted(one["pattern"] for one in patterns.typical(setup, some, self.MAX_TOKENS)) == sorted(kept)
+            assert sorted(one.pattern for one in patterns.typical(setup, some, self.MAX_TOKENS)) == sorted(kept)
 
     def test_without_a_short_input_there_is_none(self, setup, table):
         assert patterns.typical(setup, table, max_tokens=3) == []

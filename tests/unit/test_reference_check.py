@@ -10,18 +10,11 @@ from darksecrets.book import contents
 from darksecrets.book.profiles import Profile
 from darksecrets.corpora import annotated_maps
 from darksecrets.errors import InputError
-from darksecrets.models import attended, patterns
+from darksecrets.models import attended
 from darksecrets.models.setup import Setup
 from darksecrets.overview import reference_run
 from darksecrets.runs import Run, file_fingerprint, write_json
-from darksecrets.sections import (
-    feature_claims,
-    features,
-    fine_tuning,
-    pattern_claims,
-    pattern_shares,
-    pattern_validation,
-)
+from darksecrets.sections import feature_claims, features, fine_tuning, map_labels, patterns
 from darksecrets.sections.fine_tuning import FineTuningTables
 from darksecrets_upkeep import check as check_reference
 from darksecrets_upkeep import comparison, published, reference
@@ -69,9 +62,9 @@ def target(profile, setup):
     changes = pd.concat([fine_tuning.similarities(setup), fine_tuning.similarities(setup, "released", 3)])
     more = {"n_random": 1, "max_scored": 0, "max_released": 3}
     FineTuningTables.of(predictions, changes).save(run, **setup.described(), **more)
-    as_they_are = pattern_validation.published().query("rescaled_to == 0")
-    pattern_claims.measured(classified, as_they_are, labels).save(run, **setup.described())
-    run.save("pattern_layers", pattern_shares.by_layer(classified), **setup.described())
+    as_they_are = map_labels.published().query("rescaled_to == 0")
+    patterns.PatternTables.of(classified, as_they_are, labels).save(run, **setup.described())
+    run.save("pattern_layers", patterns.by_layer(classified), **setup.described())
     blocks = features.feature_weights(attended.measured(setup).features)
     feature_claims.feature_tables(blocks).save(run, **setup.described())
     run.save("scores", pd.DataFrame({"sentence": ["Not to be published."]}))

@@ -24,10 +24,10 @@ from darksecrets.models.ablation import Head, disabled
 from darksecrets.models.alignment import word_pieces
 from darksecrets.models.attention import Batch, Encoded
 from darksecrets.models.edited_attention import use_attention
-from darksecrets.models.patterns import PatternsOfMaps
 from darksecrets.models.setup import Setup
 from darksecrets.models.sweep import sweep
 from darksecrets.sections.fine_tuning import cosine
+from darksecrets.sections.patterns import PatternsOfMaps
 
 CHECKPOINTS = (BEFORE, AFTER)
 MOST_TOKENS = 512  # as many as BERT has places for

@@ -66,7 +66,6 @@ from darksecrets.models.checkpoints import Checkpoint
 from darksecrets.models.disabling import GRADIENT, RANDOM, SHUFFLE_SEED, SWEEP, PruningCurve, SweepResult
 from darksecrets.models.feature_attention import CLS, SEP, SEP_SUM, WEIGHT, FeatureAttention, Measurement
 from darksecrets.models.importance import gradient_importance, normalized
-from darksecrets.models.patterns import PatternsOfMaps
 from darksecrets.models.quiet import quiet
 from darksecrets.models.setup import Setup
 from darksecrets.models.sweep import sweep
@@ -75,10 +74,10 @@ from darksecrets.saved import SavedTables
 from darksecrets.sections import (
     disabling,
     features,
-    pattern_charts,
-    pattern_shares,
-    pattern_validation,
+    map_labels,
 )
+from darksecrets.sections import patterns as pattern_section
+from darksecrets.sections.patterns import PatternsOfMaps
 from darksecrets.side_by_side import THIS_RUN
 from darksecrets.statistics import ROUNDING, beyond_chance, paired_changes, score_interval, zero_event_upper_bound
 
@@ -372,10 +371,12 @@ def summarize(subject: Subject, measured: Measurements, tolerated: float) -> Own
     task, answers = subject.data.split.task, measured.swept.baseline
     weights = features.feature_weights(measured.features)
     tables = OwnTables(
-        shares=pattern_shares.shares(
-            measured.patterns, pattern_validation.published().query("rescaled_to == 0"), annotated_maps.load()
+        shares=pattern_section.shares(
+            pattern_section.estimates(
+                measured.patterns, map_labels.published().query("rescaled_to == 0"), annotated_maps.load()
+            )
         ),
-        patterns=pattern_shares.by_head(measured.patterns),
+        patterns=pattern_section.by_head(measured.patterns),
         attended=features.means(weights, features.OVERALL),
         attended_heads=features.means(weights, features.HEADS),
         baseline=disabling.baselines([measured.swept]),
@@ -690,13 +691,13 @@ def shown(report: OwnReport) -> dict[str, dict[str, Any]]:
             "caption": "What was read: the model, the data, and what was taken for text and label.",
         },
         "patterns": {
-            "chart": pattern_charts.figure_2(shares.assign(run=THIS_RUN), patterns_finding(tables)),
+            "chart": pattern_section.figure_2(shares.assign(run=THIS_RUN), patterns_finding(tables)),
             "caption": "The share of each pattern among the maps of all heads, corrected for the classifier's "
             "mistakes; below, each share with its interval.",
             "alt": "A stacked bar of the shares of five patterns, and below it a point with an interval for each.",
         },
         "pattern-heads": {
-            "chart": pattern_charts.by_head(patterns, "The pattern that most inputs show, head by head"),
+            "chart": pattern_section.heads_chart(patterns, "The pattern that most inputs show, head by head"),
             "caption": "The main pattern of each head; the larger the square, the more of the inputs show it.",
             "alt": "A grid of squares by layer and head, coloured by main pattern.",
         },

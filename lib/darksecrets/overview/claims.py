@@ -28,10 +28,8 @@ from darksecrets.sections import (
     feature_claims,
     fine_tuning,
     link_claims,
-    pattern_agreement,
-    pattern_claims,
-    pattern_shares,
-    pattern_validation,
+    map_labels,
+    patterns,
     relation_heads,
 )
 from darksecrets.sections.disabling import DisablingTables
@@ -65,7 +63,7 @@ _GAP = "the interval of the difference is above 0"
 CLAIMS = (
     Claim(
         "4.1",
-        pattern_claims.LIMITED,
+        patterns.LIMITED,
         "the median head shows its main pattern on at least 80 % of its inputs, and two patterns or more are each the "
         "main one of heads in two layers or more",
         "figure-heads",
@@ -76,14 +74,14 @@ CLAIMS = (
         "more than half of the heads have one main pattern on all tasks, beyond the interval over heads",
         "figure-heads",
     ),
-    Claim("4.1", pattern_claims.COMMON, f"{_GAP}, from the next most common pattern", "figure-shares"),
-    Claim("4.1", pattern_claims.BETWEEN, "the interval of the share lies inside this range", "figure-shares"),
-    Claim("4.1", pattern_claims.FEWEST, f"{_GAP}, from the next task", "table-figure-2"),
-    Claim("4.1", pattern_claims.MOST, f"{_GAP}, from the next task", "table-figure-2"),
-    Claim("4.1", pattern_claims.ANNOTATED, "the interval lies inside 25 % to 35 %", "table-direct"),
+    Claim("4.1", patterns.COMMON, f"{_GAP}, from the next most common pattern", "figure-shares"),
+    Claim("4.1", patterns.BETWEEN, "the interval of the share lies inside this range", "figure-shares"),
+    Claim("4.1", patterns.FEWEST, f"{_GAP}, from the next task", "table-figure-2"),
+    Claim("4.1", patterns.MOST, f"{_GAP}, from the next task", "table-figure-2"),
+    Claim("4.1", patterns.ANNOTATED, "the interval lies inside 25 % to 35 %", "table-direct"),
     Claim(
         "4.1",
-        pattern_claims.F1["macro F1"],
+        patterns.F1["macro F1"],
         "the interval of F1 on maps of unseen heads is above it",
         "table-scores-patterns",
     ),
@@ -186,22 +184,13 @@ QUESTIONS = (
 
 def of_annotated_maps() -> Judgements:
     """Judge what the paper says of annotated maps, on those that come with the book."""
-    labels, predictions = annotated_maps.load(), pattern_validation.published()
+    labels, predictions = annotated_maps.load(), map_labels.published()
     as_they_are = predictions[predictions["rescaled_to"] == 0]
-    scores = pattern_agreement.scores(as_they_are, labels)
-    return of_maps(pattern_claims.judged_maps(scores, pattern_shares.annotated_shares(labels)))
+    return patterns.judged_maps(map_labels.scores(as_they_are, labels), patterns.annotated_shares(labels))
 
 
-def of_maps(judged: pd.DataFrame) -> Judgements:
-    """Return the judgements of `pattern_claims.judged_maps`."""
-    return {row.claim: single(row.verdict, row.evidence) for row in judged.itertuples()}
-
-
-def _patterns(run: pattern_claims.Measured) -> Judgements:
-    judged = {}
-    for claim, rows in pattern_claims.judged(run).groupby("claim", sort=False):
-        alone = single(rows["verdict"].iloc[0], rows["evidence"].iloc[0])
-        judged[claim] = every(rows["verdict"]) if claim in pattern_claims.OF_EVERY_TASK else alone
+def _patterns(run: patterns.PatternTables) -> Judgements:
+    judged = patterns.judged(run)
     after = run.heads[run.heads["checkpoint"] == AFTER]
     if run.heads["task"].nunique() > 1:
         same = after.groupby(["seed", *HEAD])["main"].nunique().eq(1)

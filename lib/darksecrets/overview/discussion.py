@@ -31,10 +31,10 @@ from darksecrets.figures.charts import (
 from darksecrets.heads import HEAD, head_label
 from darksecrets.models.disabling import only_uniform
 from darksecrets.runs import Run
-from darksecrets.sections import feature_claims, link_claims, pattern_claims, relation_heads
+from darksecrets.sections import feature_claims, link_claims, relation_heads
 from darksecrets.sections.disabling import ALLOWED_LOSS, CHANGE, DisablingTables
 from darksecrets.sections.fine_tuning import FineTuningTables
-from darksecrets.sections.pattern_claims import HETEROGENEOUS, VERTICAL
+from darksecrets.sections.patterns import HETEROGENEOUS, VERTICAL, PatternTables
 from darksecrets.sections.repeated_words import COMPARED_TASKS, RepeatedTables, fine_tuned
 from darksecrets.statistics import SIGNIFICANT, holm, interval_of_mean, over_present_seeds, over_seeds, rank_correlation
 from darksecrets.verdicts import (
@@ -65,7 +65,7 @@ NO_RUN = "there is no such run"
 MATTERS = {HOLDS: "yes", FAILS: "no", OPEN: "cannot tell"}
 OF_HEAD = ["task", *HEAD]
 KINDS = {  # what the tables of a run are read as
-    "patterns": pattern_claims.Measured,
+    "patterns": PatternTables,
     "relations": relation_heads.Measured,
     "tuning": FineTuningTables,
     "features": feature_claims.FeatureTables,
@@ -80,7 +80,7 @@ CHAPTERS = {name: SECTIONS[kind.PREFIX].page for name, kind in KINDS.items()}  #
 class RunTables:
     """What one run measured, chapter by chapter; None where it lacks a chapter."""
 
-    patterns: pattern_claims.Measured | None
+    patterns: PatternTables | None
     relations: relation_heads.Measured | None
     tuning: FineTuningTables | None
     features: feature_claims.FeatureTables | None
@@ -177,7 +177,7 @@ def repeats_and_costs(heads: pd.DataFrame) -> pd.DataFrame:
 
 
 def by_pattern(run: DisablingTables, patterns: pd.DataFrame) -> pd.DataFrame:
-    """Average what heads cost by their main pattern (`pattern_shares.by_head`), after fine-tuning.
+    """Average what heads cost by their main pattern (`patterns.by_head`), after fine-tuning.
 
     One row per task, seed and pattern: mean, low, high (of the cost; t-interval over heads), n_heads.
     """
@@ -242,7 +242,7 @@ def nothing_matters(table: pd.DataFrame) -> str:
     return FAILS if HOLDS in verdicts else HOLDS if verdicts == {FAILS} else OPEN
 
 
-def _heterogeneous_cost_more(disabled: DisablingTables, patterns: pattern_claims.Measured) -> list[str]:
+def _heterogeneous_cost_more(disabled: DisablingTables, patterns: PatternTables) -> list[str]:
     """Judge for each task, with every seed, whether Heterogeneous heads cost more than Vertical ones."""
     by_task = heterogeneous_against_vertical(disabled, patterns.heads).groupby("task")
     return [joined(map(verdict, rows["low"], rows["high"])) for _, rows in by_task]

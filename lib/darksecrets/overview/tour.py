@@ -24,9 +24,9 @@ from darksecrets.runs import Run
 from darksecrets.sections import (
     feature_claims,
     fine_tuning,
-    pattern_claims,
     relation_heads,
 )
+from darksecrets.sections import patterns as pattern_section
 from darksecrets.sections.disabling import SOME_HEAD
 from darksecrets.sections.features import MEASURES
 from darksecrets.statistics import beyond_chance
@@ -83,7 +83,7 @@ def composed(run: RunTables) -> Tour:
 
 def patterns(run: RunTables) -> tuple[str, pd.DataFrame]:
     """Return the finding of Section 4.1, and each pattern's share after fine-tuning: pattern, mean, lowest, highest."""
-    shares, (purity, _) = run.patterns.shares, pattern_claims.purity(run.patterns.heads)
+    shares, (purity, _) = run.patterns.shares.purity(run.patterns.heads)
     table = _over_tasks(shares[shares["checkpoint"] == AFTER], ["pattern"])
     table = table.set_index("pattern").reindex(list(PATTERNS)).reset_index()
     most = table.loc[table["mean"].idxmax()]
@@ -247,7 +247,7 @@ def _over_tasks(table: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
 
 # What each finding is about: the claim of the paper that the ledger judges, and what composes sentence, table, figure.
 FINDINGS: dict[str, tuple[str, Callable[[RunTables], tuple[str, pd.DataFrame]], Callable]] = {
-    "patterns": (pattern_claims.LIMITED, patterns, patterns_chart),
+    "patterns": (pattern_section.LIMITED, patterns, patterns_chart),
     "special_tokens": (feature_claims.STRIPES, special_tokens, special_tokens_chart),
     "relations": (relation_heads.STAND_OUT, relations, relations_chart),
     "changes": (fine_tuning.LAST_TWO, changes, changes_chart),
