@@ -5,10 +5,13 @@ import json
 import pandas as pd
 import pytest
 
-from darksecrets.corpora import own, own_labels, own_language
-from darksecrets.corpora.own_table import Table
+from darksecrets.corpora.own import examples, language
+from darksecrets.corpora.own.columns import Columns
+from darksecrets.corpora.own.labels import BY_NAME, BY_NUMBER, BY_TRUTH, SCORES
+from darksecrets.corpora.own.table import Table
 from darksecrets.errors import InputError
 from darksecrets.runs import Store
+from tests.own_data import load
 
 NAMES = ("negative", "positive")
 # A comma, a quotation mark, a line break and a letter beyond ASCII: each breaks a careless reader.
@@ -36,34 +39,34 @@ def shown(data):
 class TestReading:
     @pytest.mark.parametrize("ending", WRITERS)
     def test_every_kind_of_file_gives_the_same_examples(self, tmp_path, ending):
-        data = own.load(saved(FRAME, tmp_path, ending), NAMES)
+        data = load(saved(FRAME, tmp_path, ending), NAMES)
         assert shown(data) == [(first, second, NAMES.index(label)) for first, second, label in ROWS]
-        assert data.columns == own.Columns("sentence1", "sentence2", "label")
+        assert data.columns == Columns("sentence1", "sentence2", "label")
         assert data.guessed == ("text", "second", "label")
         assert data.split.n_available == len(ROWS)
         assert data.split.note == ""
 
     def test_the_fingerprint_is_of_the_examples_and_not_of_the_file(self, tmp_path):
-        one, other = (own.load(saved(FRAME, tmp_path, ending), NAMES) for ending in ("csv", "parquet"))
+        one, other = (load(saved(FRAME, tmp_path, ending), NAMES) for ending in ("csv", "parquet"))
         changed = FRAME.assign(sentence2=FRAME["sentence2"].where(FRAME.index > 0, "changed"))
         assert one.split.fingerprint == other.split.fingerprint
-        assert own.load(saved(changed, tmp_path), NAMES).split.fingerprint != one.split.fingerprint
-        assert own.load(saved(FRAME, tmp_path), (*NAMES, "neither")).split.fingerprint != one.split.fingerprint
+        assert load(saved(changed, tmp_path), NAMES).split.fingerprint != one.split.fingerprint
+        assert load(saved(FRAME, tmp_path), (*NAMES, "neither")).split.fingerprint != one.split.fingerprint
 
     def test_semicolons_a_byte_order_mark_and_windows_line_ends_are_read(self, tmp_path):
         lines = ["text;label", *(f"some words, {row};{row % 2}" for row in range(10))]
         (tmp_path / "data.csv").write_bytes(("\ufeff" + "\r\n".join(lines)).encode())
-        data = own.load(str(tmp_path / "data.csv"), NAMES)
+        data = load(str(tmp_path / "data.csv"), NAMES)
         assert shown(data)[3] == ("some words, 3", None, 1)
 
     def test_a_quotation_mark_in_tsv_may_be_a_character_as_any_other(self, tmp_path):
         lines = ["sentence\tlabel", *(f'"a quote that does not end {row}\t{row % 2}' for row in range(10))]
         (tmp_path / "data.tsv").write_text("\n".join(lines) + "\n")
-        assert shown(own.load(str(tmp_path / "data.tsv"), NAMES))[1] == ('"a quote that does not end 1', None, 1)
+        assert shown(load(str(tmp_path / "data.tsv"), NAMES))[1] == ('"a quote that does not end 1', None, 1)
 
     def test_a_text_of_any_length_is_read(self, tmp_path):
         frame = FRAME.assign(sentence1=FRAME["sentence1"].where(FRAME.index > 0, "word " * 40_000))
-        assert len(shown(own.load(saved(frame, tmp_path), NAMES))[0][0]) == 200_000
+        assert len(shown(load(saved(frame, tmp_path), NAMES))[0][0]) == 200_000
 
     def test_a_directory_of_data_files_is_read_by_datasets_with_its_splits(self, tmp_path, monkeypatch):
         import datasets
@@ -73,11 +76,11 @@ class TestReading:
         folder.mkdir()
         for split, part in {"train": FRAME, "test": FRAME[::-1]}.items():
             part.to_json(folder / f"{split}.jsonl", orient="records", lines=True)
-        tested, trained = own.load(str(folder), NAMES), own.load(str(folder), NAMES, split="train")
+        tested, trained = load(str(folder), NAMES), load(str(folder), NAMES, split="train")
         assert tested.source_split == "test"
         assert shown(tested) == shown(trained)[::-1]
         with pytest.raises(InputError, match=r"has no split 'dev'; it has: (train, test|test, train)$"):
-            own.load(str(folder), NAMES, split="dev")
+            load(str(folder), NAMES, split="dev")
 
     def test_rows_without_text_or_label_are_left_out_and_counted(self, tmp_path):
         frame = FRAME.copy()
@@ -86,14 +89,14 @@ class TestReading:
         frame.loc[[1, 4], "label"] = None
         frame = pd.concat([frame, FRAME.assign(sentence1="again")], ignore_index=True)
         for ending in WRITERS:
-            data = own.load(saved(frame, tmp_path, ending), NAMES)
+            data = load(saved(frame, tmp_path, ending), NAMES)
             assert (data.n_without_text, data.n_without_label, data.n_dropped) == (2, 1, 3), ending
             assert len(data.split.examples) == 2 * len(ROWS) - 3
             assert [example.id for example in data.split.examples][:3] == ["2", "3", "5"]
 
     def test_a_choice_of_examples_is_seeded_and_keeps_their_order(self, tmp_path):
         path = saved(FRAME, tmp_path)
-        whole, some, again = (own.load(path, NAMES, max_examples=size) for size in (0, 10, 10))
+        whole, some, again = (load(path, NAMES, max_examples=size) for size in (0, 10, 10))
         assert shown(some) == shown(again)
         assert shown(some) == [one for one in shown(whole) if one in shown(some)]
         assert len(shown(some)) == 10
@@ -154,52 +157,52 @@ class TestGuessing:
             name: range(12) if name == "id" else [0, 1] * 6 if name in labels else [next(words)] * 12
             for name in columns
         }
-        data = own.load(saved(pd.DataFrame(values), tmp_path), NAMES)
+        data = load(saved(pd.DataFrame(values), tmp_path), NAMES)
         assert (data.columns.text, data.columns.second, data.columns.label) == guess
 
     def test_of_several_texts_the_longest_is_taken(self, tmp_path):
         frame = pd.DataFrame(
             {"a": ["short one"] * 12, "b": ["much longer than that"] * 12, "c": ["in between it"] * 12}
         )
-        data = own.load(saved(frame.assign(label=[0, 1] * 6), tmp_path), NAMES)
-        assert data.columns == own.Columns("b", "", "label")
+        data = load(saved(frame.assign(label=[0, 1] * 6), tmp_path), NAMES)
+        assert data.columns == Columns("b", "", "label")
 
     @pytest.mark.parametrize(("labels", "columns", "guess"), TABLES.values(), ids=TABLES)
     def test_what_says_nothing_is_no_text_and_what_numbers_rows_no_score(self, tmp_path, labels, columns, guess):
-        data = own.load(saved(pd.DataFrame(columns), tmp_path), labels)
+        data = load(saved(pd.DataFrame(columns), tmp_path), labels)
         assert (data.columns.text, data.columns.second, data.columns.label) == guess
 
     def test_what_is_given_is_not_guessed(self, tmp_path):
         path = saved(FRAME.assign(other=FRAME["label"].iloc[::-1].to_numpy()), tmp_path)
-        data = own.load(path, NAMES, text="sentence2", second="none", label="other")
-        assert data.columns == own.Columns("sentence2", "", "other")
+        data = load(path, NAMES, text="sentence2", second="none", label="other")
+        assert data.columns == Columns("sentence2", "", "other")
         assert data.guessed == ()
-        assert own.load(path, NAMES, text="sentence1").columns.second == "sentence2"
-        assert own.load(path, NAMES, second="none").columns == own.Columns("sentence1", "", "label")
+        assert load(path, NAMES, text="sentence1").columns.second == "sentence2"
+        assert load(path, NAMES, second="none").columns == Columns("sentence1", "", "label")
 
     def test_a_column_named_like_a_label_that_does_not_fit_yields_to_one_that_does(self, tmp_path):
         frame = FRAME.assign(score=0.25, sentiment=FRAME["label"]).drop(columns="label")
-        assert own.load(saved(frame, tmp_path), NAMES).columns.label == "sentiment"
+        assert load(saved(frame, tmp_path), NAMES).columns.label == "sentiment"
 
 
 class TestLabels:
     @pytest.mark.parametrize(
         ("labels", "values", "classes", "read_as"),
         [
-            (NAMES, ["Positive", "NEGATIVE "], [1, 0], own_labels.BY_NAME),
-            (NAMES, [0, 1], [0, 1], f"{own_labels.BY_NUMBER} (0 is negative, 1 is positive)"),
-            (NAMES, [0.0, 1.0], [0, 1], f"{own_labels.BY_NUMBER} (0 is negative, 1 is positive)"),
-            (NAMES, [False, True], [0, 1], f"{own_labels.BY_TRUTH} (False is negative, True is positive)"),
-            (("LABEL_0", "LABEL_1"), [1, 0], [1, 0], own_labels.BY_NUMBER),
-            (("1", "2"), [1, 2], [0, 1], own_labels.BY_NAME),
-            (("LABEL_0", "LABEL_1"), ["LABEL_1", "LABEL_0"], [1, 0], own_labels.BY_NAME),
-            (None, [0.5, -3], [0.5, -3.0], own_labels.SCORES),
+            (NAMES, ["Positive", "NEGATIVE "], [1, 0], BY_NAME),
+            (NAMES, [0, 1], [0, 1], f"{BY_NUMBER} (0 is negative, 1 is positive)"),
+            (NAMES, [0.0, 1.0], [0, 1], f"{BY_NUMBER} (0 is negative, 1 is positive)"),
+            (NAMES, [False, True], [0, 1], f"{BY_TRUTH} (False is negative, True is positive)"),
+            (("LABEL_0", "LABEL_1"), [1, 0], [1, 0], BY_NUMBER),
+            (("1", "2"), [1, 2], [0, 1], BY_NAME),
+            (("LABEL_0", "LABEL_1"), ["LABEL_1", "LABEL_0"], [1, 0], BY_NAME),
+            (None, [0.5, -3], [0.5, -3.0], SCORES),
         ],
     )
     @pytest.mark.parametrize("ending", WRITERS)
     def test_names_and_numbers_become_classes(self, tmp_path, labels, values, classes, read_as, ending):
         frame = pd.DataFrame({"text": ["some words"] * 12, "label": values * 6})
-        data = own.load(saved(frame, tmp_path, ending), labels)
+        data = load(saved(frame, tmp_path, ending), labels)
         assert [example.label for example in data.split.examples] == classes * 6
         assert data.read_as == read_as
         assert data.split.task.headline == ("pearson" if labels is None else "accuracy")
@@ -207,16 +210,16 @@ class TestLabels:
     def test_a_hundred_classes_are_classes(self, tmp_path):
         names = [f"intent {number}" for number in range(100)]
         frame = pd.DataFrame({"text": [f"words {name}" for name in names], "intent": names})
-        data = own.load(saved(frame, tmp_path), names)
+        data = load(saved(frame, tmp_path), names)
         assert [example.label for example in data.split.examples] == list(range(100))
         assert data.split.task.n_outputs == 100
 
     def test_names_that_a_data_set_gives_its_numbers_count_before_the_numbers(self):
         rows = [(text, row % 2) for row, text in enumerate(TEN)]
         table = Table("set", ("text", "label"), rows, str, {"label": ("positive", "negative")})
-        data = own.of_table(table, NAMES)
+        data = examples.of_table(table, NAMES)
         assert [example.label for example in data.split.examples] == [1, 0] * 6
-        assert data.read_as == own_labels.BY_NAME
+        assert data.read_as == BY_NAME
 
 
 TEN = [f"some words, {row}" for row in range(12)]
@@ -277,31 +280,31 @@ class TestRefusals:
     def test_data_that_cannot_be_used_is_refused_in_one_line(self, tmp_path, values, given, line):
         path = saved(pd.DataFrame(values), tmp_path)
         with pytest.raises(InputError, match=line) as caught:
-            own.load(path, **{"labels": NAMES, **given})
+            load(path, **{"labels": NAMES, **given})
         assert "\n" not in str(caught.value)
 
     @pytest.mark.parametrize(("name", "content", "line"), [(name, *case) for name, case in FILES.items()], ids=FILES)
     def test_a_file_that_cannot_be_read_is_refused_in_one_line(self, tmp_path, name, content, line):
         (tmp_path / name).write_bytes(content)
         with pytest.raises(InputError, match=line) as caught:
-            own.load(str(tmp_path / name), NAMES)
+            load(str(tmp_path / name), NAMES)
         assert "\n" not in str(caught.value)
 
     def test_a_missing_file_is_named(self, tmp_path):
         with pytest.raises(InputError, match=r"nowhere.csv': there is no such file; accepted are"):
-            own.load(str(tmp_path / "nowhere.csv"), NAMES)
+            load(str(tmp_path / "nowhere.csv"), NAMES)
 
     def test_scores_that_are_words_are_refused(self, tmp_path):
         path = saved(pd.DataFrame({"text": TEN, "score": ["high"] * 12}), tmp_path)
         with pytest.raises(
             InputError, match=r"line 2: label 'high' is no number such as 2.5, and this model gives a score"
         ):
-            own.load(path, None)
+            load(path, None)
 
     def test_a_column_of_numbers_is_no_text(self, tmp_path):
         path = saved(pd.DataFrame({"text": range(12), "label": [0, 1] * 6}), tmp_path, "jsonl")
         with pytest.raises(InputError, match=r"line 1: column 'text' has int and not text; name a column of text$"):
-            own.load(path, NAMES, text="text", label="label")
+            load(path, NAMES, text="text", label="label")
 
 
 class TestLanguage:
@@ -315,9 +318,9 @@ class TestLanguage:
     )
 
     def test_english_is_told_from_other_languages(self):
-        assert all(own_language.share_of_english([text]) > 2 * own_language.LEAST for text in self.ENGLISH)
-        assert all(own_language.share_of_english([text]) < own_language.LEAST / 1.25 for text in self.OTHERS)
-        assert own_language.share_of_english(["", "12 + 3"]) == 0
+        assert all(language.share_of_english([text]) > 2 * language.LEAST for text in self.ENGLISH)
+        assert all(language.share_of_english([text]) < language.LEAST / 1.25 for text in self.OTHERS)
+        assert language.share_of_english(["", "12 + 3"]) == 0
 
     @pytest.mark.parametrize(
         ("words", "text", "reason"),
@@ -330,8 +333,8 @@ class TestLanguage:
     )
     def test_words_are_looked_for_where_they_can_be_found(self, tmp_path, words, text, reason):
         frame = pd.DataFrame({"text": [text] * 12, "label": [0, 1] * 6})
-        split = own.load(saved(frame, tmp_path), NAMES).split
-        sentences, why_not = own_language.annotated(split, Store(tmp_path / "store"), words)
+        split = load(saved(frame, tmp_path), NAMES).split
+        sentences, why_not = language.annotated(split, Store(tmp_path / "store"), words)
         assert len(sentences) == 12
         assert reason in why_not
         assert bool(reason) == bool(why_not) == (not sentences[0][0].words)
@@ -339,7 +342,7 @@ class TestLanguage:
 
     def test_another_choice_is_refused(self, tmp_path):
         with pytest.raises(InputError, match=r"^words is 'maybe'; accepted are guess \(if the texts read as English\)"):
-            own_language.annotated(own.load(saved(FRAME, tmp_path), NAMES).split, Store(tmp_path / "store"), "maybe")
+            language.annotated(load(saved(FRAME, tmp_path), NAMES).split, Store(tmp_path / "store"), "maybe")
 
 
 def test_json_lines_may_lack_a_key(tmp_path):
@@ -347,4 +350,4 @@ def test_json_lines_may_lack_a_key(tmp_path):
     del rows[3]["label"]
     path = tmp_path / "data.jsonl"
     path.write_text("\n".join(map(json.dumps, rows)))
-    assert own.load(str(path), NAMES).n_without_label == 1
+    assert load(str(path), NAMES).n_without_label == 1

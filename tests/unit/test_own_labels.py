@@ -5,9 +5,10 @@ import json
 import pandas as pd
 import pytest
 
-from darksecrets.corpora import own
-from darksecrets.corpora.own_table import Table
+from darksecrets.corpora.own import examples
+from darksecrets.corpora.own.table import Table
 from darksecrets.errors import InputError
+from tests.own_data import load
 
 NAMELESS = ("LABEL_0", "LABEL_1")
 FIVE = tuple("12345")
@@ -132,7 +133,7 @@ def loaded(tmp_path, labels, values, ending, **given):
     if ending == "parquet" and len(set(map(type, values))) > 1 and str in map(type, values):
         frame["label"] = frame["label"].astype(str)  # a column of Parquet has one type
     WRITERS[ending](frame, path)
-    return own.load(str(path), labels, **given)
+    return load(str(path), labels, **given)
 
 
 def classes_of(data):
@@ -186,7 +187,7 @@ def test_a_score_has_no_classes(tmp_path):
 def test_a_column_of_names_wins_over_one_of_numbers(tmp_path, values, column, ending):
     frame = pd.DataFrame({"text": "some words", "label": values * 6, "label_text": ["positive", "negative"] * 6})
     WRITERS[ending](frame, tmp_path / f"data.{ending}")
-    data = own.load(str(tmp_path / f"data.{ending}"), ("negative", "positive"))
+    data = load(str(tmp_path / f"data.{ending}"), ("negative", "positive"))
     assert data.columns.label == column
     assert [example.label for example in data.split.examples] == [1, 0] * 6
     said = "Labels were read from column 'label_text', which has the model's names, and not from 'label'."
@@ -196,17 +197,17 @@ def test_a_column_of_names_wins_over_one_of_numbers(tmp_path, values, column, en
 def test_a_column_of_predictions_is_no_label(tmp_path):
     frame = pd.DataFrame({"text": "some words", "label": [0, 1] * 6, "prediction": ["positive", "negative"] * 6})
     WRITERS["csv"](frame, tmp_path / "data.csv")
-    assert own.load(str(tmp_path / "data.csv"), ("negative", "positive")).columns.label == "label"
+    assert load(str(tmp_path / "data.csv"), ("negative", "positive")).columns.label == "label"
 
 
 def test_names_of_a_data_set_that_are_not_the_model_s_are_said():
     rows = [("some words", row % 2) for row in range(12)]
     table = Table("set", ("text", "label"), rows, str, {"label": ("pos", "neg")})
-    data = own.of_table(table, ("bad", "good"))
+    data = examples.of_table(table, ("bad", "good"))
     assert (
         "The data calls its labels pos, neg, and the model its classes bad, good: they were matched by" in data.notes[0]
     )
-    assert [one.label for one in own.of_table(table, ("bad", "good"), classes=["neg", "pos"]).split.examples] == [
+    assert [one.label for one in examples.of_table(table, ("bad", "good"), classes=["neg", "pos"]).split.examples] == [
         1,
         0,
     ] * 6
@@ -216,11 +217,11 @@ def test_no_label_of_a_data_set_counts_as_missing():
     rows = [("some words", row % 3 - 1) for row in range(30)]
     table = Table("set", ("text", "label"), rows, str, {"label": ("negative", "positive")})
     for labels in (("positive", "negative"), NAMELESS):
-        assert own.of_table(table, labels).n_without_label == 10
+        assert examples.of_table(table, labels).n_without_label == 10
 
 
 def test_a_label_that_is_a_list_is_refused(tmp_path):
     rows = [{"text": "some words", "label": [row % 2]} for row in range(12)]
     (tmp_path / "data.jsonl").write_text("\n".join(map(json.dumps, rows)))
     with pytest.raises(InputError, match=r"line 1: label \[0\] of column 'label' is none of the model's 2 classes"):
-        own.load(str(tmp_path / "data.jsonl"), NAMELESS)
+        load(str(tmp_path / "data.jsonl"), NAMELESS)

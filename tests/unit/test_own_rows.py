@@ -6,7 +6,8 @@ import random
 import pandas as pd
 import pytest
 
-from darksecrets.corpora import own_files
+from darksecrets.corpora.own import files
+from darksecrets.corpora.own.format import Format, parse
 from darksecrets.errors import InputError
 from tests.conftest import GLUE
 
@@ -15,7 +16,7 @@ EVERY, SIZE = 37, 100  # pieces of so many rows begin at each 37th row besides e
 
 def read(tmp_path, content, name="data.csv", format=""):
     (tmp_path / name).write_text(content, encoding="utf-8", newline="")
-    return own_files.read(str(tmp_path / name), format=format)
+    return files.read(str(tmp_path / name), format=format)
 
 
 def by_tabs(lines):
@@ -230,7 +231,7 @@ def test_a_header_that_comes_again_is_still_a_header(tmp_path):
     ],
 )
 def test_a_format_is_read_as_it_is_typed(format, given):
-    assert own_files.parse(format) == own_files.Format(**given)
+    assert parse(format) == Format(**given)
 
 
 @pytest.mark.parametrize(
@@ -247,4 +248,4 @@ def test_a_format_is_read_as_it_is_typed(format, given):
 )
 def test_a_wrong_format_is_one_line(format, line):
     with pytest.raises(InputError, match=line):
-        own_files.parse(format)
+        parse(format)

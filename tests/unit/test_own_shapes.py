@@ -11,8 +11,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from darksecrets.corpora import own
 from darksecrets.errors import InputError
+from tests.own_data import load
 
 N_ROWS = 12
 NAMES = ("negative", "positive")
@@ -220,7 +220,7 @@ SHAPES = {
 
 def happened(path, labels):
     try:
-        return own.load(path, labels), ""
+        return load(path, labels), ""
     except InputError as error:
         return None, str(error)
 
@@ -252,13 +252,13 @@ def test_a_data_set_that_was_saved_to_disk_is_read(tmp_path, splits):
     one = datasets.Dataset.from_dict({"text": [*TEXTS, "more"], "label": [0, 1] * 6 + [-1]}, features)
     saved = datasets.DatasetDict(dict.fromkeys(splits, one)) if splits else one
     saved.save_to_disk(tmp_path / "saved")
-    data = own.load(str(tmp_path / "saved"), NAMES[::-1])
+    data = load(str(tmp_path / "saved"), NAMES[::-1])
     show("save_to_disk" + (" with splits" if splits else ""), "saved/", data, "")
     assert [example.label for example in data.split.examples] == [1, 0] * 6
     assert (data.source_split, data.n_without_label, data.n_lines) == ("test" if splits else "", 1, None)
     if not splits:
         with pytest.raises(InputError, match=r"^split is 'train', but data .* is one saved split; leave split out$"):
-            own.load(str(tmp_path / "saved"), NAMES, split="train")
+            load(str(tmp_path / "saved"), NAMES, split="train")
 
 
 def test_parquet_of_a_data_set_keeps_the_names_of_its_labels(tmp_path):
@@ -266,7 +266,7 @@ def test_parquet_of_a_data_set_keeps_the_names_of_its_labels(tmp_path):
 
     features = datasets.Features({"text": datasets.Value("string"), "label": datasets.ClassLabel(names=NAMES)})
     datasets.Dataset.from_dict(FRAME.to_dict("list"), features).to_parquet(tmp_path / "rows.parquet")
-    data = own.load(str(tmp_path / "rows.parquet"), NAMES[::-1])
+    data = load(str(tmp_path / "rows.parquet"), NAMES[::-1])
     show("Parquet of a data set", "rows.parquet", data, "")
     assert [example.label for example in data.split.examples] == [1, 0] * 6
 
@@ -345,7 +345,7 @@ def cache_aside(tmp_path_factory, monkeypatch):
 def test_separated_text_in_a_directory_is_read_as_a_file_is(tmp_path, files, given, labels, texts, classes):
     for name, content in files.items():
         (tmp_path / name).write_text(content)
-    data = own.load(str(tmp_path), labels, **given)
+    data = load(str(tmp_path), labels, **given)
     assert [one.first for one in data.split.examples] == texts
     assert tuple(one.label for one in data.split.examples) == classes * (N_ROWS // 2)
     assert data.n_lines == N_ROWS
@@ -363,14 +363,14 @@ def test_a_file_of_a_directory_that_does_not_fit_is_named(tmp_path, second, line
     (tmp_path / "a.csv").write_text(FRAME.to_csv(index=False))
     (tmp_path / "b.csv").write_text(second)
     with pytest.raises(InputError, match=line):
-        own.load(str(tmp_path), NAMES)
+        load(str(tmp_path), NAMES)
 
 
 def test_a_directory_of_pointers_is_refused(tmp_path):
     (tmp_path / "data").mkdir()
     (tmp_path / "data/train.parquet").write_bytes(POINTER)
     with pytest.raises(InputError, match=r"^train.parquet is a git-LFS pointer and not the file itself; fetch it with"):
-        own.load(str(tmp_path), NAMES)
+        load(str(tmp_path), NAMES)
 
 
 @pytest.mark.parametrize(
@@ -385,12 +385,12 @@ def test_a_format_that_does_not_hold_is_refused(tmp_path, name, format, line):
     frame = FRAME.assign(text="é")
     {"rows.parquet": frame.to_parquet, "rows.json": frame.to_json, "rows.csv": frame.to_csv}[name](tmp_path / name)
     with pytest.raises(InputError, match=line):
-        own.load(str(tmp_path / name), NAMES, format=format)
+        load(str(tmp_path / name), NAMES, format=format)
 
 
 def test_an_encoding_that_is_named_is_not_guessed(tmp_path):
     (tmp_path / "polish.csv").write_bytes(lines("text,label", lambda row: ["źle", "01"[row % 2]]).encode("cp1250"))
-    data = own.load(str(tmp_path / "polish.csv"), NAMES, format="encoding=cp1250")
+    data = load(str(tmp_path / "polish.csv"), NAMES, format="encoding=cp1250")
     assert data.split.examples[0].first == "źle"
     assert data.notes == ()
 

@@ -27,11 +27,12 @@ from scipy.optimize import linear_sum_assignment
 from sklearn.metrics import confusion_matrix
 from transformers import PreTrainedModel
 
-from darksecrets.corpora import annotated_maps, glue, linguistics, own, own_files, own_language
+from darksecrets.corpora import annotated_maps, glue, linguistics
 from darksecrets.corpora.annotated_maps import AFTER
 from darksecrets.corpora.annotation import Sentence
-from darksecrets.corpora.own import OwnData
-from darksecrets.corpora.own_labels import typed
+from darksecrets.corpora.own import examples, files, language
+from darksecrets.corpora.own.examples import OwnData
+from darksecrets.corpora.own.labels import typed
 from darksecrets.errors import InputError, visible
 from darksecrets.estimates import format_change, format_estimate, signed
 from darksecrets.figures import head_charts, lone_page, publish
@@ -172,10 +173,10 @@ def open_subject(
     measured yet, and what is wrong with the texts is said before any weights are read.
     """
     computed_in = precisions.chosen(precision)
-    own.check_size(max_examples, "max_examples")
-    table = own_files.read(data, split, format)
+    examples.check_size(max_examples, "max_examples")
+    table = files.read(data, split, format)
     labels = checkpoints.class_names(checkpoint)
-    found = own.of_table(table, labels, text, second, label, max_examples, classes=classes)
+    found = examples.of_table(table, labels, text, second, label, max_examples, classes=classes)
     opened, model = checkpoints.load_fine_tuned(checkpoint)
     if None in (opened.tokenizer.cls_token_id, opened.tokenizer.sep_token_id):
         raise InputError(f"checkpoint {checkpoint!r}: its tokenizer lacks a first or separating token as BERT has")
@@ -207,12 +208,12 @@ class Measurements:
     why_no_words: str
 
 
-def measure(subject: Subject, store: Store, words: str = own_language.GUESS) -> Measurements:
+def measure(subject: Subject, store: Store, words: str = language.GUESS) -> Measurements:
     """Measure a subject, or read from the store what it has.
 
-    `words` says whether kinds of words are looked for (`own_language.CHOICES`). Raises InputError where it is unknown.
+    `words` says whether kinds of words are looked for (`language.CHOICES`). Raises InputError where it is unknown.
     """
-    annotated, why_no_words = own_language.annotated(subject.data.split, store, words)
+    annotated, why_no_words = language.annotated(subject.data.split, store, words)
     key = {"checkpoint": subject.checkpoint.fingerprint, "data": subject.data.split.fingerprint}
     key |= {"version": VERSION, "max_length": subject.max_length}
     of_maps = {"classifier": file_fingerprint(pattern_classifier.WEIGHTS)}
@@ -355,7 +356,7 @@ class OwnReport:
 
 
 def report(
-    subject: Subject, store: str | Path = "_runs", tolerated: float = 1.0, words: str = own_language.GUESS
+    subject: Subject, store: str | Path = "_runs", tolerated: float = 1.0, words: str = language.GUESS
 ) -> OwnReport:
     """Measure what was opened, or find it in the store, and report on it.
 

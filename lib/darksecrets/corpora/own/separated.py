@@ -14,10 +14,10 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import islice
 
-from darksecrets.corpora.own_format import GUESS, NO, YES, Format, separator_name
-from darksecrets.corpora.own_labels import is_number
-from darksecrets.corpora.own_names import KNOWN
-from darksecrets.corpora.own_table import Table, present
+from darksecrets.corpora.own.columns import KNOWN
+from darksecrets.corpora.own.format import GUESS, NO, YES, Format, separator_name
+from darksecrets.corpora.own.labels import is_number
+from darksecrets.corpora.own.table import Table, present
 from darksecrets.errors import InputError
 
 MARK = '"'

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from darksecrets.corpora.own_table import Table, present
+from darksecrets.corpora.own.table import Table, present
 from darksecrets.errors import InputError
 
 ACCEPTED = "write one object a line, a list of objects, or an object of columns"

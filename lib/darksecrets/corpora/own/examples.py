@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 from typing import Any
 
-from darksecrets.corpora import own_columns, own_files
 from darksecrets.corpora.glue import Example, Split, choice
-from darksecrets.corpora.own_columns import Columns, Wanted
-from darksecrets.corpora.own_labels import MISSING, Reading, check_classes, listed, whole, written
-from darksecrets.corpora.own_table import Table
+from darksecrets.corpora.own import columns as own_columns
+from darksecrets.corpora.own.columns import Columns, Wanted
+from darksecrets.corpora.own.labels import MISSING, Reading, check_classes, listed, whole, written
+from darksecrets.corpora.own.table import Table
 from darksecrets.corpora.tasks import Task
 from darksecrets.errors import InputError
 from darksecrets.runs import fingerprint
@@ -61,27 +61,6 @@ def check_size(n_examples: int, name: str = "max_own") -> None:
     """Raise `InputError` where so few examples are asked for that neither half of them says much."""
     if n_examples < 0 or 0 < n_examples < LEAST:
         raise InputError(f"{name} is {n_examples}; give 0 for all, or at least {LEAST}, {HALVES}")
-
-
-def load(
-    source: str,
-    labels: Sequence[str] | None,
-    text: str = "",
-    second: str = "",
-    label: str = "",
-    split: str = "",
-    max_examples: int = 0,
-    seed: int = 0,
-    classes: Sequence[str] = (),
-    format: str = "",
-) -> OwnData:
-    """Read labelled texts for a model whose classes are `labels`, or that gives a score (None).
-
-    `source`, `split` and `format` are those of `own_files.read`, the others those of `of_table`. Raises InputError.
-    """
-    check_size(max_examples, "max_examples")
-    table = own_files.read(source, split, format)
-    return of_table(table, labels, text, second, label, max_examples, seed, classes)
 
 
 def of_table(

@@ -4,10 +4,28 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from darksecrets.corpora.own_labels import BY_NAME, Reading, listed, readings, whole, written
-from darksecrets.corpora.own_names import LABELS, NUMBERS, PAIRS, TEXTS
-from darksecrets.corpora.own_table import Table
+from darksecrets.corpora.own.labels import BY_NAME, Reading, listed, readings, whole, written
+from darksecrets.corpora.own.table import Table
 from darksecrets.errors import InputError, nearest
+
+# Names that such columns commonly have, in letters of lower case, the likeliest first.
+LABELS = (
+    *("label_text", "label_name", "label", "labels", "gold_label", "class", "class_name", "category", "target", "y"),
+    *("intent", "sentiment", "emotion", "rating", "stars", "score", "quality"),
+)
+TEXTS = (
+    *("text", "sentence", "review", "content", "body", "comment", "utterance", "tweet", "document", "message"),
+    *("question", "query", "title"),
+)
+PAIRS = (
+    *(("sentence1", "sentence2"), ("premise", "hypothesis"), ("question1", "question2"), ("question", "sentence")),
+    *(("question", "passage"), ("question", "context"), ("query", "passage"), ("text1", "text2"), ("text_a", "text_b")),
+    *(("text", "text_pair"), ("text", "second"), ("first", "second"), ("#1 string", "#2 string")),
+)
+NUMBERS = (  # of columns that number the rows
+    *("id", "idx", "index", "guid", "uid", "row", "number", "unnamed: 0", "__index_level_0__", ""),
+)
+KNOWN = frozenset((*LABELS, *TEXTS, *NUMBERS, *(name for pair in PAIRS for name in pair))) - {""}
 
 NONE = "none"  # written for the second text where there is to be none
 
@@ -34,7 +52,7 @@ class Wanted:
     classes: Sequence[str] = ()
 
     def readings(self, table: Table, column: str, rows: Sequence[int] | None = None) -> list[Reading]:
-        """Return all readings of a column that fit and differ (`own_labels.readings`), or of some of its rows."""
+        """Return all readings of a column that fit and differ (`labels.readings`), or of some of its rows."""
         values = table.values(column)
         values = values if rows is None else [values[row] for row in rows]
         return readings(values, table.classes.get(column, ()), self.labels, self.classes)

@@ -10,9 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from darksecrets.corpora import own_json, own_separated, own_text
-from darksecrets.corpora.own_format import GUESS, Format, parse
-from darksecrets.corpora.own_table import Table, present
+from darksecrets.corpora.own import json_rows, separated, text
+from darksecrets.corpora.own.format import GUESS, Format, parse
+from darksecrets.corpora.own.table import Table, present
 from darksecrets.errors import InputError
 from darksecrets.files import LFS_POINTER
 
@@ -39,7 +39,7 @@ def read(source: str, split: str = "", format: str = "") -> Table:
     """Read a file by its ending, or a data set by its name (`NAME` or `NAME:CONFIGURATION`) or directory.
 
     `split` chooses one split of a data set; a file has none. `format` says how a text file is written, where that is
-    not to be guessed (`own_format.parse`). Raises InputError.
+    not to be guessed (`format.parse`). Raises InputError.
     """
     given = parse(format)
     path = Path(os.path.expanduser(source))  # noqa: PTH111 (whoever is named)
@@ -75,14 +75,14 @@ def _refuse_format(name: str, given: Format, *parts: str) -> None:
 
 
 def _separated(path: Path, given: Format) -> Table:
-    text, notes = own_text.read(path, given.encoding)
-    return _noted(own_separated.read(path.name, text, _ending(path), given), notes)
+    content, notes = text.read(path, given.encoding)
+    return _noted(separated.read(path.name, content, _ending(path), given), notes)
 
 
 def _json(path: Path, given: Format) -> Table:
     _refuse_format(path.name, given, "separator", "quotes", "header")
-    text, notes = own_text.read(path, given.encoding)
-    return _noted(own_json.read(path.name, text), notes)
+    content, notes = text.read(path, given.encoding)
+    return _noted(json_rows.read(path.name, content), notes)
 
 
 def _noted(table: Table, notes: tuple[str, ...]) -> Table:
@@ -97,7 +97,7 @@ def _parquet(path: Path, given: Format) -> Table:
     with path.open("rb") as file:
         start = file.read(100)
     if not start.startswith(b"PAR1"):
-        own_text.check_signature(path.name, start)
+        text.check_signature(path.name, start)
     try:
         table = parquet.read_table(path)
     except (pyarrow.ArrowInvalid, OSError) as error:
@@ -213,7 +213,7 @@ def _check_pointers(directory: Path) -> None:
         if path.is_file() and path.stat().st_size < LONGEST_POINTER and path.suffix not in (".py", ".md"):
             data = path.read_bytes()
             if data.startswith(LFS_POINTER):
-                own_text.check_signature(path.name, data)
+                text.check_signature(path.name, data)
 
 
 def _of_columns(name: str, columns: list[str], values: list[list[Any]], classes: dict[str, tuple[str, ...]]) -> Table:
@@ -227,7 +227,7 @@ def _one_line(error: Exception) -> str:
 
 LONGEST_POINTER = 1000  # bytes
 READERS: dict[str, Callable[[Path, Format], Table]] = {
-    **dict.fromkeys(own_separated.ORDINARY, _separated),
+    **dict.fromkeys(separated.ORDINARY, _separated),
     **dict.fromkeys((".json", ".jsonl", ".ndjson"), _json),
     ".parquet": _parquet,
 }
