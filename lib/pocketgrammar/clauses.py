@@ -6,11 +6,12 @@ A wording changes how an event reads and not what it says; two wordings of one e
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from pocketgrammar.events import Event, Thing
+from pocketgrammar.events import Event, Thing, Writer
 from pocketgrammar.lexicon import PRONOUNS, lexicon, third
 from pocketgrammar.tokens import Draft, Token, comma, joined
 
 SYNONYMS = ("verb", "subject", "object", "adjectives")
+Phrase = tuple[Draft, Token]  # a noun phrase and its head
 
 
 @dataclass(frozen=True)
@@ -25,18 +26,51 @@ class Wording:
     agentless: bool = False  # the passive without "by the driver"
 
 
-def write(event: Event, wording: Wording = Wording()) -> Draft:
+PLAIN = Wording()
+SINGLE = (
+    *(Wording(form=form) for form in ("passive", "passive", "subject cleft", "object cleft")),
+    *(Wording(synonyms=frozenset([part])) for part in SYNONYMS),
+    Wording(time_first=True),
+    Wording(contracted=True),
+    Wording(manner_last=True),
+)
+
+
+def changes(event: Event) -> list[Wording]:
+    """Return the wordings that differ from the plain one in a single respect and can be seen in this event."""
+    plain = _words(event, PLAIN)
+    return [wording for wording in SINGLE if _words(event, wording) != plain]
+
+
+def _words(event: Event, wording: Wording) -> list[str]:
+    return [token.text for token in write(event, wording).tokens]
+
+
+def draw(event: Event, writer: Writer, n_changes: int) -> Wording:
+    """Draw a wording that differs from the plain one in up to `n_changes` respects."""
+    wording = PLAIN
+    for change in writer.some(changes(event), n_changes):
+        wording = Wording(
+            form=wording.form if change.form == PLAIN.form else change.form,
+            synonyms=wording.synonyms | change.synonyms,
+            time_first=wording.time_first or change.time_first,
+            contracted=wording.contracted or change.contracted,
+            manner_last=wording.manner_last or change.manner_last,
+        )
+    return wording
+
+
+def write(event: Event, wording: Wording = PLAIN) -> Draft:
     """Write an event in a wording, without its closing mark; a form that the event cannot have is written active."""
     form = wording.form if can_be(wording.form, event) else "active"
     if "cleft" in form:
         wording = replace(wording, time_first=False)  # "on Monday, it was Anna who" has two things in front
     subject = noun_phrase(event.subject, "subject", wording)
-    thing = noun_phrase(event.object, "object", wording)
-    parts = CLAUSES[form](event, wording, subject, thing)
+    parts = CLAUSES[form](event, wording, subject, noun_phrase(event.object, "object", wording))
     if wording.time_first and event.time:
         parts = [lexicon().phrase(event.time), comma(), *parts]
     if event.tail:
-        parts.append(tail(event.tail, event.subject.pronoun, subject[1]))
+        parts.append(_tail(event.tail, event.subject.pronoun, subject[1]))
     return joined(parts)
 
 
@@ -50,7 +84,7 @@ def can_be(form: str, event: Event) -> bool:
     return form == "subject cleft" or (thing.article == "the" and not (thing.general or thing.name))
 
 
-def noun_phrase(thing: Thing, part: str = "object", wording: Wording = Wording()) -> tuple[Draft, Token]:
+def noun_phrase(thing: Thing, part: str = "object", wording: Wording = PLAIN) -> Phrase:
     """Write a person or a thing; return the draft and its head, which is the last word of a name."""
     words = lexicon()
     if thing.name:
@@ -61,20 +95,21 @@ def noun_phrase(thing: Thing, part: str = "object", wording: Wording = Wording()
         noun = thing.entry.synonym or noun
     tokens = words.phrase(thing.article).tokens
     if thing.adjective:
-        synonym = words.adjectives[thing.adjective].get("synonym")
-        tokens.append(Token(synonym if synonym and "adjectives" in wording.synonyms else thing.adjective, "ADJ"))
+        synonym = words.adjectives[thing.adjective].get("synonym") if "adjectives" in wording.synonyms else None
+        tokens.append(Token(synonym or thing.adjective, "ADJ"))
     head = Token(words.plural(noun) if thing.is_plural else noun, "NOUN")
-    draft = Draft([*tokens, head])
-    for phrase in (thing.modifier, thing.relative):
-        if phrase:
-            draft += words.phrase(phrase)
-    return draft, head
+    return joined([Draft([*tokens, head]), words.phrase(thing.modifier), words.phrase(thing.relative)]), head
 
 
-def verb_group(event: Event, wording: Wording, passive: bool, is_plural: bool, between: Sequence[Token] = ()) -> Draft:
+def said_verb(event: Event, wording: Wording) -> str:
+    """Return the event's verb or, where the wording asks for it, its synonym."""
+    replaced = "verb" in wording.synonyms and event.verb == event.action.verb and event.action.synonym
+    return replaced or event.verb
+
+
+def _verb_group(event: Event, wording: Wording, passive: bool, is_plural: bool, between: Sequence[Token]) -> Draft:
     """Write auxiliaries, negation, what stands between, and the verb, which is the last token."""
-    words = lexicon()
-    verb = said_verb(event, wording)
+    words, verb = lexicon(), said_verb(event, wording)
     if passive:
         auxiliary = ("are" if is_plural else "is") if event.is_habit else ("were" if is_plural else "was")
         form = words.participle(verb)
@@ -88,13 +123,7 @@ def verb_group(event: Event, wording: Wording, passive: bool, is_plural: bool, b
     return Draft([*tokens, *between, Token(form, "VERB", passive=passive)])
 
 
-def said_verb(event: Event, wording: Wording) -> str:
-    """Return the event's verb or, where the wording asks for it, its synonym."""
-    replaced = "verb" in wording.synonyms and event.verb == event.action.verb and event.action.synonym
-    return replaced or event.verb
-
-
-def tail(phrase: str, pronoun: str, antecedent: Token) -> Draft:
+def _tail(phrase: str, pronoun: str, antecedent: Token) -> Draft:
     """Write a subordinate clause, with its pronouns linked to their antecedent."""
     she, her = (Token(text, "PRON") for text in PRONOUNS[pronoun])
     if pronoun == "they":
@@ -104,47 +133,41 @@ def tail(phrase: str, pronoun: str, antecedent: Token) -> Draft:
     return draft
 
 
-def _adverbials(event: Event, wording: Wording) -> list[Draft]:
-    manner = [_adverb(event.manner)] if wording.manner_last else []
-    phrases = (event.place, "" if wording.time_first else event.time)
-    return manner + [lexicon().phrase(phrase) for phrase in phrases]
+def _adverbials(event: Event, manner: str, wording: Wording) -> list[Draft]:
+    time = "" if wording.time_first else event.time
+    return [Draft(_adverb(manner)), lexicon().phrase(event.place), lexicon().phrase(time)]
 
 
-def _adverb(text: str) -> Draft:
-    return Draft([Token(text, "ADV")] if text else [])
+def _adverb(text: str) -> list[Token]:
+    return [Token(text, "ADV")] if text else []
 
 
-def _active(event: Event, wording: Wording, subject: tuple[Draft, Token], thing: tuple[Draft, Token]) -> list[Draft]:
+def _active(event: Event, wording: Wording, subject: Phrase, thing: Phrase) -> list[Draft]:
     subject[1].role = "subject"
-    return [subject[0], *_predicate(event, wording, subject[1], subject, thing, event.subject.is_plural)]
+    return [subject[0], *_predicate(event, wording, subject[1], subject, thing)]
 
 
 def _predicate(
-    event: Event,
-    wording: Wording,
-    grammatical: Token,
-    subject: tuple[Draft, Token],
-    thing: tuple[Draft, Token],
-    is_plural: bool,
-    object_first: bool = False,
+    event: Event, wording: Wording, grammatical: Token, subject: Phrase, thing: Phrase, object_first: bool = False
 ) -> list[Draft]:
     """Write verb, object and adverbials; `grammatical` is the verb's subject, the head of `subject` or "who"."""
-    between = [] if wording.manner_last else _adverb(event.manner).tokens
-    group = verb_group(event, wording, False, is_plural, between)
+    before, after = ("", event.manner) if wording.manner_last else (event.manner, "")
+    group = _verb_group(event, wording, False, event.subject.is_plural, _adverb(before))
+    verb = group.tokens[-1]
     if not object_first:
         thing[1].role = "object"
-        group.links.append(("verb-object", group.tokens[-1], thing[1]))
-    group.links.append(("verb-subject", group.tokens[-1], grammatical))
-    group.frames.append(_frame(event, group.tokens[-1], subject, thing))
-    return [group, *([] if object_first else [thing[0]]), *_adverbials(event, wording)]
+        group.links.append(("verb-object", verb, thing[1]))
+    group.links.append(("verb-subject", verb, grammatical))
+    group.frames.append(_frame(event, verb, subject, thing))
+    return [group, *([] if object_first else [thing[0]]), *_adverbials(event, after, wording)]
 
 
-def _passive(event: Event, wording: Wording, subject: tuple[Draft, Token], thing: tuple[Draft, Token]) -> list[Draft]:
+def _passive(event: Event, wording: Wording, subject: Phrase, thing: Phrase) -> list[Draft]:
     thing[1].role = "subject"
-    group = verb_group(event, wording, True, event.object.is_plural, _adverb(event.manner).tokens)
+    group = _verb_group(event, wording, True, event.object.is_plural, _adverb(event.manner))
     group.links.append(("verb-subject", group.tokens[-1], thing[1]))
     group.frames.append(_frame(event, group.tokens[-1], subject, thing))
-    adverbials = _adverbials(event, replace(wording, manner_last=False))
+    adverbials = _adverbials(event, "", wording)
     if wording.agentless:
         del group.frames[-1][2][event.action.frame[1]]
         return [thing[0], group, *adverbials]
@@ -154,16 +177,15 @@ def _passive(event: Event, wording: Wording, subject: tuple[Draft, Token], thing
     return [thing[0], group, *(adverbials + by if is_long else by + adverbials)]
 
 
-def _subject_cleft(event: Event, wording: Wording, subject: tuple[Draft, Token], thing: tuple[Draft, Token]) -> list:
+def _subject_cleft(event: Event, wording: Wording, subject: Phrase, thing: Phrase) -> list[Draft]:
     who = Token("who", "PRON", "subject")
-    predicate = _predicate(event, wording, who, subject, thing, event.subject.is_plural)
-    return [_it_was(event), subject[0], Draft([who]), *predicate]
+    return [_it_was(event), subject[0], Draft([who]), *_predicate(event, wording, who, subject, thing)]
 
 
-def _object_cleft(event: Event, wording: Wording, subject: tuple[Draft, Token], thing: tuple[Draft, Token]) -> list:
+def _object_cleft(event: Event, wording: Wording, subject: Phrase, thing: Phrase) -> list[Draft]:
     that = Token("that", "PRON", "object")
     subject[1].role = "subject"
-    group, *rest = _predicate(event, wording, subject[1], subject, thing, event.subject.is_plural, object_first=True)
+    group, *rest = _predicate(event, wording, subject[1], subject, thing, object_first=True)
     group.links.append(("verb-object", group.tokens[-1], that))
     return [_it_was(event), thing[0], Draft([that]), subject[0], group, *rest]
 
@@ -173,14 +195,9 @@ def _it_was(event: Event) -> Draft:
     return Draft([it, was], [("verb-subject", was, it)])
 
 
-def _frame(event: Event, verb: Token, subject: tuple[Draft, Token], thing: tuple[Draft, Token]) -> tuple:
+def _frame(event: Event, verb: Token, subject: Phrase, thing: Phrase) -> tuple[str, Token, dict[str, list[Token]]]:
     name, agent, theme = event.action.frame
     return name, verb, {agent: list(subject[0].tokens), theme: list(thing[0].tokens)}
 
 
-CLAUSES = {
-    "active": _active,
-    "passive": _passive,
-    "subject cleft": _subject_cleft,
-    "object cleft": _object_cleft,
-}
+CLAUSES = {"active": _active, "passive": _passive, "subject cleft": _subject_cleft, "object cleft": _object_cleft}

@@ -25,20 +25,17 @@ class Edit:
 
 
 def _without(field: str) -> EditFunction:
-    return lambda event, writer: event.with_(**{field: ""}) if not (event.is_habit and field == "time") else event
+    return lambda event, writer: event if event.is_habit and field == "time" else event.with_(**{field: ""})
 
 
 def _plainer(part: str, field: str) -> EditFunction:
-    return lambda event, writer: event.with_(**{part: replace(getattr(event, part), **{field: ""})})
+    return lambda event, writer: event.with_party(part, **{field: ""})
 
 
 def _more_general(event: Event, writer: Writer) -> Event:
     thing = event.object
-    if thing.name or thing.kind.word == thing.noun or event.action.reversible or not thing.entry.plural:
-        return event
-    if not thing.kind.is_said:
-        return event
-    return event.with_(object=replace(thing, general=True))
+    can_be = thing.kind.word != thing.noun and thing.kind.is_said and thing.entry.plural
+    return event.with_party("object", general=True) if can_be and not (thing.name or event.action.reversible) else event
 
 
 def _negated(event: Event, writer: Writer) -> Event:
@@ -69,13 +66,12 @@ def _negated_opposite(event: Event, writer: Writer) -> Event:
 
 def _opposite_adjective(event: Event, writer: Writer) -> Event:
     opposite = lexicon().adjectives.get(event.object.adjective, {}).get("opposite")
-    return event.with_(object=replace(event.object, adjective=opposite)) if opposite else event
+    return event.with_party("object", adjective=opposite) if opposite else event
 
 
 def _other_count(event: Event, writer: Writer) -> Event:
-    if event.object.article not in COUNTS:
-        return event
-    return event.with_(object=replace(event.object, article=_another(event.object.article, COUNTS, writer)))
+    count = event.object.article
+    return event.with_party("object", article=_another(count, COUNTS, writer)) if count in COUNTS else event
 
 
 def _other_time(event: Event, writer: Writer) -> Event:
@@ -91,31 +87,31 @@ def _other_place(event: Event, writer: Writer) -> Event:
 
 
 def _other_object(event: Event, writer: Writer) -> Event:
-    options = [noun for noun in event.action.objects if noun not in (event.object.noun, event.subject.noun)]
-    options = [noun for noun in options if not _alike(noun, event.object.noun) and _fits(noun, event.object)]
-    if not options:
+    noun = _other_noun(event, event.object, [one for one in event.action.objects if _fits(one, event.object)], writer)
+    if not noun:
         return event
-    noun = writer.choose(options)
     if event.object.name:
         return event.with_(object=_renamed(event.object, noun, writer))
     is_plural = event.object.is_plural if event.object.article else lexicon().nouns[noun].plural is not None
-    adjective = _kept_adjective(event.object, noun)
-    return event.with_(object=replace(event.object, noun=noun, is_plural=is_plural, adjective=adjective))
+    return event.with_party("object", noun=noun, is_plural=is_plural, adjective=_kept_adjective(event.object, noun))
 
 
 def _other_subject(event: Event, writer: Writer) -> Event:
-    taken = (event.subject.noun, event.object.noun)
-    options = [noun for noun in event.action.subjects if noun not in taken and not _alike(noun, event.subject.noun)]
-    if not options:
+    subject = event.subject
+    noun = _other_noun(event, subject, event.action.subjects, writer)
+    if not noun:
         return event
-    noun = writer.choose(options)
-    if event.subject.name:
-        return event.with_(subject=_renamed(event.subject, noun, writer))
-    pronoun = lexicon().nouns[noun].pronoun or event.subject.pronoun
-    if event.subject.is_plural:
-        pronoun = "they"
-    adjective = _kept_adjective(event.subject, noun)
-    return event.with_(subject=replace(event.subject, noun=noun, adjective=adjective, pronoun=pronoun))
+    if subject.name:
+        return event.with_(subject=_renamed(subject, noun, writer))
+    pronoun = "they" if subject.is_plural else lexicon().nouns[noun].pronoun or subject.pronoun
+    return event.with_party("subject", noun=noun, adjective=_kept_adjective(subject, noun), pronoun=pronoun)
+
+
+def _other_noun(event: Event, thing: Thing, nouns: Sequence[str], writer: Writer) -> str:
+    """Choose a noun that is neither party and means something else than `thing`; an empty one where there is none."""
+    taken = (event.subject.noun, event.object.noun)
+    options = [noun for noun in nouns if noun not in taken and not _alike(noun, thing.noun)]
+    return writer.choose(options) if options else ""
 
 
 def _swapped(event: Event, writer: Writer) -> Event:
@@ -125,11 +121,10 @@ def _swapped(event: Event, writer: Writer) -> Event:
 
 
 def _other_verb(event: Event, writer: Writer) -> Event:
-    scene = lexicon().scenes[event.action.scene]
     taken = (event.action.verb, event.action.synonym, event.action.opposite)
     options = [
         action
-        for action in scene.actions
+        for action in lexicon().scenes[event.action.scene]
         if action.verb not in taken and action.synonym not in taken and _can_be_of(event, action)
     ]
     if not options:
@@ -220,9 +215,8 @@ def _another(value: str, options: Sequence[str], writer: Writer) -> str:
 
 def _alike(noun: str, other: str) -> bool:
     """Whether one may stand for the other: synonyms, or one is the word for the other's kind."""
-    words = lexicon()
-    names = [{name, words.nouns[name].synonym, words.kinds[words.nouns[name].kind].word} for name in (noun, other)]
-    return noun in names[1] or other in names[0] or words.nouns[noun].synonym == other
+    names = {name: {name, lexicon().nouns[name].synonym, lexicon().kind_of(name).word} for name in (noun, other)}
+    return noun in names[other] or other in names[noun]
 
 
 def _fits(noun: str, thing: Thing) -> bool:
@@ -232,8 +226,7 @@ def _fits(noun: str, thing: Thing) -> bool:
 
 def _kept_adjective(thing: Thing, noun: str) -> str:
     """Return the adjective if it goes with the new noun too."""
-    words = lexicon()
-    return thing.adjective if thing.adjective in words.kinds[words.nouns[noun].kind].adjectives else ""
+    return thing.adjective if thing.adjective in lexicon().kind_of(noun).adjectives else ""
 
 
 def _renamed(thing: Thing, noun: str, writer: Writer) -> Thing:

@@ -16,6 +16,7 @@ NEGATED = 0.4  # share of negated events in pairs, so that a negation in one sen
 HABITS = ("every day", "every week", "every month", "every morning", "every evening", "every year")
 HABITUAL = 0.15  # share of what people do to each other; other deeds are rarely done every day
 DETAILS = ("place", "time", "manner", "object adjective", "subject adjective", "count", "modifier", "relative", "tail")
+IsMine = Callable[[str], bool]
 
 
 @dataclass(frozen=True)
@@ -38,14 +39,14 @@ class Thing:
         return lexicon().nouns[self.noun]
 
     @property
-    def label(self) -> str:
-        """The word that it is known by."""
-        return self.name or (self.kind.word if self.general else self.noun)
-
-    @property
     def kind(self) -> Kind:
         """The kind of its noun."""
         return lexicon().kinds[self.entry.kind]
+
+    @property
+    def label(self) -> str:
+        """The word that it is known by."""
+        return self.name or (self.kind.word if self.general else self.noun)
 
 
 @dataclass(frozen=True)
@@ -66,15 +67,15 @@ class Event:
     @property
     def proposition(self) -> str:
         """What decides to which split the event belongs: its action and its two parties, in whichever roles."""
-        parties = sorted(thing.label for thing in (self.subject, self.object))
-        return "|".join((self.action.verb, *parties))
+        return "|".join((self.action.verb, *sorted((self.subject.label, self.object.label))))
 
     def with_(self, **changes: Any) -> "Event":
         """Return a copy with changes."""
         return replace(self, **changes)
 
-
-IsMine = Callable[[str], bool]
+    def with_party(self, part: str, **changes: Any) -> "Event":
+        """Return a copy with changes of its subject or object."""
+        return replace(self, **{part: replace(getattr(self, part), **changes)})
 
 
 @dataclass(frozen=True)
@@ -94,14 +95,13 @@ class Writer:
 
     def some(self, options: Sequence[Any], n: int) -> list[Any]:
         """Choose `n` different ones."""
-        return [options[place] for place in self.generator.permutation(len(options))[:n]]
+        return [options[index] for index in self.generator.permutation(len(options))[:n]]
 
     def event(self, n_details: int = 2, reversible: bool | None = None) -> Event:
         """Draw an event with about this many details; `reversible` asks for two people, or for none as object."""
-        while True:
+        event = None
+        while event is None or not self.is_mine(event.proposition):
             event = self._bare(reversible)
-            if self.is_mine(event.proposition):
-                break
         if self.chance(HABITUAL) and event.action.reversible:
             event = event.with_(is_habit=True, time=self.choose(HABITS))
         for detail in self.some(DETAILS, len(DETAILS))[: 2 * n_details]:
@@ -121,21 +121,22 @@ class Writer:
             return event.with_(time=self.choose(phrases["times"][self.choose(action.times)]))
         if detail == "manner" and not event.manner and action.manner and not event.negated:
             return event.with_(manner=self.choose(action.manner))
-        if detail == "object adjective" and not thing.adjective and not thing.name:
-            return event.with_(object=replace(thing, adjective=self.choose(thing.kind.adjectives)))
-        if detail == "subject adjective" and not subject.adjective and not subject.name:
-            return event.with_(subject=replace(subject, adjective=self.choose(subject.kind.adjectives)))
-        can_count = thing.entry.plural and thing.article == "the" and not (action.reversible or event.negated)
-        if detail == "count" and can_count and action.times and not event.is_habit:
-            return event.with_(object=replace(thing, article=self.choose(COUNTS), is_plural=True))
+        if detail.endswith(" adjective"):
+            part = detail.removesuffix(" adjective")
+            party = getattr(event, part)
+            if not party.adjective and not party.name:
+                return event.with_party(part, adjective=self.choose(party.kind.adjectives))
+        is_plain = not (action.reversible or event.negated)
+        can_count = thing.entry.plural and thing.article == "the" and is_plain and action.times
+        if detail == "count" and can_count and not event.is_habit:
+            return event.with_party("object", article=self.choose(COUNTS), is_plural=True)
         if subject.name or subject.modifier or subject.relative or event.is_habit:
             return event
         if detail == "modifier" and not subject.is_plural:
-            return event.with_(subject=replace(subject, modifier=self.filled(self.choose(phrases["modifiers"]))))
+            return event.with_party("subject", modifier=self.filled(self.choose(phrases["modifiers"])))
         if detail == "relative":
-            return event.with_(subject=replace(subject, relative=self.choose(phrases["relatives"])))
-        can_have_tail = "days" in action.times and not (action.reversible or event.negated or event.tail)
-        if detail == "tail" and can_have_tail:
+            return event.with_party("subject", relative=self.choose(phrases["relatives"]))
+        if detail == "tail" and "days" in action.times and is_plain and not event.tail:
             return event.with_(tail=self.choose(phrases["tails"]))
         return event
 
@@ -149,28 +150,29 @@ class Writer:
         pronoun = entry.pronoun or self.choose(("she", "he"))
         if self.chance(0.25):
             name = self.choose(names["women" if pronoun == "she" else "men"])
-            if self.chance(0.4):
-                name += f" {self.choose(names['surnames'])}"
-            return Thing(noun, name=name, pronoun=pronoun)
+            surname = f" {self.choose(names['surnames'])}" if self.chance(0.4) else ""
+            return Thing(noun, name=name + surname, pronoun=pronoun)
         if self.chance(0.12) and not entry.pronoun:
             return Thing(noun, is_plural=True, pronoun="they")
         return Thing(noun, pronoun=pronoun)
 
     def _bare(self, reversible: bool | None) -> Event:
-        scene = self.choose(list(lexicon().scenes.values()))
-        actions = [action for action in scene.actions if reversible in (None, action.reversible)]
-        if not actions:
-            return self._bare(reversible)
-        action = self.choose(actions)
-        subject, noun = self.choose(action.subjects), self.choose(action.objects)
-        if noun == subject:
-            return self._bare(reversible)
-        actor = self.person(subject)
-        if action.reversible:
-            thing = self.person(noun)
-            if thing.name and thing.name.split()[0] == actor.name.split(" ")[0]:
-                return self._bare(reversible)
-        else:
-            is_counted = lexicon().nouns[noun].plural is not None
-            thing = Thing(noun, pronoun="it", article="a" if is_counted and self.chance(0.25) else "the")
-        return Event(action, action.verb, actor, thing)
+        """Draw an event without details, whose parties differ."""
+        while True:
+            scene = self.choose(list(lexicon().scenes.values()))
+            actions = [action for action in scene if reversible in (None, action.reversible)]
+            if not actions:
+                continue
+            action = self.choose(actions)
+            subject, noun = self.choose(action.subjects), self.choose(action.objects)
+            if noun == subject:
+                continue
+            actor = self.person(subject)
+            if action.reversible:
+                thing = self.person(noun)
+                if thing.name and thing.name.split()[0] == actor.name.split(" ")[0]:
+                    continue
+            else:
+                is_counted = lexicon().nouns[noun].plural is not None
+                thing = Thing(noun, pronoun="it", article="a" if is_counted and self.chance(0.25) else "the")
+            return Event(action, action.verb, actor, thing)

@@ -1,7 +1,7 @@
 """The words of the pocket corpus: lexicon.yml, read and checked, and the few rules of inflection that it needs."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -45,30 +45,20 @@ class Noun:
 
 @dataclass(frozen=True)
 class Action:
-    """What people of a scene do to things (or to each other: `objects` are then the scene's people)."""
+    """What people of a scene do to things, or to each other if it is `reversible`: `objects` are then its subjects."""
 
     scene: str
     verb: str
-    synonym: str | None
-    opposite: str | None
-    frame: tuple[str, str, str]  # name, element of the subject, element of the object
-    objects: tuple[str, ...]
-    manner: tuple[str, ...]
+    frame: Sequence[str]  # name, element of the subject, element of the object
+    objects: Sequence[str]
     reversible: bool
-    subjects: tuple[str, ...]  # who does it, where
-    places: tuple[str, ...]
-    times: tuple[str, ...]  # the groups of times that fit
-    is_general: bool  # whether one would ask why people do it
-
-
-@dataclass(frozen=True)
-class Scene:
-    """People, what they do, and where."""
-
-    name: str
-    people: tuple[str, ...]
-    places: tuple[str, ...]
-    actions: tuple[Action, ...]
+    subjects: Sequence[str]  # who does it, where
+    places: Sequence[str]
+    times: Sequence[str]  # the groups of times that fit
+    manner: Sequence[str]
+    synonym: str | None = None
+    opposite: str | None = None
+    general: bool = True  # whether one would ask why people do it
 
 
 @dataclass(frozen=True)
@@ -77,7 +67,7 @@ class Kind:
 
     word: str
     plural: str
-    adjectives: tuple[str, ...]
+    adjectives: Sequence[str]
     is_said: bool  # whether the word may stand for its nouns
 
 
@@ -88,8 +78,8 @@ class Lexicon:
     kinds: Mapping[str, Kind]
     adjectives: Mapping[str, Mapping[str, str]]
     nouns: Mapping[str, Noun]
-    irregular: Mapping[str, tuple[str, str]]
-    scenes: Mapping[str, Scene]
+    irregular: Mapping[str, Sequence[str]]  # past tense and participle
+    scenes: Mapping[str, Sequence[Action]]
     phrases: Mapping[str, Any]  # the other sections as they stand
 
     def past(self, verb: str) -> str:
@@ -105,6 +95,10 @@ class Lexicon:
         known = self.nouns.get(noun)
         return (known.plural if known else None) or regular_plural(noun)
 
+    def kind_of(self, noun: str) -> Kind:
+        """The kind of a noun."""
+        return self.kinds[self.nouns[noun].kind]
+
     def phrase(self, text: str, **slots: Token) -> Draft:
         """Read a phrase such as "because {she} was/AUX tired/ADJ" into tokens; slots are filled with tokens.
 
@@ -113,19 +107,17 @@ class Lexicon:
         tokens = [slots[word[1:-1]] if word[0] == "{" else self._token(word) for word in text.split()]
         verb = next((token for pos in ("VERB", "AUX") for token in tokens if token.pos == pos), None)
         links = []
-        for token in tokens:
-            if token.text in ("she", "he", "they", "who") and verb is not None:
+        for token in tokens if verb else ():
+            if token.text in ("she", "he", "they", "who"):
                 token.role = "subject"
-            if token.role in ("subject", "object") and verb is not None:
+            if token.role in ("subject", "object"):
                 links.append((f"verb-{token.role}", verb, token))
         return Draft(tokens, links)
 
     def _token(self, marked: str) -> Token:
         text, pos, role = (*marked.split("/"), "", "")[:3]
-        if not pos:
-            content = "ADJ" if text in self.adjectives else "PROPN" if text.istitle() else "NOUN"
-            pos = _POS.get(text.lower()) or content
-        return Token(text, pos, role)
+        content = "ADJ" if text in self.adjectives else "PROPN" if text.istitle() else "NOUN"
+        return Token(text, pos or _POS.get(text.lower(), content), role)
 
 
 def third(verb: str) -> str:
@@ -135,77 +127,60 @@ def third(verb: str) -> str:
     return f"{verb[:-1]}ies" if re.search(r"[^aeiou]y$", verb) else f"{verb}s"
 
 
+def regular_past(verb: str) -> str:
+    """Return the past tense of a regular verb, which is also its participle."""
+    if verb.endswith("e"):
+        return f"{verb}d"
+    return f"{verb[:-1]}ied" if re.search(r"[^aeiou]y$", verb) else f"{verb}ed"
+
+
 def regular_plural(noun: str) -> str:
     """Return the regular plural of a noun."""
-    return third(noun) if not noun.endswith("o") else f"{noun}s"
+    return f"{noun}s" if noun.endswith("o") else third(noun)
 
 
 @cache
 def lexicon() -> Lexicon:
     """Read lexicon.yml; GrammarError for a word that is used and not declared."""
     data = yaml.safe_load(FILE.read_text(encoding="utf-8"))
-    kinds = {name: _kind(name, **(entry or {})) for name, entry in data.pop("kinds").items()}
-    nouns = {name: Noun(name, **_counted(name, entry)) for name, entry in data.pop("nouns").items()}
-    scenes = {name: _scene(name, entry, tuple(data["times"])) for name, entry in data.pop("scenes").items()}
-    adjectives = {name: entry or {} for name, entry in data.pop("adjectives").items()}
-    irregular = {verb: tuple(forms) for verb, forms in data.pop("verbs").items()}
-    found = Lexicon(kinds, adjectives, nouns, irregular, scenes, data)
-    _check(found)
-    return found
+    _check(data)
+    return Lexicon(
+        kinds={name: _kind(name, **entry) for name, entry in data.pop("kinds").items()},
+        adjectives={name: entry or {} for name, entry in data.pop("adjectives").items()},
+        nouns={
+            name: Noun(name, **{"plural": regular_plural(name)} | entry) for name, entry in data.pop("nouns").items()
+        },
+        irregular=data.pop("verbs"),
+        scenes={name: [*_actions(name, entry, list(data["times"]))] for name, entry in data.pop("scenes").items()},
+        phrases=data,
+    )
 
 
 def _kind(name: str, adjectives: list[str], word: str = "", plural: str = "", said: bool = True) -> Kind:
-    return Kind(word or name, plural or regular_plural(word or name), tuple(adjectives), said)
+    return Kind(word or name, plural or regular_plural(word or name), adjectives, said)
 
 
-def _counted(name: str, entry: dict[str, Any]) -> dict[str, Any]:
-    return {"plural": regular_plural(name)} | entry
-
-
-def _scene(name: str, entry: dict[str, Any], times: tuple[str, ...]) -> Scene:
-    people, places = tuple(entry["people"]), tuple(entry["places"])
-    actions = []
-    for action in entry["actions"]:
+def _actions(scene: str, entry: dict[str, Any], times: list[str]) -> Iterator[Action]:
+    for given in entry["actions"]:
+        action = {"subjects": entry["people"], "places": entry["places"], "times": times} | given
         reversible = action["objects"] == "people"
-        actions.append(
-            Action(
-                name,
-                action["verb"],
-                action.get("synonym"),
-                action.get("opposite"),
-                tuple(action["frame"]),
-                tuple(action.get("subjects", people)) if reversible else tuple(action["objects"]),
-                tuple(action["manner"]),
-                reversible,
-                tuple(action.get("subjects", people)),
-                tuple(action.get("places", places)),
-                tuple(action.get("times", times)),
-                action.get("general", True),
-            )
-        )
-    return Scene(name, people, places, tuple(actions))
+        yield Action(scene, reversible=reversible, **action | ({"objects": action["subjects"]} if reversible else {}))
 
 
-def _check(found: Lexicon) -> None:
-    used = {noun for scene in found.scenes.values() for noun in scene.people}
-    actions = [action for scene in found.scenes.values() for action in scene.actions]
-    used |= {noun for action in actions for noun in (*action.subjects, *action.objects)}
-    for word, known, section in (
-        *((noun, found.nouns, "nouns") for noun in sorted(used)),
-        *((noun.kind, found.kinds, "kinds") for noun in found.nouns.values()),
-        *((group, found.phrases["times"], "times") for action in actions for group in action.times),
-        *(
-            (adjective, found.adjectives, "adjectives")
-            for kind in found.kinds.values()
-            for adjective in kind.adjectives
-        ),
-    ):
-        if word not in known:
-            raise GrammarError(f"{FILE.name}: {word!r} is used but not listed under {section}; add a line for it there")
-
-
-def regular_past(verb: str) -> str:
-    """Return the past tense of a regular verb, which is also its participle."""
-    if verb.endswith("e"):
-        return f"{verb}d"
-    return f"{verb[:-1]}ied" if re.search(r"[^aeiou]y$", verb) else f"{verb}ed"
+def _check(data: Mapping[str, Any]) -> None:
+    scenes = data["scenes"].values()
+    actions = [action for scene in scenes for action in scene["actions"]]
+    people = [noun for part in (*scenes, *actions) for noun in part.get("people", part.get("subjects", ()))]
+    things = [noun for action in actions if action["objects"] != "people" for noun in action["objects"]]
+    used = {
+        "nouns": [*people, *things],
+        "kinds": [noun["kind"] for noun in data["nouns"].values()],
+        "times": [group for action in actions for group in action.get("times", ())],
+        "adjectives": [adjective for kind in data["kinds"].values() for adjective in kind["adjectives"]],
+    }
+    for section, words in used.items():
+        for word in words:
+            if word not in data[section]:
+                raise GrammarError(
+                    f"{FILE.name}: {word!r} is used but not listed under {section}; add a line for it there"
+                )

@@ -6,20 +6,9 @@ harmless edits come with every label, so that the number of words in common give
 
 from collections.abc import Sequence
 
-from pocketgrammar import wordings
 from pocketgrammar.annotation import Sentence
-from pocketgrammar.clauses import write
-from pocketgrammar.edits import (
-    ADDING,
-    CONTRARY,
-    EDITS,
-    NEGATION,
-    OTHER,
-    applicable,
-    chosen,
-    negation,
-    weakened,
-)
+from pocketgrammar.clauses import draw, write
+from pocketgrammar.edits import ADDING, CONTRARY, EDITS, NEGATION, OTHER, applicable, chosen, negation, weakened
 from pocketgrammar.events import NEGATED, Event, Writer
 
 Pair = tuple[Sentence, Sentence]
@@ -123,6 +112,6 @@ def _event(writer: Writer, n_details: int) -> Event:
 def _worded(writer: Writer, event: Event, second: Event) -> Pair | None:
     """Write both, the second in a wording of its own; None where they read the same."""
     n_changes = 1 + int(writer.chance(0.5))
-    first = write(event, wordings.draw(event, writer, int(writer.chance(0.5)))).sentence()
-    said = write(second, wordings.draw(second, writer, n_changes)).sentence()
+    first = write(event, draw(event, writer, int(writer.chance(0.5)))).sentence()
+    said = write(second, draw(second, writer, n_changes)).sentence()
     return (first, said) if said.text != first.text else None

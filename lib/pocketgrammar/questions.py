@@ -2,22 +2,17 @@
 
 from dataclasses import replace
 
-from pocketgrammar import wordings
 from pocketgrammar.annotation import Sentence
-from pocketgrammar.clauses import SYNONYMS, Wording, noun_phrase, said_verb, write
+from pocketgrammar.clauses import PLAIN, SYNONYMS, Wording, noun_phrase, said_verb, write
 from pocketgrammar.edits import NEGATION, applicable
-from pocketgrammar.events import NEGATED, Event, Writer
+from pocketgrammar.events import NEGATED, Event, Thing, Writer
 from pocketgrammar.lexicon import lexicon
 from pocketgrammar.tokens import Draft, Token, joined
 
 # Ways to ask the same: (opening, what follows). "do": do they do it; "are": are things done; "clause": they do it;
 # "passive clause": things are done.
 INTENTS = {
-    "why": (
-        ("why", "do"),
-        ("why", "are"),
-        ("what is/AUX the reason/NOUN/subject why", "clause"),
-    ),
+    "why": (("why", "do"), ("why", "are"), ("what is/AUX the reason/NOUN/subject why", "clause")),
     "if": (
         ("what/PRON/subject happens/VERB if/SCONJ", "clause"),
         ("what/PRON/subject happens/VERB if/SCONJ", "passive clause"),
@@ -29,16 +24,8 @@ INTENTS = {
         ("is/AUX it/PRON/subject really/ADV true/ADJ that/SCONJ", "clause"),
         ("is/AUX it/PRON/subject the case/NOUN that/SCONJ", "clause"),
     ),
-    "where": (
-        ("where", "do"),
-        ("where", "are"),
-        ("where exactly/ADV", "do"),
-    ),
-    "when": (
-        ("when", "do"),
-        ("when", "are"),
-        ("at what time/NOUN", "do"),
-    ),
+    "where": (("where", "do"), ("where", "are"), ("where exactly/ADV", "do")),
+    "when": (("when", "do"), ("when", "are"), ("at what time/NOUN", "do")),
 }
 NEGATABLE = ("why", "if", "true")  # "where do they not sell horses" is hardly asked
 # What tells two questions apart, as often as it stands here.
@@ -75,7 +62,7 @@ def qqp(writer: Writer, label: int) -> tuple[Sentence, Sentence] | None:
     synonyms = frozenset(writer.some(SYNONYMS, n_synonyms))
     first_form = writer.choose(INTENTS[intent])
     second_form = writer.choose([form for form in INTENTS[other] if form != first_form])
-    return _asked(event, *first_form, wordings.PLAIN), _asked(second, *second_form, Wording(synonyms=synonyms))
+    return _asked(event, *first_form, PLAIN), _asked(second, *second_form, Wording(synonyms=synonyms))
 
 
 def qnli(writer: Writer, label: int) -> tuple[Sentence, Sentence] | None:
@@ -114,10 +101,22 @@ def _general(writer: Writer, is_negated: bool) -> Event:
     while True:
         event = writer.event(n_details=0)
         adjective = writer.choose(event.object.kind.adjectives) if writer.chance(0.1) else ""
-        subject, thing = wordings.many(event.subject.noun), wordings.many(event.object.noun, adjective)
+        subject, thing = _many(event.subject.noun), _many(event.object.noun, adjective)
         event = Event(event.action, event.verb, subject, thing, negated=is_negated)
-        if event.action.is_general and writer.is_mine(event.proposition):
+        if event.action.general and writer.is_mine(event.proposition):
             return event
+
+
+def _short(thing: Thing) -> Thing:
+    """Return a thing without what describes it, and known, as a question mentions it."""
+    article = "the" if thing.article == "a" else thing.article
+    return replace(thing, article=article, adjective="", modifier="", relative="")
+
+
+def _many(noun: str, adjective: str = "") -> Thing:
+    """Return things in general: a bare plural, or a bare noun where it is not counted."""
+    is_counted = lexicon().nouns[noun].plural is not None
+    return Thing(noun, article="", is_plural=is_counted, adjective=adjective, pronoun="they")
 
 
 def _asked(event: Event, opening: str, form: str, wording: Wording) -> Sentence:
@@ -168,8 +167,8 @@ def _closer(event: Event, asked: str) -> str:
 
 
 def _question(event: Event, asked: str, opening: str, wording: Wording, is_passive: bool) -> Sentence:
-    subject, agent = noun_phrase(wordings.short(event.subject), "subject", wording)
-    thing, theme = noun_phrase(wordings.short(event.object), "object", wording)
+    subject, agent = noun_phrase(_short(event.subject), "subject", wording)
+    thing, theme = noun_phrase(_short(event.object), "object", wording)
     said = said_verb(event, wording)
     asking = lexicon().phrase(opening)
     verb, word = Token(said, "VERB"), asking.tokens[0]

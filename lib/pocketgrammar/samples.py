@@ -6,9 +6,9 @@ Shown in the appendix *The pocket corpus*.
 import numpy as np
 import pandas as pd
 
-from pocketgrammar import corpus, wordings
+from pocketgrammar import corpus
 from pocketgrammar.annotation import Link, Sentence
-from pocketgrammar.clauses import Wording, write
+from pocketgrammar.clauses import PLAIN, Wording, changes, write
 from pocketgrammar.edits import EDITS
 from pocketgrammar.events import Event, Writer
 from pocketgrammar.links import DISTANCES
@@ -29,7 +29,7 @@ def event(seed: int = 0) -> Event:
 
 def wording_table(shown: Event) -> pd.DataFrame:
     """Return one event in each wording that differs from the plain one in a single respect; all mean the same."""
-    ways = dict.fromkeys([wordings.PLAIN, *wordings.changes(shown)])
+    ways = dict.fromkeys([PLAIN, *changes(shown)])
     rows = [(_described(wording), write(shown, wording).sentence().text) for wording in ways]
     return pd.DataFrame(rows, columns=["wording", "sentence"])
 
@@ -65,7 +65,7 @@ def bracketed(sentence: Sentence, link: Link) -> str:
 
 def _described(wording: Wording) -> str:
     """Return in words how a wording differs from the plain one."""
-    respects = [wording.form] if wording.form != wordings.PLAIN.form else []
+    respects = [wording.form] if wording.form != PLAIN.form else []
     respects += [
         name.replace("_", " ") for name in ("time_first", "contracted", "manner_last") if getattr(wording, name)
     ]

@@ -51,7 +51,7 @@ def bases():
 
 
 def actions():
-    return [action for scene in lexicon().scenes.values() for action in scene.actions]
+    return [action for scene in lexicon().scenes.values() for action in scene]
 
 
 def said(sentence, start=0):
@@ -151,7 +151,7 @@ def mentions(sentence, phrases):
 
 
 def places():
-    return {place for owner in (*lexicon().scenes.values(), *actions()) for place in owner.places}
+    return {place for action in actions() for place in action.places}
 
 
 def times():
@@ -168,8 +168,7 @@ ANSWERED = {
 
 def event(**changes):
     action = next(action for action in actions() if action.opposite and not action.reversible)
-    scene = lexicon().scenes[action.scene]
-    subject, thing = Thing(scene.people[0], pronoun="she"), Thing(action.objects[0], pronoun="it")
+    subject, thing = Thing(action.subjects[0], pronoun="she"), Thing(action.objects[0], pronoun="it")
     return Event(action, action.verb, subject, thing).with_(**changes)
 
 
