@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from darksecrets.__main__ import main
-from darksecrets.corpora import framenet, framenet_filter
+from darksecrets.corpora import framenet
 from darksecrets.errors import InputError
 from darksecrets.runs import Store, fingerprint
 from tests.conftest import ROOT
@@ -92,14 +92,14 @@ def test_counts_say_what_two_readings_share(tiny, store):
 def agrees_with_nltk(root, unit_ids):
     """Compare what we cut out of the files with NLTK's objects; return how many annotated sentences were compared."""
     ours, theirs = {}, {}
-    with framenet_filter._reader(root) as reader:
+    with framenet._reader(root) as reader:
         for unit in unit_ids:
-            for one in framenet_filter._short_examples_of(reader, unit):
+            for one in framenet._short_examples_of(reader, unit):
                 last = one.annotations[-1]
                 elements = [(start, end, name) for name, (start, end) in last.elements]
                 ours[unit, one.id] = (one.text, list(last.target), elements)
             for one in reader.lu(unit).exemplars:
-                if "Target" in one and len(framenet_filter.words(one.text)) <= framenet_filter.LONGEST_SENTENCE:
+                if "Target" in one and len(framenet.words(one.text)) <= framenet.LONGEST_SENTENCE:
                     theirs[unit, one.ID] = (one.text.rstrip(), one.Target, one.FE[0])
     assert ours == theirs
     return len(ours)
@@ -110,7 +110,7 @@ def test_annotations_are_those_that_nltk_finds(tiny):
 
 
 def test_the_second_time_nothing_is_read_and_other_files_are_read_anew(tiny, tmp_path, store, capsys, monkeypatch):
-    monkeypatch.setattr(framenet_filter, "SECONDS_BETWEEN_LINES", 0.0)
+    monkeypatch.setattr(framenet, "SECONDS_BETWEEN_LINES", 0.0)
     before = list(nltk.data.path)
     first = framenet.examples("paper", store, str(tiny))
     assert "FrameNet: read 1 of 2 lexical units" in capsys.readouterr().err
@@ -279,7 +279,7 @@ class TestRealFrameNet:
         for text, rows in alone.items():
             assert text.split().count(rows["target_text"].iloc[0]) == 2
             spans = zip(rows["target"], zip(rows["first"], rows["after"], strict=True), strict=True)
-            assert min(framenet_filter.distance(target, span) for target, span in spans) <= framenet_filter.WINDOW
+            assert min(framenet.distance(target, span) for target, span in spans) <= framenet.WINDOW
 
     def test_annotations_are_those_that_nltk_finds(self, real):
         assert agrees_with_nltk(real, [10, 86, 87, 9733, 9735]) > 20

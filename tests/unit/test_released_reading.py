@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from darksecrets.corpora import framenet_filter, glue, linguistics
+from darksecrets.corpora import framenet, glue, linguistics
 from darksecrets.corpora.annotation import Frame, Sentence
 from darksecrets.corpora.glue import Example
 from darksecrets.models import attended, attention, checkpoints
@@ -103,12 +103,12 @@ def load_shortest(task, directory, n_examples=12):
 
 def framed(text, target, *elements):
     """A sentence with its frame, given by the texts of its words; a target or element that occurs twice is the last."""
-    words = framenet_filter.words(text)
+    words = framenet.words(text)
     place = {word.start: number for number, word in enumerate(words)}
     spans = {}
     for number, element in enumerate(elements):
         first = place[text.rindex(element)]
-        spans[f"Element {number}"] = (first, first + len(framenet_filter.words(element)))
+        spans[f"Element {number}"] = (first, first + len(framenet.words(element)))
     return Sentence(text, words, {}, frames=(Frame("Odd", place[text.rindex(target)], spans),))
 
 

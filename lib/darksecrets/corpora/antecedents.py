@@ -58,7 +58,7 @@ ANNOUNCING = _words(
 
 
 def needs_names(analysis: "Doc") -> bool:
-    """Say whether a text has a pronoun for which the rule wants to know whose names are in it."""
+    """Whether a text has a pronoun for which the rule wants to know whose names are in it."""
     return any(token.lower_ in HE | SHE for token in analysis)
 
 
@@ -80,7 +80,7 @@ def _antecedent(pronoun: "Token") -> "Token | None":
 
 
 def _agrees(token: "Token", pronoun: "Token") -> bool:
-    """Say whether a word is the head of a noun phrase for what the pronoun can stand for."""
+    """Whether a word is the head of a noun phrase for what the pronoun can stand for."""
     if token.pos_ not in ("NOUN", "PROPN") or token.dep_ in NO_HEADS:
         return False
     is_first_of_several = any(child.dep_ == "conj" and child.i < pronoun.i for child in token.children)
@@ -101,7 +101,7 @@ def _is_person(token: "Token") -> bool:
 
 
 def _may_bind(token: "Token", pronoun: "Token") -> bool:
-    """Say whether a noun is on the right side of the pronoun's clause."""
+    """Whether a noun is on the right side of the pronoun's clause."""
     if pronoun.dep_ == "poss":
         return True
     return (_clause(token) == _clause(pronoun)) == (pronoun.lower_ in REFLEXIVE)
@@ -121,7 +121,7 @@ def _is_subject(token: "Token") -> bool:
 
 
 def _is_empty(token: "Token") -> bool:
-    """Say whether an "it" only keeps the place of a clause that follows."""
+    """Whether an "it" only keeps the place of a clause that follows."""
     if token.lower_ != "it" or token.dep_ not in SUBJECTS:
         return False
     if any(clause.dep_ == "relcl" for noun in token.head.children if noun.dep_ == "attr" for clause in noun.children):

@@ -112,7 +112,9 @@ def _label(table: Table, wanted: Wanted, taken: Sequence[str]) -> tuple[str, tup
     sure = [name for name in named if name in read_ and [one.how for one in read_[name]] == [BY_NAME]]
     fitting = [name for name in named if name in read_]
     if sure:
-        return sure[0], _passed_over(sure[0], [name for name in fitting if name not in sure])
+        others = [name for name in fitting if name not in sure][:1]
+        note = "Labels were read from column {!r}, which has the model's names, and not from {!r}."
+        return sure[0], tuple(note.format(sure[0], other) for other in others)
     if fitting or named:
         return (fitting or named)[0], ()
     free = [name for name in read_ if name.casefold() not in NUMBERS and not _numbers_rows(table.values(name))]
@@ -122,12 +124,6 @@ def _label(table: Table, wanted: Wanted, taken: Sequence[str]) -> tuple[str, tup
     which = f"several could be ({', '.join(free)})" if free else "none is"
     advice = "name it, or set classes to what it calls these" if wanted.labels and not free else "name it"
     raise InputError(f"{table.name} has no column that is clearly the label, {kind}: {which}; {advice}; {has(table)}")
-
-
-def _passed_over(chosen: str, others: Sequence[str]) -> tuple[str, ...]:
-    if not others:
-        return ()
-    return (f"Labels were read from column {chosen!r}, which has the model's names, and not from {others[0]!r}.",)
 
 
 def _texts(table: Table, free: Sequence[str]) -> tuple[str, str]:
@@ -159,7 +155,7 @@ def _partner(text: str, free: Sequence[str]) -> str:
 
 
 def _is_text(name: str, values: Sequence[Any]) -> bool:
-    """Say whether a column is of words: text, most of it more letters than digits, as numbers and dates are not."""
+    """Whether a column is of words: text, most of it more letters than digits, as numbers and dates are not."""
     known = [value for value in values if value is not None]
     if not known or name.casefold() in NUMBERS or not all(isinstance(value, str) for value in known):
         return False
@@ -168,6 +164,6 @@ def _is_text(name: str, values: Sequence[Any]) -> bool:
 
 
 def _numbers_rows(values: Sequence[Any]) -> bool:
-    """Say whether a column has whole numbers that never come again."""
+    """Whether a column has whole numbers that never come again."""
     known = [whole(written(value)) for value in values if value is not None]
     return None not in known and len(set(known)) == len(known)

@@ -11,9 +11,8 @@ from dataclasses import astuple, dataclass
 from typing import Any
 
 from darksecrets.corpora.glue import Example, Split, choice
-from darksecrets.corpora.own import columns as own_columns
-from darksecrets.corpora.own.columns import Columns, Wanted
-from darksecrets.corpora.own.labels import MISSING, Reading, check_classes, listed, whole, written
+from darksecrets.corpora.own.columns import Columns, Wanted, choose
+from darksecrets.corpora.own.labels import MISSING, Reading, check_classes, listed, typed, whole, written
 from darksecrets.corpora.own.table import Table
 from darksecrets.corpora.tasks import Task
 from darksecrets.errors import InputError
@@ -82,7 +81,7 @@ def of_table(
     check_size(max_examples, "max_examples")
     check_classes(classes, labels)
     wanted = Wanted(labels, classes)
-    columns, guessed, column_notes = own_columns.choose(table, wanted, text, second, label)
+    columns, guessed, column_notes = choose(table, wanted, text, second, label)
     with_text = _with_text(table, columns)
     reading, found = _read_labels(table, columns.label, wanted, [row for row, *_ in with_text])
     examples = [
@@ -166,8 +165,8 @@ def _which(table: Table, column: str, found: Sequence[Reading], labels: Sequence
     one, other = (_meant(reading.meaning[label], labels) for reading in (first, second))
     return (
         f"{table.name}: label {_short(label)} of column {column!r} can mean {one}, by {first.how}, or {other}, by "
-        f"{second.how}; set classes to {first.typed} for the first, or to {second.typed} for "
-        "the second"
+        f"{second.how}; set classes to {typed(first.classes)} for the first, or to {typed(second.classes)} for the "
+        "second"
     )
 
 

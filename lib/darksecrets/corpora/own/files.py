@@ -7,6 +7,7 @@ value is None; in CSV and TSV, which cannot tell, an empty field. Only data is r
 import os
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,8 @@ ADVICE = {
     **dict.fromkeys((".feather", ".orc", ".h5", ".db", ".sqlite"), "save the table as Parquet"),
     ".arrow": "name the directory that save_to_disk wrote, or save the table as Parquet",
 }
+LONGEST_POINTER = 1000  # bytes, of a file that git-LFS has left in another's place
+JSON = (".json", ".jsonl", ".ndjson")
 ClassNames = dict[str, tuple[str, ...]]  # of the numbers in a column of labels
 SAVED, SAVED_SPLITS = "state.json", "dataset_dict.json"  # what `save_to_disk` writes beside the rows
 
@@ -74,22 +77,19 @@ def _refuse_format(name: str, given: Format, *parts: str) -> None:
             raise InputError(f"format has {part}, but {name!r} is not separated text; leave {part} out of format")
 
 
-def _separated(path: Path, given: Format) -> Table:
+def _text(path: Path, given: Format) -> Table:
+    """Read separated text or JSON."""
+    is_json = _ending(path) in JSON
+    if is_json:
+        _refuse_format(path.name, given, "separator", "quotes", "header")
     content, notes = text.read(path, given.encoding)
-    return _noted(separated.read(path.name, content, _ending(path), given), notes)
-
-
-def _json(path: Path, given: Format) -> Table:
-    _refuse_format(path.name, given, "separator", "quotes", "header")
-    content, notes = text.read(path, given.encoding)
-    return _noted(json_rows.read(path.name, content), notes)
-
-
-def _noted(table: Table, notes: tuple[str, ...]) -> Table:
+    ending = _ending(path)
+    table = json_rows.read(path.name, content) if is_json else separated.read(path.name, content, ending, given)
     return replace(table, notes=(*notes, *table.notes))
 
 
 def _parquet(path: Path, given: Format) -> Table:
+    import datasets
     import pyarrow
     from pyarrow import parquet
 
@@ -104,18 +104,13 @@ def _parquet(path: Path, given: Format) -> Table:
         raise InputError(
             f"{path.name} is no Parquet file that can be read ({_one_line(error)}); write it again"
         ) from None
-    classes = _classes_of_schema(table.schema) if b"huggingface" in (table.schema.metadata or {}) else {}
+    # `datasets` writes the names of classes beside the numbers of columns.
+    is_data_set = b"huggingface" in (table.schema.metadata or {})
+    classes = _class_names(datasets.Features.from_arrow_schema(table.schema)) if is_data_set else {}
     return _of_columns(path.name, table.column_names, [column.to_pylist() for column in table.columns], classes)
 
 
-def _classes_of_schema(schema: Any) -> dict[str, tuple[str, ...]]:
-    """Return the names that `datasets` has written beside the numbers of columns."""
-    import datasets
-
-    return _class_names(datasets.Features.from_arrow_schema(schema))
-
-
-def _class_names(features: "datasets.Features") -> dict[str, tuple[str, ...]]:
+def _class_names(features: "datasets.Features") -> ClassNames:
     import datasets
 
     return {name: tuple(kind.names) for name, kind in features.items() if isinstance(kind, datasets.ClassLabel)}
@@ -135,15 +130,15 @@ def _data_set(source: str, split: str, given: Format) -> Table:
     if files:
         return _of_files(place.resolve().name, *_split_of(files, source, split), given)
     _refuse_format(source, given, *Format.__dataclass_fields__)
-    found = _loaded(
-        source,
-        lambda: datasets.load_from_disk(name) if is_saved else datasets.load_dataset(name, configuration or None),
+    load = (
+        partial(datasets.load_from_disk, name)
+        if is_saved
+        else partial(datasets.load_dataset, name, configuration or None)
     )
-    table, chosen = _split_of(found, source, split)
-    columns, classes = table.column_names, _class_names(table.features)
+    found, chosen = _split_of(_loaded(source, load), source, split)
+    columns, classes = found.column_names, _class_names(found.features)
     shown = place.resolve().name if is_directory else source
-    read_ = _of_columns(shown, columns, [table[name][:] for name in columns], classes)
-    return replace(read_, split=chosen)
+    return replace(_of_columns(shown, columns, [found[name][:] for name in columns], classes), split=chosen)
 
 
 def _loaded(source: str, load: Callable[[], Any]) -> Any:
@@ -187,7 +182,7 @@ def _separated_files(source: str, directory: str, configuration: str) -> dict[st
 def _of_files(name: str, files: tuple[list[Path], ClassNames], split: str, given: Format) -> Table:
     """Read the files of a split of separated text as one table. Raises InputError where their columns differ."""
     paths, classes = files
-    first, *others = tables = [_separated(path, given) for path in paths]
+    first, *others = tables = [_text(path, given) for path in paths]
     for table in others:
         if table.columns != first.columns:
             raise InputError(
@@ -211,12 +206,10 @@ def _check_pointers(directory: Path) -> None:
     """Raise InputError for the first file of a directory that only points to where git-LFS keeps it."""
     for path in sorted((*directory.glob("*"), *directory.glob("data/*"))):
         if path.is_file() and path.stat().st_size < LONGEST_POINTER and path.suffix not in (".py", ".md"):
-            data = path.read_bytes()
-            if data.startswith(LFS_POINTER):
-                text.check_signature(path.name, data)
+            text.check_signature(path.name, path.read_bytes(), (LFS_POINTER,))
 
 
-def _of_columns(name: str, columns: list[str], values: list[list[Any]], classes: dict[str, tuple[str, ...]]) -> Table:
+def _of_columns(name: str, columns: list[str], values: list[list[Any]], classes: ClassNames) -> Table:
     rows = [tuple(map(present, row)) for row in zip(*values, strict=True)]
     return Table(name, tuple(columns), rows, lambda row: f"{name}, row {row + 1}", classes)
 
@@ -225,9 +218,7 @@ def _one_line(error: Exception) -> str:
     return (" ".join(str(error).split()) or type(error).__name__)[:160]
 
 
-LONGEST_POINTER = 1000  # bytes
 READERS: dict[str, Callable[[Path, Format], Table]] = {
-    **dict.fromkeys(separated.ORDINARY, _separated),
-    **dict.fromkeys((".json", ".jsonl", ".ndjson"), _json),
+    **dict.fromkeys((*separated.ORDINARY, *JSON), _text),
     ".parquet": _parquet,
 }

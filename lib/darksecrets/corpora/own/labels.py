@@ -54,13 +54,8 @@ class Reading:
         return any(whole(label) == -1 for label in self.missing)
 
     def is_part_of(self, other: "Reading") -> bool:
-        """Say whether another reading has the same classes, and perhaps some where this one has none."""
+        """Whether another reading has the same classes, and perhaps some where this one has none."""
         return all(number in (None, other.meaning[label]) for label, number in self.meaning.items())
-
-    @property
-    def typed(self) -> str:
-        """What a person types to choose this reading."""
-        return typed(self.classes)
 
     def called(self, labels: Sequence[str]) -> tuple[str, ...]:
         """Return what the data calls each of a model's classes; its own name where no label stands for it."""
@@ -117,13 +112,13 @@ def written(value: Any) -> str:
 
 
 def is_number(value: Any) -> bool:
-    """Say whether a value is a finite number, or text that spells one."""
+    """Whether a value is a finite number, or text that spells one."""
     text = written(value)
     return NUMBER.fullmatch(text) is not None and math.isfinite(float(text))
 
 
 def says_nothing(labels: Sequence[str]) -> bool:
-    """Say whether classes have no names of their own, as `LABEL_0`."""
+    """Whether classes have no names of their own, as `LABEL_0`."""
     return all(NAMELESS.fullmatch(label.strip()) for label in labels)
 
 
@@ -178,8 +173,7 @@ def _by_number(distinct: Sequence[str], names: Sequence[str], labels: Sequence[s
     numbers = {one: whole(one) for one in known}
     if not known or any(number is None or not -1 <= number < len(labels) for number in numbers.values()):
         return
-    none = dict.fromkeys((one for one in distinct if one in MISSING), None)
-    found = set(numbers.values())
+    none, found = _missing(distinct), set(numbers.values())
     if len(labels) == 2 and found == {-1, 1}:
         places = _places(labels, POLES) or {0: 0, 1: 1}
         meaning = none | {one: places[int(number > 0)] for one, number in numbers.items()}
@@ -190,7 +184,8 @@ def _by_number(distinct: Sequence[str], names: Sequence[str], labels: Sequence[s
         yield Reading(none | {one: number + 1 for one, number in numbers.items()}, "steps around 0", ("-1", "0", "1"))
     classes = tuple(map(str, range(len(labels))))
     meaning = none | {one: None if number == -1 else number for one, number in numbers.items()}
-    yield Reading(meaning, _how_by_number(labels), classes, _number_notes(found, names, labels))
+    how = BY_NUMBER + ("" if says_nothing(labels) else f" ({_pairs(zip(classes, labels, strict=True))})")
+    yield Reading(meaning, how, classes, _number_notes(found, names, labels))
     places = _places(labels, TRUTHS) if len(labels) == 2 else None
     if places and found <= {0, 1}:
         order = tuple(map(str, sorted(places, key=places.get)))
@@ -208,10 +203,13 @@ def _by_truth(distinct: Sequence[str], labels: Sequence[str]) -> Reading | None:
     if of_truths is None and not (says_nothing(labels) or is_boolean):
         return None
     places = of_truths or _places(labels, POLES) or {0: 0, 1: 1}
-    meaning = dict.fromkeys((one for one in distinct if one in MISSING), None)
-    meaning |= {one: places[truth] for one, truth in truths.items()}
+    meaning = _missing(distinct) | {one: places[truth] for one, truth in truths.items()}
     pairs = sorted((number, one) for one, number in meaning.items() if number is not None)
     return Reading(meaning, f"{BY_TRUTH} ({_pairs((one, labels[number]) for number, one in pairs)})")
+
+
+def _missing(distinct: Sequence[str]) -> dict[str, None]:
+    return dict.fromkeys(one for one in distinct if one in MISSING)
 
 
 def _places(labels: Sequence[str], words: Mapping[str, int]) -> dict[int, int] | None:
@@ -229,7 +227,7 @@ def _matched(shown: Mapping[str, str], labels: Sequence[str]) -> Meaning | None:
     found = []
     for form in (str, _folded, _loose):
         places = {form(label.strip()): place for place, label in enumerate(labels)}
-        known = all(form(name) in places or _may_be_missing(one) for one, name in shown.items())
+        known = all(form(name) in places or one in MISSING or whole(one) == -1 for one, name in shown.items())
         if known and len(places) == len(labels):
             found.append({one: places.get(form(name)) for one, name in shown.items()})
     return min(found, key=lambda meaning: list(meaning.values()).count(None), default=None)
@@ -250,10 +248,6 @@ def _shown(distinct: Sequence[str], names: Sequence[str]) -> dict[str, str]:
     return {one: called.get(one, one) for one in distinct}
 
 
-def _may_be_missing(label: str) -> bool:
-    return label in MISSING or whole(label) == -1
-
-
 def _folded(text: str) -> str:
     return unicodedata.normalize("NFC", text).casefold()
 
@@ -271,11 +265,6 @@ def whole(label: str) -> int | None:
 
 def _pairs(pairs: Iterable[tuple[str, str]]) -> str:
     return listed(f"{one} is {label}" for one, label in pairs)
-
-
-def _how_by_number(labels: Sequence[str]) -> str:
-    named = f" ({_pairs(zip(map(str, range(len(labels))), labels, strict=True))})"
-    return BY_NUMBER + ("" if says_nothing(labels) else named)
 
 
 def _spelling_notes(shown: Mapping[str, str], meaning: Meaning, labels: Sequence[str]) -> tuple[str, ...]:

@@ -208,7 +208,7 @@ def _rows(text: str, separator: str, quotes: str) -> Rows:
 
 
 def _is_quoted(quoted: Rows, as_text: Rows) -> bool:
-    """Say whether text that tabs separate is evidently quoted: in such text a mark is mostly a character."""
+    """Whether text that tabs separate is evidently quoted: in such text a mark is mostly a character."""
     if as_text.n_faults:
         return quoted.n_faults < as_text.n_faults
     if quoted.total("n_stray") or quoted.spanning:
@@ -267,7 +267,7 @@ def _joined_rows(text: Text, quoting: Quoting, alone: Mapping[int, Record], alwa
 
 
 def _are_rows(look_like_rows: Sequence[bool]) -> bool:
-    """Say whether lines that a pair of marks holds are rows: those at the ends, of which one at most would be like a
+    """Whether lines that a pair of marks holds are rows: those at the ends, of which one at most would be like a
     row by chance, and most of the others.
     """
     return look_like_rows[0] and look_like_rows[-1] and sum(look_like_rows) > len(look_like_rows) / 2
@@ -317,7 +317,7 @@ def _separator(text: str, ordinary: str, quotes: str) -> str:
 
 
 def _has_header(rows: Sequence[tuple[str, ...]]) -> bool:
-    """Say whether the first row names columns: not where it has a number above numbers, or a label that comes again."""
+    """Whether the first row names columns: not where it has a number above numbers, or a label that comes again."""
     first, *others = ([value.strip() for value in row] for row in rows)
     columns = list(zip(*others, strict=True))
     # A header may come again where files were joined.

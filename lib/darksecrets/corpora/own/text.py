@@ -6,6 +6,7 @@ UTF-8 is the rule. Byte order marks tell UTF-16 and UTF-32, and what is no UTF-8
 import codecs
 import gzip
 import zlib
+from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
 
@@ -52,19 +53,23 @@ def read(path: Path, encoding: str = "") -> tuple[str, tuple[str, ...]]:
     check_signature(path.name, data)
     text, notes = _decoded(path.name, data, encoding)
     text = text.removeprefix("\ufeff")
+    if text.count("\0") > len(text) / 10:
+        raise InputError(f"{path.name} is {BINARY}")
     if "\0" in text:
-        _refuse_nul(path.name, text)
+        line = text[: text.index("\0")].count("\n") + 1
+        advice = "a NUL, a character that no text has; remove it, or write the file again"
+        raise InputError(f"{path.name}, line {line}: {advice}")
     if not text.strip():
         raise InputError(f"{path.name}: the file is empty; it needs a header and at least one row")
     return text, notes
 
 
-def check_signature(name: str, data: bytes) -> None:
+def check_signature(name: str, data: bytes, signatures: Iterable[bytes] = SIGNATURES) -> None:
     """Raise InputError where the first bytes of a file are those of something that holds no rows."""
     start = data[:40].lstrip().lower()
-    for signature, what in SIGNATURES.items():
+    for signature in signatures:
         if start.startswith(signature.lower()):
-            raise InputError(f"{name} is {what}")
+            raise InputError(f"{name} is {SIGNATURES[signature]}")
 
 
 def _unpacked(path: Path) -> bytes:
@@ -139,10 +144,3 @@ def _can_decode(data: bytes, encoding: str) -> bool:
     except UnicodeDecodeError:
         return False
     return True
-
-
-def _refuse_nul(name: str, text: str) -> None:
-    if text.count("\0") > len(text) / 10:
-        raise InputError(f"{name} is {BINARY}")
-    line = text[: text.index("\0")].count("\n") + 1
-    raise InputError(f"{name}, line {line}: a NUL, a character that no text has; remove it, or write the file again")
