@@ -44,3 +44,26 @@ def random_maps(batch, n_layers=N_LAYERS, n_heads=N_HEADS, seed=0):
 def batch_of(tokenizer, examples):
     """All examples in one batch, padded three tokens beyond the longest."""
     return attention.collate(examples, tokenizer, max(map(len, examples)) + 3)
+
+
+def places_of(tokens, sentence):
+    """Each word's tokens: both are written over the letters of the text, and what meets belongs together."""
+    letters = [place for place, letter in enumerate(sentence.text) if letter != " "]
+    spans, at = [], 0
+    for token in tokens[1:-1]:
+        size = len(token.removeprefix("##"))
+        spans.append(set(letters[at : at + size]))
+        at += size
+    assert at == len(letters), "the tokens spell the text"
+    own = [set(range(word.start, word.end)) for word in sentence.words]
+    return [[place for place, span in enumerate(spans, start=1) if span & word] for word in own]
+
+
+def words_of(sentence):
+    """Places of the words that are not marks."""
+    return [place for place, word in enumerate(sentence.words) if any(letter.isalnum() for letter in word.text)]
+
+
+def word_weight(one_map, query_pieces, key_pieces):
+    """A weight between words: summed over the key word's pieces, averaged over the query word's."""
+    return sum(float(one_map[q, k]) for q in query_pieces for k in key_pieces) / len(query_pieces)

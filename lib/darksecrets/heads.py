@@ -1,4 +1,6 @@
-"""Tables with a row per unit (a link, a sentence) and head, as arrays, so that all heads are computed at once."""
+"""Tables with a row per unit (a link, a sentence) and head, as arrays, so that all heads are computed at once; heads by
+name, those that stand out, and by how much a head beats its two nulls.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -6,8 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from darksecrets.estimates import format_difference
+from darksecrets.statistics import averaged, interval_of_mean
+
 HEAD = ["layer", "head"]
 STANDS_OUT = 0.99  # the quantile of all heads beyond which one stands out, as in the paper
+# A head's weight on links is held against two nulls (Sections 4.2 and 4.5): `null`, other words as far apart, and
+# `others`, what the attended word gets from other words. For each a table of tests has the columns of `INTERVAL`, the
+# difference between link and null with its interval, after what stands here.
+NULLS = {"null": "", "others": "others_"}
+INTERVAL = ("difference", "low", "high")
 
 
 @dataclass(frozen=True)
@@ -33,6 +43,14 @@ class HeadMatrix:
     def table(self, **columns: object) -> pd.DataFrame:
         """Return one row per head: layer, head and the columns given, each an array (head,) or one value."""
         return self.heads.assign(**columns)
+
+    def means(self, column: str, by: str) -> pd.DataFrame:
+        """Return the mean of a column per head with its t-interval over what `by` names, whose units are averaged
+        first: layer, head, mean, low, high, n.
+        """
+        codes, independent = pd.factorize(self.units[by])
+        mean, low, high = interval_of_mean(averaged(self.values[column], codes))
+        return self.table(mean=mean, low=low, high=high, n=len(independent))
 
 
 def pivot_heads(table: pd.DataFrame, unit: Sequence[str], columns: Sequence[str]) -> HeadMatrix:
@@ -79,3 +97,22 @@ def head_name(layer: int, head: int) -> str:
 def head_label(table: pd.DataFrame) -> pd.Series:
     """Return the short names of the heads of a table: `2-3`, layer and head counting from 1."""
     return (table["layer"] + 1).astype(str) + "-" + (table["head"] + 1).astype(str)
+
+
+def of_closer_null(tests: pd.DataFrame, column: str) -> pd.Series:
+    """Return the smaller of a column, one of `INTERVAL`, over the two nulls."""
+    return tests[[before + column for before in NULLS.values()]].min(axis=1)
+
+
+def excess(tests: pd.DataFrame) -> pd.Series:
+    """Return by how much a head's weight on links exceeds the null that comes closer to it."""
+    return of_closer_null(tests, "difference")
+
+
+def format_excesses(tests: pd.DataFrame) -> dict[str, list[str | None]]:
+    """Format by how much links exceed each null, as columns of a table for readers; None where there is no test."""
+    columns = {"above words as far apart": NULLS["null"], "above others": NULLS["others"]}
+    return {
+        name: [format_difference(*bounds) for bounds in tests[[before + end for end in INTERVAL]].to_numpy()]
+        for name, before in columns.items()
+    }

@@ -26,13 +26,10 @@ from darksecrets.sections import (
     feature_claims,
     features,
     fine_tuning,
-    frame_attention,
-    link_claims,
-    link_distance,
-    link_heads,
+    links,
     map_labels,
     patterns,
-    relation_heads,
+    relations,
 )
 from darksecrets.sections.features import PAPER
 
@@ -58,22 +55,22 @@ def of_features(setup: Setup) -> Tables:
 def of_links(setup: Setup) -> Tables:
     """Measure the pre-trained model's attention on links in the tasks' texts (Section 4.5)."""
     found = attended.measured(setup, checkpoints=[BEFORE])
-    heads, diagonal = link_heads.links_by_head(found.links), link_heads.diagonal_scores(found.diagonal)
+    heads, diagonal = links.by_head(found.links), links.diagonal_scores(found.diagonal)
     tables = {
         "link_heads": heads,
         "link_scores": diagonal,
-        "link_coincidence": link_heads.coincidence(heads, diagonal),
-        "link_matched": link_distance.matched(found.links),
+        "link_coincidence": links.coincidence(heads, diagonal),
+        "link_matched": links.matched(found.links),
     }
-    tables = {name: link_claims.compact(table) for name, table in tables.items()}
-    released = link_heads.released_against_paper(found.released_links, tables["link_heads"])
+    tables = {name: links.compact(table) for name, table in tables.items()}
+    released = links.released_against_paper(found.released_links, tables["link_heads"])
     return tables | {"link_released": released}
 
 
 def of_pocket_links(setup: Setup, n_linked: int) -> Tables:
     """Measure the pre-trained model in pocket sentences whose linked words are kept apart (Section 4.5)."""
-    follows = link_distance.follows(frame_attention.pocket_links(setup, n_linked))
-    return {"link_follows": link_claims.compact(follows)}
+    follows = links.follows(links.measure_pocket(setup, n_linked))
+    return {"link_follows": links.compact(follows)}
 
 
 def of_frames(setup: Setup, place: str, reading: str) -> Tables:
@@ -81,8 +78,8 @@ def of_frames(setup: Setup, place: str, reading: str) -> Tables:
     with _unpacked(place, setup.results.root) as directory:
         chosen = framenet.load(directory or "framenet", reading, setup.results)
         counts = framenet.counts(setup.results, chosen.directory)
-    found = relation_heads.measured(frame_attention.frames(setup, chosen.sentences))
-    measures = relation_heads.by_measure(found.heads, frame_attention.token_measures(setup, chosen.sentences))
+    found = relations.summarize(relations.measure(setup, chosen.sentences))
+    measures = relations.by_measure(found.heads, relations.measure_tokens(setup, chosen.sentences))
     tables = {"frame_heads": found.heads, "frame_specific": found.specific, "frame_measures": measures}
     return tables | {"frame_counts": counts}
 

@@ -12,7 +12,7 @@ from darksecrets.models import attended
 from darksecrets.models.attended import Attended
 from darksecrets.models.setup import Setup
 from darksecrets.runs import Run
-from darksecrets.sections import frame_attention
+from darksecrets.sections import links
 from tests.conftest import LEARNABLE, NOT_SOURCE, ROOT, write_task
 from tests.notebooks.executed import Executed, execute
 
@@ -235,7 +235,7 @@ def diagonal(found: Attended) -> pd.Series:
 @pytest.fixture(scope="module")
 def far_apart(shared_setup: Setup) -> pd.DataFrame:
     """The pre-trained model's attention in pocket sentences, measured as the chapter on Section 4.5 does."""
-    return frame_attention.pocket_links(shared_setup, N_LINKED)
+    return links.measure_pocket(shared_setup, N_LINKED)
 
 
 NAMES = ("methodology", "patterns", "relations", "finetuning", "features", "links", "disabling", "discussion")

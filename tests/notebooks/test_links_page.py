@@ -13,10 +13,9 @@ from darksecrets.figures.publish import MISSING
 from darksecrets.heads import head_label
 from darksecrets.models.feature_attention import FROM_CLS
 from darksecrets.runs import Run
-from darksecrets.sections import feature_claims, link_claims, link_heads
+from darksecrets.sections import feature_claims, links
 from darksecrets.sections.feature_claims import OF_CLS
-from darksecrets.sections.link_claims import Measured
-from darksecrets.sections.link_distance import FAR, NEAR
+from darksecrets.sections.links import FAR, NEAR, LinkTables
 from darksecrets.side_by_side import REFERENCE_RUN, THIS_RUN
 from tests.notebooks.conftest import N_LINKED, SIZES, TASKS, TINY_SETUP
 from tests.notebooks.executed import check_ran_clean, execute, per_head, results, shown, without
@@ -41,13 +40,13 @@ NAMES = {  # of links, as a reader sees them
 @pytest.fixture(scope="module")
 def mine(links_page):
     """The tables that the page saved."""
-    return Measured.find(links_page.run)
+    return LinkTables.find(links_page.run)
 
 
 @pytest.fixture(scope="module")
 def reference(notebooks):
     """The tables that a reader's copy of the book comes with, if it does."""
-    return Measured.find(Run(notebooks / "reference"))
+    return LinkTables.find(Run(notebooks / "reference"))
 
 
 def named(table):
@@ -190,7 +189,7 @@ class TestReleased:
         saved = links_page.run.table("link_released")
         means = found.released_links.groupby([*CASE, "direction"], observed=True)["mean"].mean()
         assert saved.set_index([*CASE, "direction"])["released"].to_dict() == pytest.approx(means.to_dict(), abs=1e-5)
-        expected = link_heads.released_against_paper(found.released_links, mine.heads)
+        expected = links.released_against_paper(found.released_links, mine.heads)
         numbers = ["paper", "released", "difference", "mean"]
         assert saved[numbers].to_numpy() == pytest.approx(expected[numbers].to_numpy(), abs=1e-5)
 
@@ -238,7 +237,7 @@ class TestCls:
 
 class TestClaims:
     def test_every_claim_stands_beside_its_verdict(self, links_page, mine, reference):
-        assert links_page.rows("table-link-claims") == shown(link_claims.claims(mine, reference))
+        assert links_page.rows("table-link-claims") == shown(links.claims(mine, reference))
 
     def test_cases_are_counted_for_every_task_and_link(self, links_page, mine):
         n_cases = len(mine.coincidence.query("checkpoint == @AFTER"))
@@ -248,9 +247,9 @@ class TestClaims:
             assert sum(int(count) for count in re.findall(r": (\d+)", cell)) == n_cases
 
     def test_sure_sentences_are_compared_with_all(self, links_page, found, far_apart, mine):
-        sure = link_claims.measured(found.links[found.links["sure"]], found.diagonal, far_apart)
+        sure = links.summarize(found.links[found.links["sure"]], found.diagonal, far_apart)
         rows = links_page.rows("table-link-sure")
-        assert rows == shown(link_claims.sure_table(mine, sure))
+        assert rows == shown(links.sure_table(mine, sure))
         for row in rows:
             assert (row["all sentences"] != row["sure sentences"]) == (row["changed?"] == "yes")
 

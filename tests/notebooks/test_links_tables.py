@@ -9,13 +9,12 @@ import pytest
 
 from darksecrets.models import attended
 from darksecrets.models.attended import RELATIONS
-from darksecrets.sections import link_claims
-from darksecrets.sections.link_claims import Measured
-from darksecrets.sections.link_distance import POCKET_FAR
+from darksecrets.sections import links
+from darksecrets.sections.links import POCKET_FAR, LinkTables
 from tests.notebooks.conftest import N_LINKED, SIZES, TASKS
 from tests.notebooks.executed import results
 
-SAVED = sorted(["link_released", *(f"link_{field.name}" for field in fields(Measured))])
+SAVED = sorted(["link_released", *(f"link_{field.name}" for field in fields(LinkTables))])
 CASE = ["task", "checkpoint"]
 HEAD = ["layer", "head"]
 LINK = ["relation", "direction"]
@@ -24,7 +23,7 @@ LINK = ["relation", "direction"]
 @pytest.fixture(scope="module")
 def mine(links_page):
     """The tables that the page saved."""
-    return Measured.find(links_page.run)
+    return LinkTables.find(links_page.run)
 
 
 def by_link(table):
@@ -40,8 +39,8 @@ class TestTables:
             assert record["made_from"].items() >= expected.items()
 
     def test_they_are_those_of_the_library(self, mine, found, far_apart):
-        expected = link_claims.measured(found.links, found.diagonal, far_apart)
-        for field in fields(Measured):
+        expected = links.summarize(found.links, found.diagonal, far_apart)
+        for field in fields(LinkTables):
             computed = getattr(expected, field.name).reset_index(drop=True)
             pd.testing.assert_frame_equal(getattr(mine, field.name), computed, check_dtype=False, atol=1.1e-5)
 

@@ -15,8 +15,8 @@ from darksecrets.heads import head_label, head_name
 from darksecrets.models.link_attention import LINK
 from darksecrets.models.setup import Setup
 from darksecrets.runs import Run, Store
-from darksecrets.sections import frame_attention, relation_charts, relation_heads, relation_report
-from darksecrets.sections.relation_heads import EITHER, FEWEST, Measured
+from darksecrets.sections import relations
+from darksecrets.sections.relations import EITHER, FEWEST, RelationTables
 from darksecrets.side_by_side import REFERENCE_RUN, THIS_RUN, side_by_side
 from tests import tiny_framenet
 from tests.notebooks.conftest import SIZES
@@ -27,7 +27,7 @@ NUMBERED = [
     *("figure-example", "table-frame-readings", "table-frame-measures", "table-relation-claims"),
 ]
 HEAD = ["layer", "head"]
-DIRECTIONS = {shown: name for name, shown in relation_charts.DIRECTIONS.items()}
+DIRECTIONS = {shown: name for name, shown in relations.DIRECTIONS.items()}
 TOP = 3  # heads of the charts by frame and by distance
 # Sentences that both readings keep, with words around the link for a null, and one that only the text's reading keeps.
 TELLERS, ADVERBS = ("She", "Ann", "Bo", "He"), ("quite", "even", "ever")
@@ -45,19 +45,19 @@ def frames(relations_page, size, request, notebooks):
     """What the page measured, by the library."""
     checkpoint = request.getfixturevalue("tiny_bert") if size == "tiny" else "minilm"
     setup = Setup(checkpoint, store=notebooks.parent / "_runs")
-    return frame_attention.frames(setup, framenet.load("pocket", "released", setup.results).sentences)
+    return relations.measure(setup, framenet.load("pocket", "released", setup.results).sentences)
 
 
 @pytest.fixture(scope="module")
 def mine(relations_page):
     """The tables that the page saved."""
-    return Measured.find(relations_page.run)
+    return RelationTables.find(relations_page.run)
 
 
 @pytest.fixture(scope="module")
 def reference(notebooks):
     """The tables that a reader's copy of the book comes with, if it does."""
-    return Measured.find(Run(notebooks / "reference"))
+    return RelationTables.find(Run(notebooks / "reference"))
 
 
 def sides(mine, reference):
@@ -80,15 +80,15 @@ def rows_of_heads(page, name, column):
 class TestTables:
     def test_they_are_saved_with_what_they_were_made_from(self, relations_page):
         tables = relations_page.run.provenance["tables"]
-        assert set(tables) >= {f"frame_{field.name}" for field in fields(Measured)}
-        for field in fields(Measured):
+        assert set(tables) >= {f"frame_{field.name}" for field in fields(RelationTables)}
+        for field in fields(RelationTables):
             made_from = tables[f"frame_{field.name}"]["made_from"]
             assert made_from["frames"] == framenet.POCKET
             assert len(made_from["checkpoint_fingerprint"]) == 64
 
     def test_they_are_those_of_the_library(self, mine, frames):
-        expected = relation_heads.measured(frames)
-        for field in fields(Measured):
+        expected = relations.summarize(frames)
+        for field in fields(RelationTables):
             computed = getattr(expected, field.name).reset_index(drop=True)
             pd.testing.assert_frame_equal(getattr(mine, field.name), computed, check_dtype=False, atol=1.1e-5)
 
@@ -144,7 +144,7 @@ class TestFigures:
             for run, tables in sides(mine, reference).items():
                 saved = tables.specific.set_index(["direction", *HEAD])
                 if column == "beats":
-                    assert (drawn[run] == relation_charts.BEATS).to_dict() == saved["specific"].to_dict()
+                    assert (drawn[run] == relations.BEATS).to_dict() == saved["specific"].to_dict()
                 else:
                     weights = saved["mean"] if column == "mean" else saved[["null", "others"]].max(axis=1)
                     assert drawn[run].to_dict() == pytest.approx(weights.to_dict(), abs=6.1e-5)
@@ -231,12 +231,12 @@ class TestTablesShown:
         either = mine.heads[mine.heads["direction"] == EITHER]
         of_words = saved[saved["measure"] == "between words"]
         assert of_words["mean"].tolist() == pytest.approx(either["mean"].tolist(), abs=1.1e-5)
-        found = relation_report.measures_table(side_by_side(saved, theirs))
+        found = relations.measures_table(side_by_side(saved, theirs))
         assert relations_page.rows("table-frame-measures") == shown(found)
         assert found["sentences"].tolist() == [framenet.N_PAPER] * 6
 
     def test_every_claim_stands_beside_its_verdict(self, relations_page, mine, reference):
-        assert relations_page.rows("table-relation-claims") == shown(relation_heads.claims(mine, reference))
+        assert relations_page.rows("table-relation-claims") == shown(relations.claims(mine, reference))
 
 
 class TestFrameNet:

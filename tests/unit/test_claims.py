@@ -14,7 +14,7 @@ from darksecrets.overview.discussion import RunTables
 from darksecrets.overview.run_findings import SECTIONS
 from darksecrets.reported import RANDOM
 from darksecrets.runs import Run
-from darksecrets.sections import patterns, relation_heads
+from darksecrets.sections import patterns, relations
 from darksecrets.verdicts import VERDICTS, every, most
 from tests.claims_tables import SPEAKING, repeated_tables, tuning_tables
 from tests.conftest import ROOT
@@ -83,7 +83,7 @@ def test_a_run_without_a_chapter_has_no_verdict_on_it(published, of_maps):
     part = dataclasses.replace(published, relations=None, repeated=None)
     table = claims.ledger({"reference run": published, "this run": part}, of_maps)
     is_empty = table["this run"].isna()
-    expected = {claims.WEIGHTS, relation_heads.STAND_OUT, relation_heads.ANY_HEAD}
+    expected = {relations.WEIGHTS, relations.STAND_OUT, relations.ANY_HEAD}
     assert set(table.loc[is_empty, "claim"]) == expected | {discussion.FRAME_HEADS, discussion.REPEATS}
     assert part.missing() == ["03-relation-heads", "08-discussion"]
     counts = claims.counts(table).query("run == 'this run'")

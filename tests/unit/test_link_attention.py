@@ -10,8 +10,15 @@ from transformers import AutoTokenizer
 
 from darksecrets.corpora.annotation import Sentence, Word
 from darksecrets.models.alignment import between_words
-from darksecrets.models.attended import Text, described_links
-from darksecrets.models.link_attention import DiagonalScore, LinkAttention, ReleasedLinks, released_pairs, shapes
+from darksecrets.models.attended import DESCRIBED, Text
+from darksecrets.models.link_attention import (
+    DiagonalScore,
+    LinkAttention,
+    ReleasedLinks,
+    describe_links,
+    released_pairs,
+    shapes,
+)
 from tests.word_maps import N_HEADS, N_LAYERS, PAIRS, batch_of, encoded, random_maps
 
 
@@ -62,7 +69,7 @@ def test_links_and_their_null_against_loops(tokenizer, texts):
     shapes_of, described = zip(*(text.links() for text in texts), strict=True)
     reducer = LinkAttention([text.words for text in texts], shapes_of)
     maps = ridden(tokenizer, texts, reducer)
-    table = described_links(reducer.against_null(), described).set_index(["example", "link", "layer", "head"])
+    table = describe_links(reducer.against_null(), described, DESCRIBED).set_index(["example", "link", "layer", "head"])
     n_links = n_null = 0
     for row, text in enumerate(texts):
         number, offset = 0, 0
@@ -118,7 +125,7 @@ def test_a_link_of_several_words_is_its_largest_pair_and_moves_as_a_whole(tokeni
     assert [shape.shift for shape in found if shape.kind == "moved"] == [-7, -6, -4, -1]
     others = {place for shape in found if shape.kind == "other head" for place, _ in shape.pairs}
     assert others == {0, 1, 2, 3, 4, 6, 9}
-    reducer = LinkAttention([text.words], [found], keep_moved=True)
+    reducer = LinkAttention([text.words], [found], keep_shapes=True)
     batch = batch_of(tokenizer, [example])
     maps = random_maps(batch)
     reducer(maps, batch)

@@ -14,7 +14,7 @@ from darksecrets.overview import protocol_effects, protocol_tables
 from darksecrets.sections import feature_claims
 from darksecrets.sections.features import feature_weights
 from darksecrets.sections.fine_tuning import last_two_against_rest
-from darksecrets.sections.relation_heads import measured
+from darksecrets.sections.relations import summarize
 from tests.disabling_tables import tables as disabling_tables
 from tests.feature_tables import AFTER, BEFORE, features_of
 from tests.link_tables import LINK_HEAD, frames_of
@@ -247,7 +247,7 @@ class TestLinksAndFrames:
         assert protocol_effects.input_lengths(table.head(1)) == "no input is longer than 128 tokens"
 
     def test_readings(self):
-        other = measured(frames_of(special={}, seed=3))
+        other = summarize(frames_of(special={}, seed=3))
         table = protocol_tables.frame_readings({"released": FRAMES, "paper": other})
         (row,) = table.to_dict("records")
         sides = [run.heads[run.heads["direction"] == "either"]["mean"] for run in (FRAMES, other)]

@@ -12,7 +12,7 @@ from darksecrets.models import attended, attention, checkpoints
 from darksecrets.models.attended import Text
 from darksecrets.models.setup import Setup
 from darksecrets.models.value_norms import ValueNorms
-from darksecrets.sections import fine_tuning, frame_attention
+from darksecrets.sections import fine_tuning, relations
 from tests import notebook_definitions as notebook
 
 SAME = 1e-5
@@ -130,7 +130,7 @@ def setup(tmp_path_factory):
 @pytest.fixture(scope="module")
 def table(setup):
     sentences = [framed(*one) for one in FRAMES.values()]
-    return frame_attention.token_measures(setup, sentences).set_index(["sentence", "layer", "head"])
+    return relations.measure_tokens(setup, sentences).set_index(["sentence", "layer", "head"])
 
 
 class TestFrames:
@@ -160,13 +160,13 @@ class TestFrames:
             assert found.loc[(layer, head), "token_pairs"] == pytest.approx(expected, abs=SAME)
 
     def test_a_link_that_truncation_cuts_has_no_released_weight(self, setup):
-        table = frame_attention.token_measures(setup, [framed("One " * 16 + "she was tired.", "tired", "she")])
+        table = relations.measure_tokens(setup, [framed("One " * 16 + "she was tired.", "tired", "she")])
         assert table["released"].isna().all()
         assert table["token_pairs"].notna().all()
 
     def test_elements_are_taken_in_the_order_of_the_text(self, setup):
         text, target, first, second = FRAMES["two elements"]
-        tables = [frame_attention.token_measures(setup, [framed(text, target, *elements)])
+        tables = [relations.measure_tokens(setup, [framed(text, target, *elements)])
                   for elements in ((first, second), (second, first))]  # fmt: skip
         np.testing.assert_array_equal(*(table["released"] for table in tables))
 

@@ -19,7 +19,7 @@ from transformers import PreTrainedModel
 from darksecrets.corpora.annotated_maps import AFTER, BEFORE, PATTERNS
 from darksecrets.corpora.glue import Example
 from darksecrets.corpora.tasks import TASKS
-from darksecrets.heads import HEAD
+from darksecrets.heads import HEAD, NULLS, excess
 from darksecrets.models import attention, per_model
 from darksecrets.models.attention import Batch
 from darksecrets.models.disabling import only_uniform
@@ -29,8 +29,7 @@ from darksecrets.models.setup import Setup
 from darksecrets.overview.discussion import RunTables
 from darksecrets.runs import Run, write_table
 from darksecrets.sections.disabling import CHANGE
-from darksecrets.sections.link_distance import NULLS, excess
-from darksecrets.sections.link_report import named_links
+from darksecrets.sections.links import named_links
 from darksecrets.sections.repeated_words import fine_tuned
 from darksecrets.side_by_side import REFERENCE_RUN, THIS_RUN
 from darksecrets.statistics import SIGNIFICANT, beyond_chance, holm, interval_of_present, over_seeds, p_of_interval

@@ -1,7 +1,7 @@
 """The book's charts: tidy tables in, Altair charts out. Layers and heads are counted from 1 here, as in the paper."""
 
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import altair as alt
 import numpy as np
@@ -235,6 +235,12 @@ def interval_tooltips(title: str, number_format: str = ".3f", column: str = "mea
     """Tell a mean (called `title`, in `column`) and its interval when a mark is pointed at."""
     columns = {column: title, "low": "95 % interval from", "high": "to"}
     return [alt.Tooltip(f"{name}:Q", title=called, format=number_format) for name, called in columns.items()]
+
+
+def tooltips(names: Iterable[str], numbers: Mapping[str, str], number_format: str = ".4f") -> list[str | alt.Tooltip]:
+    """Tell what is in the columns `names`, and `numbers`, columns with their titles, when a mark is pointed at."""
+    told = [alt.Tooltip(f"{column}:Q", title=title, format=number_format) for column, title in numbers.items()]
+    return [*(f"{name}:N" for name in names), *told]
 
 
 def counted_from_one(table: pd.DataFrame) -> pd.DataFrame:

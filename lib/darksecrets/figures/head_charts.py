@@ -5,17 +5,23 @@ from collections.abc import Mapping, Sequence
 import altair as alt
 import pandas as pd
 
+from darksecrets.corpora.annotated_maps import AFTER
 from darksecrets.figures.charts import (
     COMPARED,
     SCALES,
     WIDTH,
     counted_from_one,
+    curves,
     filtered,
     gradient,
     head_grid,
+    interval_tooltips,
+    menus_of,
+    present,
     square_root,
     wrapped,
 )
+from darksecrets.figures.views import WEIGHT
 from darksecrets.heads import head_label
 
 MARGIN = " ±"  # a column's half width of a t-interval has its name with this
@@ -85,22 +91,43 @@ def outlines(table: pd.DataFrame, menus: Mapping[str, alt.Parameter], is_told: b
     return filtered(head_grid(table), own).mark_rect(filled=False, stroke=OUTLINE, strokeWidth=2.5, aria=is_told)
 
 
-def scatter(
-    table: pd.DataFrame, menus: Mapping[str, alt.Parameter], columns: Mapping[str, str], title: str
-) -> tuple[alt.Chart, alt.Chart, alt.LayerChart]:
-    """Compare two attention weights of each head: the line where they are equal, points, and the names of those heads
-    that have one in the `packed` table's column `label`, to be layered.
+def head_map(
+    table: pd.DataFrame, key: Sequence[str], legend: str, title: str, outlined: pd.DataFrame | None = None
+) -> tuple[alt.Chart | alt.LayerChart, dict[str, alt.Parameter]]:
+    """Colour heads by their mean attention: the chart, and a menu for each `key`, which is to be added to it.
 
-    `columns` are the two columns, across and up, and what the axes call them. Both axes have square roots, as colours
-    have, and do not change with the menus.
+    `table` has a row per `key`, layer and head, with mean, low and high; `outlined` is that of `outlines`.
     """
+    heads = packed(with_margin(table, [*key, "layer", "head"]), key)
+    menus = menus_of(heads, *key)
+    chart = cells(heads, menus, "attention", legend, title=title)
+    return (chart if outlined is None else alt.layer(chart, outlines(outlined, menus))), menus
+
+
+def scatter(
+    table: pd.DataFrame,
+    key: Sequence[str],
+    columns: Mapping[str, str],
+    title: str,
+    first: Sequence[str] = (AFTER,),
+    **encodings: object,
+) -> alt.LayerChart:
+    """Compare two attention weights of each head: the line where they are equal, points, and the names of those heads
+    that have one in the column `label`.
+
+    `table` has a row per `key`, layer and head; menus for each `key` have at first what is in `first`. `columns` are
+    the two columns, across and up, and what the axes call them; `encodings` are further ones of the points. Both axes
+    have square roots, as colours have, and do not change with the menus.
+    """
+    table = packed(table, key)
+    menus = menus_of(table, *key, first=first)
     across, up = columns
     top = max(value or 0 for name in columns for row in table[name] for value in row)
     x, y = (square_root(alt.X, across, columns[across], top), square_root(alt.Y, up, columns[up], top))
     ends = pd.DataFrame({across: [0, top], up: [0, top]})
     equal = alt.Chart(ends).mark_line(color="#8c8c8c", strokeDash=[4, 3]).encode(x=x, y=y)
     base = opened(alt.Chart(table, width=WIDTH, height=WIDTH, title=wrapped(title)), menus).encode(x=x, y=y)
-    points = base.mark_point(filled=True, size=45, opacity=0.85, color=SCALES["beats"].range[0])
+    points = base.mark_point(filled=True, size=45, opacity=0.85, color=SCALES["beats"].range[0]).encode(**encodings)
     # Heads that are near each other are legible more often if their names stand on different sides.
     names = [
         base.transform_filter(f"isValid(datum.label) && datum.head % 2 == {odd}")
@@ -108,7 +135,7 @@ def scatter(
         .encode(text="label:N")
         for odd, align, dx in ((0, "right", -6), (1, "left", 6))
     ]
-    return equal, points, alt.layer(*names)
+    return alt.layer(equal, points, alt.layer(*names)).add_params(*menus.values())
 
 
 def labelled(
@@ -132,6 +159,27 @@ def compared_colour(table: pd.DataFrame) -> alt.Color:
     there = [name for name in COMPARED.values() if name in set(table["compared"])]
     legend = alt.Legend(orient="bottom", columns=2, title=None, values=there, symbolOpacity=1)
     return alt.Color("compared:N", scale=SCALES["compared"], legend=legend)
+
+
+def distance_curves(table: pd.DataFrame, title: str) -> alt.LayerChart:
+    """Show a head's attention by distance: to the linked word, to words that far away without a link, from other words
+    to the linked word, to the neighbour.
+
+    `table` has one row per layer, head, distance and `quantity` (one of `COMPARED`) and, if there are several, `link`;
+    and mean, low, high. Menus choose link and head.
+    """
+    table = compared(table)
+    menus = menus_of(table, "link", "head")
+    base = filtered(alt.Chart(table, width=WIDTH, height=240, title=wrapped(title)), menus).encode(
+        x=alt.X("distance:O", title="distance in words", axis=alt.Axis(labelAngle=0)),
+        color=compared_colour(table),
+        tooltip=[
+            *(f"{name}:N" for name in present(table, "link", "head", "distance", "compared")),
+            *interval_tooltips(WEIGHT),
+        ],
+    )
+    band, line, point = curves(base, WEIGHT)
+    return alt.layer(band, line, point.encode(shape=COMPARED_SHAPE)).add_params(*menus.values())
 
 
 def _known(values: pd.Series) -> list:

@@ -4,9 +4,8 @@ Explained in the chapters *What heads attend to: linguistic features* and *Token
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property, partial
-from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -17,19 +16,12 @@ from transformers import PreTrainedTokenizerBase as Tokenizer
 from darksecrets.corpora import linguistics
 from darksecrets.corpora.annotated_maps import AFTER, BEFORE
 from darksecrets.corpora.annotation import Sentence
-from darksecrets.models import attention, feature_attention, per_model
+from darksecrets.corpora.glue import Example
+from darksecrets.models import attention, feature_attention, link_attention, per_model
 from darksecrets.models.alignment import Pieces, word_pieces
-from darksecrets.models.attention import RELEASED_LENGTH, Encoded, Reducer
+from darksecrets.models.attention import MAX_LENGTH, RELEASED_LENGTH, Encoded, Reducer
 from darksecrets.models.feature_attention import FROM_CLS, NORM, WEIGHT, FeatureAttention, Measurement
-from darksecrets.models.link_attention import (
-    DiagonalScore,
-    LinkAttention,
-    ReleasedLinks,
-    Shape,
-    released_pairs,
-    rows_of_links,
-    shapes,
-)
+from darksecrets.models.link_attention import DiagonalScore, LinkAttention, ReleasedLinks, Shape
 from darksecrets.models.per_model import Case
 from darksecrets.models.setup import Setup
 from darksecrets.models.value_norms import ValueNorms
@@ -38,7 +30,7 @@ from darksecrets.runs import write_table
 KIND = "attended"  # in the store
 VERSION = 3  # part of a result's key: raise it when something else is computed
 RELATIONS = ("verb-subject", "pronoun-antecedent")
-TABLES = ("features", "links", "released_links", "diagonal")
+DESCRIBED = {"relation": pd.CategoricalDtype(RELATIONS), "distance": int}  # what is known of a link
 
 
 @dataclass(frozen=True)
@@ -54,6 +46,9 @@ class Attended:
     links: pd.DataFrame
     released_links: pd.DataFrame
     diagonal: pd.DataFrame
+
+
+TABLES = tuple(field.name for field in fields(Attended))
 
 
 @dataclass(frozen=True)
@@ -84,15 +79,28 @@ class Text:
         for sentence, pieces in zip(self.sentences, self.pieces, strict=True):
             for relation in RELATIONS:
                 links = [link for link in sentence.links if link.relation == relation]
-                taken = {((link.head, link.dependent),) for link in links}
-                for link in links:
-                    pair = ((link.head, link.dependent),)
-                    for shape in shapes(len(described), pair, sentence, pieces, taken):
+                pairs = [((link.head, link.dependent),) for link in links]
+                for link, pair in zip(links, pairs, strict=True):
+                    for shape in link_attention.shapes(len(described), pair, sentence, pieces, set(pairs)):
                         moved = tuple((head + offset, dependent + offset) for head, dependent in shape.pairs)
                         found.append(replace(shape, pairs=moved))
                     described.append((relation, link.distance))
             offset += len(pieces)
         return found, described
+
+
+def texts_of(setup: Setup, sentences: Sequence[Sentence], max_length: int = MAX_LENGTH) -> list[Text]:
+    """Return sentences, each an input of its own, as a setup's model reads them."""
+    examples = [Example(str(row), sentence.text, None, 0) for row, sentence in enumerate(sentences)]
+    encoded = attention.encode(setup.load().tokenizer, examples, max_length)
+    return [Text(one, (sentence,)) for one, sentence in zip(encoded, sentences, strict=True)]
+
+
+def feed(setup: Setup, texts: Sequence[Text], reducer: Reducer, progress: str) -> None:
+    """Let the pre-trained model read texts, and feed a reducer with its maps."""
+    checkpoint = setup.load()
+    encoded = [text.encoded for text in texts]
+    attention.attention_pass(checkpoint.encoder(), checkpoint.tokenizer, encoded, [reducer], progress=progress)
 
 
 def measured(setup: Setup, checkpoints: Collection[str] = (BEFORE, AFTER)) -> Attended:
@@ -111,14 +119,14 @@ def measured(setup: Setup, checkpoints: Collection[str] = (BEFORE, AFTER)) -> At
 
 def input_lengths(setup: Setup) -> pd.DataFrame:
     """Count the validation examples that are too long: one row per task, with n_examples, n_longer (than the model's
-    input here, `attention.MAX_LENGTH` tokens) and n_longer_than_released (than `RELEASED_LENGTH`).
+    input here, `MAX_LENGTH` tokens) and n_longer_than_released (than `RELEASED_LENGTH`).
     """
     rows = []
     for task in setup.tasks:
         dev = setup.split(task, "dev", setup.max_examples)
         encoded = attention.encode(setup.load().tokenizer, dev.examples, RELEASED_LENGTH + 1)
         lengths = np.array([len(example) for example in encoded])
-        counts = [int((lengths > most).sum()) for most in (attention.MAX_LENGTH, RELEASED_LENGTH)]
+        counts = [int((lengths > most).sum()) for most in (MAX_LENGTH, RELEASED_LENGTH)]
         rows.append((task, len(lengths), *counts))
     return pd.DataFrame(rows, columns=["task", "n_examples", "n_longer", "n_longer_than_released"])
 
@@ -134,15 +142,14 @@ def _measure(setup: Setup, case: Case, model: PreTrainedModel, directory: Path) 
             model, tokenizer, encoded, list(reducers.values()), progress=f"attention in {case.task}, {case.checkpoint}"
         )
     tables = {name: reducer.table() for name, reducer in reducers.items() if name != "links"}
-    tables["links"] = described_links(reducers["links"].against_null(), described)
+    tables["links"] = link_attention.describe_links(reducers["links"].against_null(), described, DESCRIBED)
     sure = np.array([all(sentence.sure for sentence in text.sentences) for text in texts])
     ids = np.array([int(example.id) for example in dev.examples], dtype=np.int32)
     for name, table in tables.items():
         if "example" in table:
             rows = table["example"].to_numpy()
-            table = table.assign(example=ids[rows])
-            if name != "diagonal":
-                table = table.assign(sure=sure[rows])
+            known = {} if name == "diagonal" else {"sure": sure[rows]}
+            table = table.assign(example=ids[rows], **known)
         write_table(directory / f"{name}.parquet", table)
 
 
@@ -154,27 +161,22 @@ def reducers_of(
     return {
         "features": FeatureAttention(measurements_of(texts, tokenizer, norms)),
         "links": LinkAttention([text.words for text in texts], shapes_of),
-        "released_links": ReleasedLinks([released_pairs(text.encoded, text.sentences, tokenizer) for text in texts]),
+        "released_links": ReleasedLinks(
+            [link_attention.released_pairs(text.encoded, text.sentences, tokenizer) for text in texts]
+        ),
         "diagonal": DiagonalScore(),
     }, list(described)
 
 
 def measurements_of(texts: Sequence[Text], tokenizer: Tokenizer, norms: ValueNorms) -> list[Measurement]:
     """Return the measurements of Section 4.4 and of the last part of 4.5, with the words of every text."""
-    marks = [feature_attention.marks(text.encoded, text.sentences, tokenizer) for text in texts]
-    released = [feature_attention.released_marks(text.encoded, text.sentences, tokenizer) for text in texts]
+    marks, released = (
+        [mark(text.encoded, text.sentences, tokenizer) for text in texts]
+        for mark in (feature_attention.marks, feature_attention.released_marks)
+    )
     return [
         Measurement("paper", WEIGHT, marks, feature_attention.from_all),
         Measurement("paper", NORM, marks, feature_attention.norm_weighted(norms)),
         Measurement("paper", FROM_CLS, marks, feature_attention.from_first),
         Measurement("released", WEIGHT, released, feature_attention.from_all),
     ]
-
-
-def described_links(table: pd.DataFrame, described: Sequence[Sequence[tuple[str, int]]]) -> pd.DataFrame:
-    """Add each link's relation and distance to the table of `LinkAttention.against_null`."""
-    rows = rows_of_links(table["example"], table["link"], [len(links) for links in described])
-    relations, distances = zip(*chain.from_iterable(described), strict=True) if any(described) else ((), ())
-    return table.assign(
-        relation=pd.Categorical(relations, categories=RELATIONS)[rows], distance=np.array(distances, dtype=int)[rows]
-    )

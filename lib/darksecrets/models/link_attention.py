@@ -8,24 +8,23 @@ largest of three weights is larger than one. Marks of punctuation are never part
 Explained in the chapters *Relation-specific heads* and *Token-to-token attention*.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 import pandas as pd
 import torch
 from transformers import PreTrainedTokenizerBase as Tokenizer
 
-from darksecrets.corpora.annotation import Link, Sentence
+from darksecrets.corpora.annotation import Sentence
 from darksecrets.models.alignment import Pieces, between_words, spelled_like
 from darksecrets.models.attention import Batch, Encoded
 
 Pairs = tuple[tuple[int, int], ...]  # (head word, dependent word), as places among an example's words
 TO_DEPENDENT, TO_HEAD = "to_dependent", "to_head"
 DIRECTIONS = (TO_DEPENDENT, TO_HEAD)
-
-
-LINK, MOVED, OTHER_HEAD, OTHER_DEPENDENT = "link", "moved", "other head", "other dependent"
+KINDS = LINK, MOVED, OTHER_HEAD, OTHER_DEPENDENT = "link", "moved", "other head", "other dependent"
 
 
 @dataclass(frozen=True)
@@ -51,7 +50,7 @@ def shapes(link: int, pairs: Pairs, sentence: Sentence, pieces: Sequence[Pieces]
     places = {place for pair in pairs for place in pair}
     if not all(pieces[place] for place in places):
         return []
-    fits = {place for place, word in enumerate(sentence.words) if pieces[place] and _is_word(word.text)}
+    fits = {place for place, word in enumerate(sentence.words) if pieces[place] and any(map(str.isalnum, word.text))}
     found = [Shape(link, LINK, pairs)]
     for shift in range(-min(places), len(pieces) - max(places)):
         moved = tuple((head + shift, dependent + shift) for head, dependent in pairs)
@@ -62,38 +61,26 @@ def shapes(link: int, pairs: Pairs, sentence: Sentence, pieces: Sequence[Pieces]
     return found
 
 
-def _with_others(link: int, kind: str, pairs: Pairs, end: int, others: Sequence[int]) -> list[Shape]:
-    """Let others, as many and each after the last, take the place of the words at one end (0 or 1) of the pairs."""
+def _with_others(link: int, kind: str, pairs: Pairs, end: int, others: Sequence[int]) -> Iterator[Shape]:
+    """Yield shapes in which others, as many and each after the last, stand for the words at one end (0 or 1)."""
     own = sorted({pair[end] for pair in pairs})
-    found = []
     for start in range(len(others) - len(own) + 1):
         instead = dict(zip(own, others[start : start + len(own)], strict=True))
         replaced = tuple((*pair[:end], instead[pair[end]], *pair[end + 1 :]) for pair in pairs)
-        found.append(Shape(link, kind, replaced, instead[own[0]] - own[0]))
-    return found
-
-
-def _is_word(text: str) -> bool:
-    return any(character.isalnum() for character in text)
+        yield Shape(link, kind, replaced, instead[own[0]] - own[0])
 
 
 class LinkAttention:
     """Reducer: the weight of links and of their nulls, per head, in both directions.
 
     `words` are the pieces of each example's words, `shapes_of` its shapes, both by the example's row. For each link,
-    the shapes of a kind are averaged; with `keep_moved` each moved shape is kept by its own, with `keep_others` each
-    in which other words attend.
+    the shapes of a kind are averaged; with `keep_shapes`, each stands by itself.
     """
 
     def __init__(
-        self,
-        words: Sequence[Sequence[Pieces]],
-        shapes_of: Sequence[Sequence[Shape]],
-        keep_moved: bool = False,
-        keep_others: bool = False,
+        self, words: Sequence[Sequence[Pieces]], shapes_of: Sequence[Sequence[Shape]], keep_shapes: bool = False
     ) -> None:
-        self.words, self.shapes_of = words, shapes_of
-        self.kept = {MOVED: keep_moved, OTHER_HEAD: keep_others, OTHER_DEPENDENT: keep_others}
+        self.words, self.shapes_of, self.keep_shapes = words, shapes_of, keep_shapes
         self.keys: list[tuple[int, int, str, int]] = []  # example, link, kind, shift
         self.values: list[np.ndarray] = []  # (key, direction, layer, head)
 
@@ -104,7 +91,7 @@ class LinkAttention:
         groups: dict[tuple[int, int, str, int], list[int]] = {}
         for number, row in enumerate(batch.rows):
             for shape in self.shapes_of[row]:
-                key = (row, shape.link, shape.kind, shape.shift if self.kept.get(shape.kind) else 0)
+                key = (row, shape.link, shape.kind, shape.shift if self.keep_shapes else 0)
                 groups.setdefault(key, []).append(len(starts))
                 starts.append(len(cells))
                 cells += [(number, head, dependent) for head, dependent in shape.pairs]
@@ -124,7 +111,7 @@ class LinkAttention:
     def table(self) -> pd.DataFrame:
         """One row per example, link, kind, shift, layer and head: float32 columns to_dependent and to_head."""
         keys, values = self._collected()
-        return _laid_out(keys, {name: values[:, place] for place, name in enumerate(DIRECTIONS)})
+        return _with_heads(keys, {name: values[:, place] for place, name in enumerate(DIRECTIONS)})
 
     def against_null(self) -> pd.DataFrame:
         """One row per example, link, layer and head: a link's weights beside its nulls.
@@ -134,20 +121,15 @@ class LinkAttention:
         of the sentence (NaN where there are none).
         """
         keys, values = self._collected()
-        by_link = {kind: (keys["kind"] == kind).to_numpy() for kind in (LINK, MOVED, OTHER_HEAD, OTHER_DEPENDENT)}
-        links = keys.loc[by_link[LINK], ["example", "link"]].reset_index(drop=True)
-        places = pd.MultiIndex.from_frame(links)
-
-        def aligned(kind: str, direction: int) -> np.ndarray:
-            own = pd.MultiIndex.from_frame(keys.loc[by_link[kind], ["example", "link"]])
-            found = np.full((len(links), *values.shape[2:]), np.nan, np.float32)
-            found[places.get_indexer(own)] = values[by_link[kind], direction]
-            return found
-
-        columns = {name: aligned(LINK, place) for place, name in enumerate(DIRECTIONS)}
-        columns |= {f"{name}_null": aligned(MOVED, place) for place, name in enumerate(DIRECTIONS)}
-        columns |= {"to_dependent_others": aligned(OTHER_HEAD, 0), "to_head_others": aligned(OTHER_DEPENDENT, 1)}
-        return _laid_out(links, columns)
+        values = np.concatenate([values, np.full((1, *values.shape[1:]), np.nan, np.float32)])  # -1: no such shape
+        rows = keys.reset_index().pivot(index=["example", "link"], columns="kind", values="index")
+        rows = rows.reindex(columns=list(KINDS)).fillna(-1).astype(int)
+        columns = {
+            name + suffix: values[rows[kind], place]
+            for suffix, kinds in (("", (LINK, LINK)), ("_null", (MOVED, MOVED)), ("_others", KINDS[2:]))
+            for place, (name, kind) in enumerate(zip(DIRECTIONS, kinds, strict=True))
+        }
+        return _with_heads(rows.index.to_frame(index=False), columns)
 
     def _collected(self) -> tuple[pd.DataFrame, np.ndarray]:
         """Return the keys, sorted by example, link, kind and shift, and their weights."""
@@ -159,13 +141,20 @@ class LinkAttention:
         return keys.reset_index(drop=True), np.concatenate(self.values)[keys.index]
 
 
-def rows_of_links(examples: pd.Series, links: pd.Series, n_links: Sequence[int]) -> np.ndarray:
-    """Return for each example and number of a link its place in a list of all links, `n_links` for each example."""
-    starts = np.cumsum(n_links) - n_links
-    return starts[examples.to_numpy()] + links.to_numpy()
+def describe_links(
+    table: pd.DataFrame, described: Sequence[Sequence[tuple]], columns: Mapping[str, object]
+) -> pd.DataFrame:
+    """Add to a table of `LinkAttention` what is known of its links: of each example and link, values of `columns`.
+
+    `columns` says of which type each is; `example` and `link` in the table are places in `described`.
+    """
+    links = pd.DataFrame(chain.from_iterable(described), columns=list(columns)).astype(dict(columns))
+    starts = np.cumsum([0, *map(len, described)])
+    rows = starts[table["example"]] + table["link"].to_numpy()
+    return table.assign(**{name: links[name].array[rows] for name in columns})
 
 
-def _laid_out(keys: pd.DataFrame, columns: dict[str, np.ndarray]) -> pd.DataFrame:
+def _with_heads(keys: pd.DataFrame, columns: dict[str, np.ndarray]) -> pd.DataFrame:
     """Repeat each key for every layer and head; `columns` are (key, layer, head)."""
     _, n_layers, n_heads = next(iter(columns.values())).shape
     table = keys.loc[keys.index.repeat(n_layers * n_heads)].reset_index(drop=True)
@@ -198,7 +187,7 @@ class DiagonalScore:
         """One row per example, layer and head: float32 columns previous and next."""
         values = torch.cat(self.values)[np.argsort(self.rows)].numpy()
         keys = pd.DataFrame({"example": np.arange(len(values))})
-        return _laid_out(keys, {"previous": values[:, 0], "next": values[:, 1]})
+        return _with_heads(keys, {"previous": values[:, 0], "next": values[:, 1]})
 
 
 class ReleasedLinks:
@@ -224,7 +213,7 @@ class ReleasedLinks:
     def table(self) -> pd.DataFrame:
         """One row per direction, layer and head: relation and mean."""
         keys = pd.DataFrame({"relation": "verb-subject", "direction": list(DIRECTIONS)})
-        return _laid_out(keys, {"mean": self.total / len(self.pairs_of)})
+        return _with_heads(keys, {"mean": self.total / len(self.pairs_of)})
 
 
 def largest_weight(maps: torch.Tensor, pairs: Sequence[tuple[int, int]]) -> np.ndarray:
@@ -253,22 +242,16 @@ class LargestOfPairs:
     def table(self) -> pd.DataFrame:
         """One row per example, layer and head: float32 column weight."""
         keys = pd.DataFrame({"example": sorted(self.values)})
-        return _laid_out(keys, {"weight": np.stack([self.values[row] for row in keys["example"]])})
+        return _with_heads(keys, {"weight": np.stack([self.values[row] for row in keys["example"]])})
 
 
 def released_pairs(encoded: Encoded, sentences: Sequence[Sentence], tokenizer: Tokenizer) -> Pairs:
     """Return the pairs of tokens (verb, subject) that the released notebook compares; see `ReleasedLinks`."""
-    positions = []
-    for end in ("head", "dependent"):
-        texts = {
-            sentence.words[getattr(link, end)].text
-            for sentence in sentences
-            for link in sentence.links
-            if _is_released(link, sentence)
-        }
-        positions.append(spelled_like(encoded, texts, tokenizer))
-    return tuple(zip(*positions, strict=False))
-
-
-def _is_released(link: Link, sentence: Sentence) -> bool:
-    return link.relation == "verb-subject" and not link.passive and sentence.words[link.head].pos == "VERB"
+    links = [
+        (sentence.words[link.head], sentence.words[link.dependent])
+        for sentence in sentences
+        for link in sentence.links
+        if link.relation == "verb-subject" and not link.passive and sentence.words[link.head].pos == "VERB"
+    ]
+    ends = ({verb.text for verb, _ in links}, {subject.text for _, subject in links})
+    return tuple(zip(*(spelled_like(encoded, texts, tokenizer) for texts in ends), strict=False))

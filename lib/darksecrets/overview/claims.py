@@ -18,7 +18,7 @@ from darksecrets.corpora import annotated_maps
 from darksecrets.corpora.annotated_maps import AFTER
 from darksecrets.estimates import format_change, format_estimate, signed
 from darksecrets.figures.charts import SCALES, WIDTH, wrapped
-from darksecrets.heads import HEAD, head_label
+from darksecrets.heads import HEAD
 from darksecrets.models.disabling import only_uniform
 from darksecrets.overview import discussion
 from darksecrets.overview.discussion import RunTables
@@ -27,22 +27,20 @@ from darksecrets.sections import (
     disabling,
     feature_claims,
     fine_tuning,
-    link_claims,
+    links,
     map_labels,
     patterns,
-    relation_heads,
+    relations,
 )
 from darksecrets.sections.disabling import DisablingTables
 from darksecrets.sections.fine_tuning import FineTuningTables
 from darksecrets.side_by_side import REFERENCE_RUN, THIS_RUN
 from darksecrets.statistics import over_seeds
-from darksecrets.verdicts import FAILS, HOLDS, OPEN, VERDICTS, Judgements, by_seed, every, inside, single, verdict
+from darksecrets.verdicts import FAILS, HOLDS, OPEN, VERDICTS, Judgements, by_seed, every, single, verdict
 
 SAME_MAIN = "Heads keep their main pattern over tasks (most heads)"
-WEIGHTS = "The heads that stand out have a weight of about 0.2 on the link"
 UNLEARNED = "From random weights, STS-B, RTE and QNLI are not learned (each of the three)"
 GAINS = "The best head gains least on STS-B and most on MRPC"
-NEAR_WEIGHT = 0.05  # how far from the paper's weights is still "about"
 CHANCE = {"accuracy": 0.6, "pearson": 0.2}  # a score below it is not learned
 MOST_HEADS = 0.5
 
@@ -87,19 +85,17 @@ CLAIMS = (
     ),
     Claim(
         "4.2",
-        WEIGHTS,
+        relations.WEIGHTS,
         "beyond the 99th percentile, every head's interval lies within 0.05 of the paper's two weights",
         "figure-relations",
     ),
     Claim(
         "4.2",
-        relation_heads.STAND_OUT,
+        relations.STAND_OUT,
         "each of them beats both nulls, corrected for all heads; it fails where one stays below 0.01",
         "figure-null",
     ),
-    Claim(
-        "4.2", relation_heads.ANY_HEAD, "one head or more beats both nulls, corrected for all heads", "table-specific"
-    ),
+    Claim("4.2", relations.ANY_HEAD, "one head or more beats both nulls, corrected for all heads", "table-specific"),
     Claim("4.3", fine_tuning.BEATS_RANDOM, f"{_GAP}, on the same examples", "table-gains"),
     Claim("4.3", UNLEARNED, "accuracy stays below 60 %, a correlation below 0.2", "table-scores"),
     Claim("4.3", fine_tuning.AVERAGE_GAIN, "the interval of the average over tasks holds it", "table-claims"),
@@ -121,11 +117,11 @@ CLAIMS = (
     Claim("4.4", feature_claims.NEGLIGIBLE, "the whole interval is below this share", "table-increases"),
     Claim(
         "4.5",
-        link_claims.COINCIDE,
+        links.COINCIDE,
         "the rank correlation over heads is above 0, beyond its interval",
         "figure-diagonal",
     ),
-    Claim("4.5", link_claims.AMONG, "each candidate is, in 97.5 % of resamples of the examples", "table-candidates"),
+    Claim("4.5", links.AMONG, "each candidate is, in 97.5 % of resamples of the examples", "table-candidates"),
     Claim("4.5", feature_claims.CLS_TO, f"{_GAP}, from whatever else gets most", "figure-cls"),
     Claim(
         "4.6",
@@ -177,7 +173,7 @@ CLAIMS = (
 # What the paper does not ask, and a reader of its claims should.
 QUESTIONS = (
     Claim("4.4", feature_claims.NO_OP, f"{_GAP}, plain share less the share weighted by norms", "figure-norms"),
-    Claim("4.5", link_claims.MATCHED, "each beats both nulls, corrected for all heads", "table-candidates"),
+    Claim("4.5", links.MATCHED, "each beats both nulls, corrected for all heads", "table-candidates"),
     Claim("4.6", disabling.HELD_OUT, "the interval of the held-out gain is above 0", "figure-held-out"),
 )
 
@@ -204,19 +200,6 @@ def _most_heads(is_so: pd.Series) -> str:
     return verdict(low - MOST_HEADS, high - MOST_HEADS)
 
 
-def _relations(run: relation_heads.Measured) -> Judgements:
-    chosen = relation_heads.heads_standing_out(run.heads)
-    ends = min(reported.FRAME_WEIGHTS) - NEAR_WEIGHT, max(reported.FRAME_WEIGHTS) + NEAR_WEIGHT
-    verdicts = [inside(row, *ends) for row in chosen.to_dict("records")]
-    weights = ", ".join(f"{label}: {mean:.3f}" for label, mean in zip(head_label(chosen), chosen["mean"], strict=True))
-    judged = {WEIGHTS: single(every(verdicts).verdict, weights)}
-    # The first words tell how many heads; which ones stands on the chapter's page.
-    return judged | {
-        claim: single(is_so, evidence.split(";")[0], evidence)
-        for claim, (is_so, evidence) in relation_heads.judged(run).items()
-    }
-
-
 def _fine_tuning(run: FineTuningTables) -> Judgements:
     judged = {claim: one for claim, one in fine_tuning.judged(run).items() if one.verdict}
     scores = run.scores.set_index(["initialization", "finetuned"]).loc[[RANDOM]]
@@ -228,12 +211,6 @@ def _fine_tuning(run: FineTuningTables) -> Judgements:
         verdicts = map(verdict, limits - scores["high"], limits - scores["low"])
         judged[UNLEARNED] = single(every(verdicts).verdict, told)
     return judged
-
-
-def _links(run: link_claims.Measured) -> Judgements:
-    cases = link_claims.by_case(run)
-    columns = {link_claims.COINCIDE: "coincide", link_claims.AMONG: "among", link_claims.MATCHED: "matched"}
-    return {claim: every(cases[column], "cases") for claim, column in columns.items()}
 
 
 def _disabling(run: DisablingTables) -> Judgements:
@@ -272,10 +249,10 @@ def _of_rows(rows: pd.DataFrame, told: Callable[[pd.Series], str]) -> Judgements
 # The tables of a run, by their names in `RunTables`, and what judges them.
 JUDGES: dict[str, Callable[..., Judgements]] = {
     "patterns": _patterns,
-    "relations": _relations,
+    "relations": relations.judge,
     "tuning": _fine_tuning,
     "features": feature_claims.judgements,
-    "links": _links,
+    "links": links.judge,
     "disabling": _disabling,
 }
 

@@ -31,7 +31,7 @@ from darksecrets.figures.charts import (
 from darksecrets.heads import HEAD, head_label
 from darksecrets.models.disabling import only_uniform
 from darksecrets.runs import Run
-from darksecrets.sections import feature_claims, link_claims, relation_heads
+from darksecrets.sections import feature_claims, links, relations
 from darksecrets.sections.disabling import ALLOWED_LOSS, CHANGE, DisablingTables
 from darksecrets.sections.fine_tuning import FineTuningTables
 from darksecrets.sections.patterns import HETEROGENEOUS, VERTICAL, PatternTables
@@ -66,10 +66,10 @@ MATTERS = {HOLDS: "yes", FAILS: "no", OPEN: "cannot tell"}
 OF_HEAD = ["task", *HEAD]
 KINDS = {  # what the tables of a run are read as
     "patterns": PatternTables,
-    "relations": relation_heads.Measured,
+    "relations": relations.RelationTables,
     "tuning": FineTuningTables,
     "features": feature_claims.FeatureTables,
-    "links": link_claims.Measured,
+    "links": links.LinkTables,
     "disabling": DisablingTables,
     "repeated": RepeatedTables,
 }
@@ -81,10 +81,10 @@ class RunTables:
     """What one run measured, chapter by chapter; None where it lacks a chapter."""
 
     patterns: PatternTables | None
-    relations: relation_heads.Measured | None
+    relations: relations.RelationTables | None
     tuning: FineTuningTables | None
     features: feature_claims.FeatureTables | None
-    links: link_claims.Measured | None
+    links: links.LinkTables | None
     disabling: DisablingTables | None
     repeated: RepeatedTables | None
 
@@ -220,7 +220,7 @@ def judge(run: RunTables) -> Judgements:
         names = "; ".join(f"{task}: {', '.join(head_label(heads))}" for task, heads in by_task)
         judged[SAME_HEADS] = single(verdict(share - SURE, share - (1 - SURE)), names)
     if run.relations is not None:
-        table = matters(disabled, relation_heads.heads_standing_out(run.relations.heads))
+        table = matters(disabled, relations.outstanding(run.relations.heads))
         worst = table.loc[table["mean"].idxmin()]
         loss = f"the largest loss is {signed(worst['mean'], 1)} points, {worst['task']}"
         judged[FRAME_HEADS] = single(by_seed(table, nothing_matters), loss)
@@ -260,7 +260,7 @@ def frame_costs(run: RunTables) -> pd.DataFrame | None:
     """Return what tasks lose without the heads that stand out for frames: task, head, change of the score, matters?"""
     if run.relations is None or run.disabling is None:
         return None
-    table = matters(run.disabling, relation_heads.heads_standing_out(run.relations.heads))
+    table = matters(run.disabling, relations.outstanding(run.relations.heads))
     verdicts = table.groupby(OF_HEAD, sort=False)["matters"].agg(joined).map(MATTERS).reset_index()
     table = over_seeds(table, OF_HEAD).merge(verdicts, on=OF_HEAD, validate="one_to_one")
     change = table.apply(format_change, axis=1)
@@ -272,7 +272,7 @@ def frame_finding(run: RunTables) -> str:
     """Return how many of the heads that beat both nulls on frames matter for some task, in words."""
     if run.relations is None or run.disabling is None:
         return NO_RUN
-    heads = relation_heads.of_heads(run.relations.specific)
+    heads = relations.better_direction(run.relations.specific)
     table = matters(run.disabling, heads[heads["specific"]])
     if table.empty:
         return "no head beats both nulls"

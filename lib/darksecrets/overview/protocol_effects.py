@@ -24,8 +24,8 @@ from darksecrets.sections import disabling, feature_claims
 from darksecrets.sections.disabling import DisablingTables
 from darksecrets.sections.features import PAPER, RELEASED, WORDS
 from darksecrets.sections.fine_tuning import of_setting
-from darksecrets.sections.link_claims import tuned
-from darksecrets.sections.relation_heads import BETWEEN_TOKENS, BETWEEN_WORDS
+from darksecrets.sections.links import tuned
+from darksecrets.sections.relations import BETWEEN_TOKENS, BETWEEN_WORDS
 from darksecrets.statistics import interval_of_mean, over_seeds, over_tasks
 from darksecrets.verdicts import counted, verdict
 

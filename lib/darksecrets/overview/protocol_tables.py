@@ -14,9 +14,8 @@ from darksecrets.heads import HEAD
 from darksecrets.runs import Run
 from darksecrets.sections import fine_tuning
 from darksecrets.sections.features import PAPER, RELEASED, WORDS
-from darksecrets.sections.link_claims import tuned
-from darksecrets.sections.link_report import named_links
-from darksecrets.sections.relation_heads import BETWEEN_WORDS, EITHER, Measured, of_heads
+from darksecrets.sections.links import named_links, tuned
+from darksecrets.sections.relations import BETWEEN_WORDS, EITHER, RelationTables, better_direction
 from darksecrets.statistics import over_seeds, rank_correlation
 
 BY_LAYER, FEATURES, LINKS, FRAMES = "tuning_by_layer", "feature_readings", "link_released", "frame_measures"
@@ -38,7 +37,7 @@ def last_two_by_seed(similarities: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
-def frame_readings(runs: Mapping[str, Measured]) -> pd.DataFrame:
+def frame_readings(runs: Mapping[str, RelationTables]) -> pd.DataFrame:
     """Compare choices of sentences with the first of them: one row for each of the others.
 
     Columns first, other (their names), `mean`, `low`, `high` (Spearman's correlation of heads' weights, with its
@@ -48,7 +47,7 @@ def frame_readings(runs: Mapping[str, Measured]) -> pd.DataFrame:
     heads = _toward(runs[first].heads, EITHER)
     for other in others:
         correlation = rank_correlation(heads["mean"], _toward(runs[other].heads, EITHER)["mean"])
-        n_specific = (int(of_heads(runs[name].specific)["specific"].sum()) for name in (first, other))
+        n_specific = (int(better_direction(runs[name].specific)["specific"].sum()) for name in (first, other))
         rows.append((first, other, *correlation, *n_specific, len(heads)))
     return pd.DataFrame(rows, columns=["first", "other", "mean", "low", "high", "n_first", "n_other", "n_heads"])
 

@@ -24,9 +24,11 @@ from darksecrets.runs import Run
 from darksecrets.sections import (
     feature_claims,
     fine_tuning,
-    relation_heads,
 )
 from darksecrets.sections import patterns as pattern_section
+from darksecrets.sections import (
+    relations as frame_relations,
+)
 from darksecrets.sections.disabling import SOME_HEAD
 from darksecrets.sections.features import MEASURES
 from darksecrets.statistics import beyond_chance
@@ -132,9 +134,9 @@ def relations(run: RunTables) -> tuple[str, pd.DataFrame]:
     """Return the finding of Section 4.2, and each head's weight of frame links, by which the paper chooses heads, and
     by how much it exceeds the closer null in its better direction: layer, head, weight, excess, specific, stands_out.
     """
-    either = run.relations.heads[run.relations.heads["direction"] == relation_heads.EITHER]
-    tests = relation_heads.of_heads(run.relations.specific)[[*HEAD, "excess", "specific"]]
-    chosen = pd.MultiIndex.from_frame(relation_heads.heads_standing_out(run.relations.heads)[HEAD])
+    either = run.relations.heads[run.relations.heads["direction"] == frame_relations.EITHER]
+    tests = frame_relations.better_direction(run.relations.specific)[[*HEAD, "excess", "specific"]]
+    chosen = pd.MultiIndex.from_frame(frame_relations.outstanding(run.relations.heads)[HEAD])
     table = either[[*HEAD, "mean"]].rename(columns={"mean": "weight"}).merge(tests, on=HEAD, validate="one_to_one")
     stands_out = pd.MultiIndex.from_frame(table[HEAD]).isin(chosen)
     table = table.assign(specific=table["specific"].astype(bool), stands_out=stands_out)
@@ -249,7 +251,7 @@ def _over_tasks(table: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
 FINDINGS: dict[str, tuple[str, Callable[[RunTables], tuple[str, pd.DataFrame]], Callable]] = {
     "patterns": (pattern_section.LIMITED, patterns, patterns_chart),
     "special_tokens": (feature_claims.STRIPES, special_tokens, special_tokens_chart),
-    "relations": (relation_heads.STAND_OUT, relations, relations_chart),
+    "relations": (frame_relations.STAND_OUT, relations, relations_chart),
     "changes": (fine_tuning.LAST_TWO, changes, changes_chart),
     "disabling": (SOME_HEAD, disabling, disabling_chart),
 }
