@@ -2,15 +2,19 @@
 
 import re
 
+import numpy as np
 import pytest
 
+from darksecrets import verdicts
 from darksecrets.figures.publish import MISSING
 from darksecrets.overview import claims, discussion
 from darksecrets.overview.claims import CLAIMS
 from darksecrets.overview.discussion import RunTables
 from darksecrets.runs import Run
+from darksecrets.sections import repeated_words
 from darksecrets.side_by_side import side_by_side
 from darksecrets.verdicts import VERDICTS
+from tests import word_maps
 from tests.notebooks.executed import shown
 
 SECTIONS = {
@@ -94,6 +98,29 @@ def test_attention_to_repeated_words_is_measured_where_words_are_repeated(real_d
     for row in rows:
         layer, head = (int(number) - 1 for number in row["head"].split("-"))
         assert row["to the same word"] == f"{heads.loc[(layer, head), 'repeated']:.3f}"
+
+
+def defined(page, name):
+    """What a cell of the page defines under a name."""
+    (cell,) = (cell for cell in page.notebook.cells if f"def {name}(" in cell.source and cell.cell_type == "code")
+    names = {"np": np}
+    exec(cell.source, names)
+    return names[name]
+
+
+def test_the_short_code_on_the_page_is_what_the_library_computes(tiny_discussion):
+    verdict, attention_to_repeats = (defined(tiny_discussion, name) for name in ("verdict", "attention_to_repeats"))
+    ends = (-0.1, -0.0, 0.0, 0.2)
+    assert all(verdict(low, high) == verdicts.verdict(low, high) for low in ends for high in ends if low <= high)
+    texts = ("The bank said prices rose.", "Prices rose, said the central bank.")
+    _, ((first, second),) = word_maps.annotated([texts])
+    matrices = repeated_words.repeats_and_null((first, second), [[(0,)] * len(one.words) for one in (first, second)])
+    words = [(number, word.text.lower()) for number, one in enumerate((first, second)) for word in one.words]
+    is_word = np.array([any(map(str.isalnum, text)) for _, text in words])
+    sentence, text = (np.array(column)[is_word] for column in zip(*words, strict=True))
+    weights = np.random.default_rng(0).random((len(words), len(words)))
+    shown = attention_to_repeats(weights[is_word][:, is_word], text, sentence)
+    assert shown == pytest.approx([(matrix * weights).sum() for matrix in matrices])
 
 
 def test_the_rules_are_those_of_the_claims(tiny_discussion):
