@@ -30,31 +30,15 @@ def folder(tmp_path_factory, kernel_environment):
     shutil.copytree(ROOT / "notebooks", folder, ignore=NOT_SOURCE)
     run = Run(folder / "reference")
     made_from = run.made_from("pattern_shares") | {"seeds": list(SEEDS), "n_random": 1}
-    paper = reported.table_1().set_index(["task", "metric", "initialization", "finetuned"])["value"]
-    rows = [
-        (*key, seed, value - 0.02 * seed)
-        for key, value in paper.items()
-        for seed in SEEDS
-        if key[2] != "random" or not seed
-    ]
-    columns = ["task", "metric", "initialization", "finetuned", "seed", "mean"]
-    run.save("tuning_scores", pd.DataFrame(rows, columns=columns), **made_from)
-    sizes = {
-        task: {"train": 2000, "train_available": 2400, "dev": TASKS[task].dev_rows, "compared": 100} for task in TASKS
-    }
-    durations = [
-        {
-            "what": what,
-            "task": task,
-            "seed": seed,
-            "seconds": 60.0 * (1 + seed),
-            "finished": "2026-01-01T10:00:00+00:00",
-        }
-        for what in ("fine-tuning", "disabled")
-        for task in TASKS
-        for seed in SEEDS
-    ]
-    more = {"durations": durations, "busy_seconds": 7200.0, "examples": sizes}
+    key = ["task", "metric", "initialization", "finetuned"]
+    paper = reported.table_1().set_index(key)["value"].items()
+    rows = [(*of, seed, value - 0.02 * seed) for of, value in paper for seed in SEEDS if of[2] != "random" or not seed]
+    run.save("tuning_scores", pd.DataFrame(rows, columns=[*key, "seed", "mean"]), **made_from)
+    counts = {"train": 2000, "train_available": 2400, "compared": 100}
+    sizes = {task: counts | {"dev": TASKS[task].dev_rows} for task in TASKS}
+    work = [(what, task, seed) for what in ("fine-tuning", "disabled") for task in TASKS for seed in SEEDS]
+    pieces = [{"what": what, "task": task, "seed": seed, "seconds": 60.0 * (1 + seed)} for what, task, seed in work]
+    more = {"durations": pieces, "busy_seconds": 7200.0, "examples": sizes}
     write_json(run.directory / "run.json", run.provenance | more)
     return folder
 
