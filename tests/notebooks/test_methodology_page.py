@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from darksecrets.overview import protocol
+from darksecrets.overview.methodology import recorded
 from darksecrets.runs import Run
 from tests.notebooks.conftest import SIZES, TASKS
 
@@ -28,7 +28,7 @@ def test_the_recipe_is_that_of_the_run(methodology, size):
 
 
 def test_the_reference_column_is_what_its_run_recorded(methodology, notebooks):
-    record = protocol.recorded(Run(notebooks / "reference"))
+    record = recorded(Run(notebooks / "reference"))
     assert record
     rows = {row[""]: row["reference run"] for row in methodology.rows("table-protocol")}
     assert rows["model"] == record["checkpoint"]

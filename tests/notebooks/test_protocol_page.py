@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from darksecrets.overview import protocol_notes
+from darksecrets.overview import protocol
 from darksecrets.runs import Run, Store
 from darksecrets.sections import feature_claims
 from darksecrets.sections.features import feature_weights
@@ -29,18 +29,18 @@ def test_every_cell_ran_without_a_warning_and_the_prose_refers_to_what_is_shown(
 
 def test_effects_are_those_of_the_tables(page, notebooks):
     reference = Run(notebooks / "reference")
-    expected = protocol_notes.effects_table(page.run, reference).drop(columns="see")
+    expected = protocol.effects_table(page.run, reference).drop(columns="see")
     found = [{name: cell for name, cell in row.items() if name != "see"} for row in page.rows("table-protocol-effects")]
     assert found == shown(expected)
-    for note in protocol_notes.NOTES:
-        assert page.glued[note.name] == protocol_notes.told(note, page.run, reference)
-    assert page.glued["lacking"] == protocol_notes.lacking(page.run)
+    for note in protocol.NOTES:
+        assert page.glued[note.name] == protocol.describe(note, page.run, reference)
+    assert page.glued["lacking"] == protocol.lacking(page.run)
 
 
 def test_notes_link_to_where_they_are_shown(page):
     text = page.published["table-protocol-effects"]["text/markdown"]
     links = re.findall(r"\{numref\}`([\w-]+)`", text)
-    assert links == [name for note in protocol_notes.NOTES for name in note.see.split()]
+    assert links == [name for note in protocol.NOTES for name in note.see]
 
 
 def test_charts_hold_both_runs_or_the_reference_alone(page, notebooks):

@@ -7,7 +7,7 @@ from darksecrets.corpora import glue, overview
 from darksecrets.models import checkpoints
 from darksecrets.models.recipe import Recipe
 from darksecrets.models.setup import Setup
-from darksecrets.overview import protocol
+from darksecrets.overview import methodology
 from darksecrets.runs import Run
 from tests.conftest import LEARNABLE, write_task
 
@@ -81,7 +81,7 @@ RECORD = {
 class TestProtocol:
     def test_models_describe_the_checkpoint(self, tiny_bert):
         checkpoint = checkpoints.load(tiny_bert)
-        table = protocol.models(checkpoint).set_index("")
+        table = methodology.models(checkpoint).set_index("")
         assert table.columns.tolist() == ["paper", "reference run", "this run"]
         assert all(value is None for value in table["reference run"])
         assert table.loc[["layers", "heads per layer", "heads in all"], "paper"].tolist() == ["12", "12", "144"]
@@ -92,7 +92,7 @@ class TestProtocol:
         assert len(table.loc["fingerprint", "this run"]) == 12
 
     def test_the_model_of_the_reference_run_is_what_it_recorded(self, tiny_bert):
-        table = protocol.models(checkpoints.load(tiny_bert), RECORD).set_index("")
+        table = methodology.models(checkpoints.load(tiny_bert), RECORD).set_index("")
         assert table["reference run"].to_dict() == {
             "checkpoint": "some-bert",
             "layers": "5",
@@ -105,30 +105,30 @@ class TestProtocol:
 
     def test_what_a_run_did_not_record_stays_empty(self, tiny_bert):
         record = {name: value for name, value in RECORD.items() if not name.startswith("n_")}
-        table = protocol.models(checkpoints.load(tiny_bert), record).set_index("")["reference run"]
+        table = methodology.models(checkpoints.load(tiny_bert), record).set_index("")["reference run"]
         assert table.dropna().to_dict() == {"checkpoint": "some-bert", "fingerprint": "0123456789ab"}
 
     def test_a_setups_own_record_fills_every_row(self, tiny_bert, corpus, tmp_path):
         setup = Setup(checkpoint=tiny_bert, corpus=corpus, tasks=["RTE"], learning_rate=1e-3, store=tmp_path / "store")
         record, checkpoint = setup.described(), setup.load()
-        for table in (protocol.models(checkpoint, record), protocol.recipes(checkpoint, setup.recipe, record)):
+        for table in (methodology.models(checkpoint, record), methodology.recipes(checkpoint, setup.recipe, record)):
             same = table.iloc[1:]
             assert same["reference run"].tolist() == same["this run"].tolist()
             assert table["reference run"].notna().all()
 
     def test_the_record_is_that_of_fine_tunings(self, tmp_path):
         run, table = Run(tmp_path / "run"), pd.DataFrame({"a": [1]})
-        assert protocol.recorded(run) == {}
+        assert methodology.recorded(run) == {}
         run.save("frame_heads", table, frames="some")
-        assert protocol.recorded(run) == {}
+        assert methodology.recorded(run) == {}
         run.save("disabling_heads", table, **RECORD)
-        assert protocol.recorded(run) == RECORD
+        assert methodology.recorded(run) == RECORD
         run.save("tuning_scores", table, **RECORD, n_random=1)
-        assert protocol.recorded(run) == RECORD | {"n_random": 1}
+        assert methodology.recorded(run) == RECORD | {"n_random": 1}
 
     def test_recipes_follow_the_recipe(self, tiny_bert):
         recipe = Recipe(3e-4, epochs=5, batch_size=16, weight_decay=0.02, warmup=0.2, max_length=64)
-        table = protocol.recipes(checkpoints.load(tiny_bert), recipe).set_index("")
+        table = methodology.recipes(checkpoints.load(tiny_bert), recipe).set_index("")
         expected = {
             "batch size": "16",
             "epochs": "5",
@@ -141,7 +141,7 @@ class TestProtocol:
         assert all(value is None for value in table["reference run"])
 
     def test_the_recipe_of_the_reference_run_is_what_it_recorded(self, tiny_bert):
-        table = protocol.recipes(checkpoints.load(tiny_bert), Recipe(5e-5), RECORD).set_index("")
+        table = methodology.recipes(checkpoints.load(tiny_bert), Recipe(5e-5), RECORD).set_index("")
         assert table["reference run"].to_dict() == {
             "model": "some-bert",
             "batch size": "24",
@@ -155,6 +155,6 @@ class TestProtocol:
         assert table.loc["epochs", "this run"] == "3"
 
     def test_the_default_recipe_is_the_papers(self, tiny_bert):
-        table = protocol.recipes(checkpoints.load(tiny_bert), Recipe(5e-5)).set_index("")
+        table = methodology.recipes(checkpoints.load(tiny_bert), Recipe(5e-5)).set_index("")
         for row in ("batch size", "epochs", "weight decay", "scored on"):
             assert table.loc[row, "paper"] == table.loc[row, "this run"]

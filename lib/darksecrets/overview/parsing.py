@@ -16,7 +16,6 @@ from darksecrets.corpora import linguistics, universal_dependencies
 from darksecrets.corpora.annotation import FEATURES, RELATIONS, Sentence
 from darksecrets.statistics import bootstrap_interval
 
-KEPT = ("all", "sure")  # sentences
 WORDS = "words"
 Marks = set[tuple[int, ...]]  # what is marked in a sentence, by characters
 
@@ -40,16 +39,11 @@ def agreement_by_certainty(gold: Sequence[Sentence], found: Sequence[Sentence]) 
 
     Columns before those of `agreement`: kept ("all" or "sure"), compared (how many sentences).
     """
-    pairs = {
-        "all": list(zip(gold, found, strict=True)),
-        "sure": [(one, other) for one, other in zip(gold, found, strict=True) if other.sure],
-    }
+    pairs = list(zip(gold, found, strict=True))
     tables = []
-    for kept in KEPT:
-        table = agreement([one for one, _ in pairs[kept]], [other for _, other in pairs[kept]])
-        table.insert(0, "kept", kept)
-        table.insert(1, "compared", len(pairs[kept]))
-        tables.append(table)
+    for kept, chosen in (("all", pairs), ("sure", [pair for pair in pairs if pair[1].sure])):
+        table = agreement([one for one, _ in chosen], [other for _, other in chosen])
+        tables.append(table.assign(kept=kept, compared=len(chosen))[["kept", "compared", *table]])
     return pd.concat(tables, ignore_index=True)
 
 
@@ -63,7 +57,7 @@ def against_file(path: str | Path) -> pd.DataFrame:
 
 
 def disagreements(gold: Sequence[Sentence], found: Sequence[Sentence], n_each: int = 2) -> pd.DataFrame:
-    """Show the first `n_each` words per feature on which the two differ: feature, word, which of them marks it, and
+    """Return the first `n_each` words per feature on which the two differ: feature, word, which of them marks it, and
     the sentence.
     """
     rows = []
@@ -84,7 +78,7 @@ def least(table: pd.DataFrame) -> pd.Series:
 
 
 def agreement_table(table: pd.DataFrame) -> pd.DataFrame:
-    """Lay `agreement` out for reading, in per cent; an interval stands behind the F1."""
+    """Format `agreement`, in per cent; an interval stands behind the F1."""
     columns = {"in gold": table["gold"], "by parser": table["found"]}
     shares = {"precision": "precision", "recall": "recall", "sentences": "sentences alike"}
     columns |= {title: (100 * table[name]).map("{:.1f}".format) for name, title in shares.items()}
@@ -94,14 +88,14 @@ def agreement_table(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def ud_table(table: pd.DataFrame) -> pd.DataFrame:
-    """Lay `agreement_by_certainty` out for reading, in per cent: a row per feature, all sentences beside sure ones."""
-    by_kept = {kept: agreement_table(part).set_index("feature") for kept, part in table.groupby("kept")}
-    shown = by_kept["all"][["in gold"]]
-    for kept, note in (("all", ""), ("sure", ", sure")):
-        columns = {"precision": "precision", "recall": "recall", "agreement (F1)": "F1"}
-        part = by_kept[kept][list(columns)].rename(columns=columns)
-        shown = shown.join(part.add_suffix(note))
-    return shown.reset_index()
+    """Format `agreement_by_certainty`, in per cent: a row per feature, all sentences beside sure ones."""
+    columns = {"precision": "precision", "recall": "recall", "agreement (F1)": "F1"}
+    every, sure = (
+        agreement_table(table[table["kept"] == kept]).set_index("feature").rename(columns=columns)
+        for kept in ("all", "sure")
+    )
+    sure = sure[list(columns.values())].add_suffix(", sure")
+    return every[["in gold", *columns.values()]].join(sure).reset_index()
 
 
 def _features(feature: str) -> Callable[[Sentence], Marks]:
