@@ -1,20 +1,196 @@
-"""What the page on the pocket corpus shows: on sentences annotated by hand, and on the corpus itself."""
+"""The pocket corpus as the library has it: read like GLUE from what the grammar wrote, by keys that stay; and what its
+page shows, on sentences annotated by hand and on the corpus itself.
+"""
 
+import json
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import vl_convert
 
-from darksecrets.corpora import glue as tasks_of_glue
-from darksecrets.corpora import linguistics
+import pocketgrammar
+from darksecrets.corpora import generated, glue, linguistics
 from darksecrets.corpora.annotation import FEATURES, Frame, Link, Sentence, Word
+from darksecrets.errors import InputError
 from darksecrets.figures import charts
 from darksecrets.models.setup import Setup
 from darksecrets.overview import parsing, pocket_corpus
 from darksecrets.overview.pocket_corpus import Item
+from darksecrets.runs import Store, fingerprint
+from pocketgrammar import corpus as grammar
 from pocketgrammar import samples
 from tests import pocket
+
+# Results in people's stores have these in their keys. Where a change of the grammar is meant to change what it writes,
+# raise its VERSION; where it is not, it has changed it all the same.
+FINGERPRINTS = {
+    ("MRPC", "train"): "361427313a8e4535",
+    ("MRPC", "dev"): "265c651290b5c33d",
+    ("STS-B", "train"): "9c2a9e70ee14aa76",
+    ("STS-B", "dev"): "7ed1981a6f2ddafc",
+    ("SST-2", "train"): "660b65b705646df9",
+    ("SST-2", "dev"): "5b8bcedcb4fb8f52",
+    ("QQP", "train"): "3f20514bd5e34c51",
+    ("QQP", "dev"): "84271dff4b63abca",
+    ("RTE", "train"): "216302432b30ce91",
+    ("RTE", "dev"): "60c5202c0c12fea9",
+    ("QNLI", "train"): "9dd2543a15919577",
+    ("QNLI", "dev"): "991aeb3e9be467bb",
+    ("MNLI", "train"): "96fa488df145a60d",
+    ("MNLI", "dev"): "fdbb264632e0e343",
+}
+ANNOTATION = {"version": 2, "grammar": "fa5c4f507ff339c901b571850473ffeb8213d19512c8c851cf9db11f187a3519"}
+# Of all sentences with their annotation and labels, and of linked sentences.
+WRITTEN = "64077a29b6d95e70ce18c6ad3eaf4f4f348a44bbd944e7dc1c0c5d103e05ce72"
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    return Store(tmp_path_factory.mktemp("store"))
+
+
+class TestKeys:
+    def test_those_of_the_usual_splits_stay_as_they_are(self, store):
+        splits = {key: glue.load(*key, "pocket", store=store) for key in FINGERPRINTS}
+        assert {key: split.fingerprint[:16] for key, split in splits.items()} == FINGERPRINTS
+        assert {(key[1], split.n_available) for key, split in splits.items()} == {("train", 600), ("dev", 200)}
+
+    def test_those_of_annotation_stay_as_long_as_the_grammar_writes_the_same(self):
+        assert linguistics.described("pocket") == ANNOTATION
+        items = [
+            [task, split, item.label, [pocketgrammar.to_dict(one) for one in item.sentences]]
+            for task in pocketgrammar.TASKS
+            for split in pocketgrammar.SIZES
+            for item in pocketgrammar.items(task, split)
+        ]
+        linked = [
+            pocketgrammar.to_dict(one)
+            for relation in ("verb-subject", "pronoun-antecedent")
+            for distance in range(1, 9)
+            for one in pocketgrammar.linked(relation, distance)
+        ]
+        assert fingerprint([items, linked]) == WRITTEN
+
+    def test_another_version_lexicon_or_numpy_is_another_grammar(self, monkeypatch):
+        compute = grammar.fingerprint.__wrapped__
+        found = {compute()}
+        for owner, name, value in (
+            (grammar, "VERSION", "another"),
+            (grammar.np, "__version__", "another"),
+            (Path, "read_bytes", lambda path: b"other words"),
+        ):
+            with monkeypatch.context() as patch:
+                patch.setattr(owner, name, value)
+                found.add(compute())
+        assert len(found) == 4
+
+
+NOTE = "Texts of the pocket corpus, written by a grammar; scores on them are not scores on GLUE"
+
+
+class TestReading:
+    @pytest.mark.parametrize("name", glue.TASKS)
+    def test_rows_are_those_of_the_grammar_and_never_official(self, store, name, monkeypatch):
+        monkeypatch.setattr(glue.Task, "official_rows", lambda task, split: 30)
+        for split, size in {"train": 50, "dev": 30}.items():
+            found = glue.load(name, split, "pocket:50/30/3", store=store)
+            assert (found.n_available, found.is_official, found.note) == (size, False, NOTE)
+            assert [(one.id, one.first, one.second, one.label) for one in found.examples] == [
+                (str(row), item.first.text, item.second and item.second.text, item.label)
+                for row, item in enumerate(pocket.items(name, split, size, 3))
+            ]
+
+    def test_a_store_keeps_what_was_written_until_the_grammar_changes(self, tmp_path, monkeypatch):
+        store, written, write = Store(tmp_path), [], pocketgrammar.write
+        monkeypatch.setattr(pocketgrammar, "write", lambda *to, **what: written.append(what) or write(*to, **what))
+        for name in ("STS-B", "SST-2"):
+            plain, kept, again = (
+                glue.load(name, "dev", "pocket:40/30/9", 20, store=one) for one in (None, store, store)
+            )
+            assert plain == kept == again
+        made_from = {"split": "dev", "n_examples": 30, "seed": 9}
+        assert written == [{"task": name} | made_from for name in ("STS-B", "STS-B", "SST-2", "SST-2")]
+        monkeypatch.setattr(pocketgrammar, "fingerprint", lambda: "another grammar")
+        assert glue.load("STS-B", "dev", "pocket:40/30/9", 20, store=store).n_available == 30
+        assert len(written) == 5
+
+    def test_without_a_store_nothing_is_left_behind(self):
+        code = "from darksecrets.corpora import generated; print(generated.directory('pocket:3/2', 'RTE', 'dev'))"
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        directory = Path(done.stdout.strip())
+        assert directory.parent.name == generated.KIND
+        assert not directory.parents[1].exists()
+
+    def test_the_seed_of_the_corpus_changes_the_text_and_that_of_the_choice_the_rows(self, store):
+        first, second = (glue.load("QQP", "dev", f"pocket:40/30/{seed}", store=store) for seed in (0, 1))
+        assert not {example.first for example in first.examples} & {example.first for example in second.examples}
+        chosen = [glue.load("QQP", "dev", "pocket:40/30", 10, seed, store).examples for seed in (0, 1)]
+        assert chosen[0] != chosen[1]
+        assert set(chosen[0]) | set(chosen[1]) <= set(first.examples)
+
+    def test_names_with_sizes_are_checked_without_files_and_others_are_one_line_that_shows_how(self):
+        for corpus in ("pocket", "pocket:1/1", "pocket:2000/500/17"):
+            glue.check_corpus(corpus, list(glue.TASKS))
+        for corpus in ("pocket:", "pocket:0/5", "pocket:5", "pocket:5/0", "pocket:5/5/", "pocket:-5/5", "pocket:5/5/x"):
+            for call in (lambda name: glue.check_corpus(name, ["RTE"]), lambda name: glue.load("RTE", "dev", name)):
+                with pytest.raises(
+                    InputError, match=f"^corpus '{corpus}': write pocket, or its sizes and a seed, as in"
+                ):
+                    call(corpus)
+
+    def test_more_rows_than_there_are_is_one_line(self, monkeypatch, store):
+        monkeypatch.setattr(grammar, "MOST_TRIES", 0)
+        line = "pocket RTE dev: no new example after 0; ask for fewer, or extend lexicon"
+        with pytest.raises(InputError, match=line):
+            glue.load("RTE", "dev", "pocket:7/7/7", store=store)
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory):
+    """A directory with the corpus pocket:40/30/2."""
+    root = tmp_path_factory.mktemp("export") / "mine"
+    assert len(generated.export(root, 40, 30, 2)) == 4 * len(glue.TASKS)
+    return root
+
+
+class TestExport:
+    @pytest.mark.parametrize("name", glue.TASKS)
+    def test_reading_it_gives_the_corpus_and_its_annotation(self, directory, store, name):
+        for split in glue.SPLITS:
+            written, made = (glue.load(name, split, one, store=store) for one in (str(directory), "pocket:40/30/2"))
+            assert (written.examples, written.fingerprint) == (made.examples, made.fingerprint)
+        lines = (directory / f"{name}/dev.annotations.jsonl").read_text(encoding="utf-8").splitlines()
+        assert [json.loads(line)["index"] for line in lines] == list(range(30))
+        gold = [item.sentences for item in pocket.items(name, "dev", 30, 2)]
+        assert linguistics.annotated(written, str(directory), store) == gold
+
+    def test_nothing_is_overwritten_and_an_empty_directory_will_do(self, directory, tmp_path):
+        (tmp_path / "file").write_text("mine")
+        (tmp_path / "empty").mkdir()
+        for taken, line in (
+            (directory, "is not an empty directory: name another one"),
+            (tmp_path, "is not an empty directory: name another one"),
+            (tmp_path / "file", "is a file; give a directory"),
+            (tmp_path / "file/new", "cannot be made, since .file. is a file; give a directory"),
+        ):
+            before = sorted(tmp_path.rglob("*"))
+            with pytest.raises(InputError, match=line):
+                generated.export(taken, 2, 2, 0)
+            assert sorted(tmp_path.rglob("*")) == before
+        generated.export(tmp_path / "empty", 2, 1, 0)
+        assert len(glue.load("MNLI", "dev", str(tmp_path / "empty")).examples) == 1
+
+    @pytest.mark.parametrize(
+        ("sizes", "complaint"), [((0, 5, 0), "train is 0"), ((5, -1, 0), "dev is -1"), ((5, 5, -1), "seed is -1")]
+    )
+    def test_wrong_sizes_write_nothing(self, tmp_path, sizes, complaint):
+        with pytest.raises(InputError, match=f"{complaint}; it must be at least"):
+            generated.export(tmp_path / "new", *sizes)
+        assert not (tmp_path / "new").exists()
 
 
 def sentence(marked, links=(), frames=(), **roles):
@@ -95,9 +271,10 @@ class TestChecks:
 
 
 @pytest.mark.glue
-def test_glues_shares_are_those_of_glue(glue):
+def test_glues_shares_are_those_of_glue(request):
+    directory = request.getfixturevalue("glue")
     for task, expected in pocket_corpus.GLUE_SHARES.items():
-        examples = tasks_of_glue.load(task, "train" if task == "STS-B" else "dev", glue).examples
+        examples = glue.load(task, "train" if task == "STS-B" else "dev", directory).examples
         places = [pocket_corpus.label_index(task, example.label) for example in examples]
         assert np.bincount(places) / len(places) == pytest.approx(expected, abs=6e-4)
 
