@@ -2,8 +2,8 @@
 after the other with two threads.
 
 Processes train the models into the store, where `Setup.finetuned` then finds them. They are started with `python -m`,
-so that it does not matter whether a notebook, a script or a test asks, and they end when the process that started them
-ends, however it ends.
+so that it does not matter whether a notebook, a script or a test asks. A pool of a library would not do: these end when
+the process that started them ends, however it ends, and the job of one that dies is named.
 """
 
 import contextlib
@@ -15,9 +15,9 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, fields
-from itertools import islice
 
 import torch
 
@@ -40,12 +40,12 @@ class Job:
     task: str
     seed: int
 
-
-Finished = Callable[[Job, float], None]  # told a job and the seconds it took
+    def __str__(self) -> str:
+        return f"{self.task}, seed {self.seed}"
 
 
 def finetune(setup: Setup, jobs: Sequence[Job], n_models: int = 0) -> None:
-    """Fine-tune all `jobs` that the store does not have yet, in as many processes as `shares` says.
+    """Fine-tune all `jobs` that the store does not have yet, in as many processes as `n_workers` says.
 
     `n_models` is how many models there would be with an empty store (0: as many as `jobs`). The number of threads
     depends on it and on the machine, and not on what is left to do: an interrupted run that is continued computes what
@@ -60,22 +60,22 @@ def finetune(setup: Setup, jobs: Sequence[Job], n_models: int = 0) -> None:
     missing.sort(key=lambda job: _size(setup, job), reverse=True)  # so that no process is left with a long one
     if not missing:
         return
-    n_workers, n_threads = shares(n_models or len(jobs))
+    n_processes = n_workers(n_models or len(jobs))
     report = _Report(setup.load().name, len(missing))
-    if n_workers == 1:
-        _in_this_process(setup, missing, report)
+    if n_processes == 1:
+        for job in missing:
+            report(job, _train(setup, job))
     else:
-        _in_workers(setup, missing, min(n_workers, len(missing)), n_threads, report)
+        n_threads = available_cores() // n_processes
+        _in_workers(setup, missing, min(n_processes, len(missing)), n_threads, report)
 
 
-def shares(n_models: int) -> tuple[int, int]:
-    """Return the number of processes, and of threads in each, that train `n_models` models on this machine.
+def n_workers(n_models: int) -> int:
+    """Return the number of processes that train `n_models` models on this machine; its cores are shared out among them.
 
     A single model is trained in the process that asks for it, and so is each model in turn on a GPU.
     """
-    n_cores = available_cores()
-    n_workers = min(n_cores, n_models) if checkpoints.DEVICE == "cpu" else 1
-    return n_workers, n_cores // n_workers
+    return min(available_cores(), n_models) if checkpoints.DEVICE == "cpu" else 1
 
 
 def _size(setup: Setup, job: Job) -> int:
@@ -95,59 +95,41 @@ class _Report:
         self.n_finished += 1
         if time.monotonic() - self.spoke >= SECONDS_BETWEEN_REPORTS:
             self.spoke = time.monotonic()
-            what = f"{job.initialization} {self.checkpoint} on {job.task}, seed {job.seed}, {seconds:.0f} s"
+            what = f"{job.initialization} {self.checkpoint} on {job}, {seconds:.0f} s"
             print(f"fine-tuned {self.n_finished} of {self.n_jobs}: {what}", file=sys.stderr, flush=True)
 
 
-def _in_this_process(setup: Setup, jobs: Sequence[Job], finished: Finished) -> None:
-    for job in jobs:
-        finished(job, _train(setup, job))
-
-
 def _train(setup: Setup, job: Job) -> float:
+    """Return the seconds that a training took."""
     started = time.perf_counter()
     setup.finetuned(job.task, job.seed, job.initialization)
     return time.perf_counter() - started
 
 
-def _in_workers(setup: Setup, jobs: Sequence[Job], n_workers: int, n_threads: int, finished: Finished) -> None:
-    heard: queue.SimpleQueue[tuple[_Worker, str | None]] = queue.SimpleQueue()
-    left = iter(jobs)
-    with contextlib.ExitStack() as running:
-        for job in list(islice(left, n_workers)):
-            worker = running.enter_context(_Worker(setup, n_threads, heard))
-            worker.give(job)
-        n_answers = 0
-        while n_answers < len(jobs):
-            worker, line = heard.get()
-            if line is None:
-                raise RuntimeError(worker.obituary())
-            if line.startswith(ANSWER):
-                finished(worker.job, _seconds(worker.job, json.loads(line.removeprefix(ANSWER))))
-                n_answers += 1
-                if (job := next(left, None)) is not None:
-                    worker.give(job)
-            elif line:
-                print(line, file=sys.stderr, flush=True)
+def _in_workers(setup: Setup, jobs: Sequence[Job], n_processes: int, n_threads: int, report: _Report) -> None:
+    idle: queue.SimpleQueue[_Worker] = queue.SimpleQueue()
 
+    def train(job: Job) -> float:
+        worker = idle.get()
+        try:
+            return worker.train(job)
+        finally:
+            idle.put(worker)
 
-def _seconds(job: Job, answer: dict[str, object]) -> float:
-    """Read a worker's answer: the seconds that a training took, or the error that it ended with."""
-    for told in (InputError, DiskFullError):
-        if answer.get("error") == told.__name__:
-            raise told(answer["message"])
-    if "error" in answer:
-        what = f"{job.initialization} weights on {job.task}, seed {job.seed}"
-        raise RuntimeError(f"fine-tuning {what} failed: {answer['error']}: {answer['message']}")
-    return answer["seconds"]
+    with contextlib.ExitStack() as running:  # whatever happens, it ends the processes first, then the threads
+        pool = ThreadPoolExecutor(n_processes)
+        running.callback(pool.shutdown, cancel_futures=True)
+        for _ in range(n_processes):
+            idle.put(running.enter_context(_Worker(setup, n_threads)))
+        futures = {pool.submit(train, job): job for job in jobs}
+        for future in as_completed(futures):
+            report(futures[future], future.result())
 
 
 class _Worker:
-    """A process that fine-tunes one job after the other; what it writes is put into `heard`, then None at its end."""
+    """A process that fine-tunes one job after the other."""
 
-    def __init__(self, setup: Setup, n_threads: int, heard: queue.SimpleQueue) -> None:
-        self.heard = heard
-        self.job: Job | None = None
+    def __init__(self, setup: Setup, n_threads: int) -> None:
         self.process = subprocess.Popen(
             [sys.executable, "-m", __name__],
             stdin=subprocess.PIPE,
@@ -158,8 +140,6 @@ class _Worker:
             env=os.environ | KEEP_MEMORY,
             start_new_session=True,  # Ctrl-C reaches this process alone, which then ends its workers
         )
-        self.listener = threading.Thread(target=self._listen, daemon=True)
-        self.listener.start()
         self._send({"setup": _parameters(setup), "n_threads": n_threads})
 
     def __enter__(self) -> "_Worker":
@@ -167,30 +147,38 @@ class _Worker:
 
     def __exit__(self, *_: object) -> None:
         self.process.kill()  # between jobs there is nothing to lose, and within one the last save stays
-        self.listener.join()
-        with contextlib.suppress(BrokenPipeError), self.process:
-            pass  # closes the pipes, and waits
+        self.process.wait()
 
-    def give(self, job: Job) -> None:
-        """Let the process begin with `job`."""
-        self.job = job
+    def train(self, job: Job) -> float:
+        """Return the seconds that a job took, and pass on what the process says meanwhile; raise what it ended with."""
         self._send(asdict(job))
-
-    def obituary(self) -> str:
-        """Say how the process ended."""
-        code = self.process.wait()
-        how = f"was killed by signal {-code}; was there enough memory?" if code < 0 else f"ended with exit code {code}."
-        what = f"{self.job.task}, seed {self.job.seed}"
-        return f"the process that fine-tuned on {what}, {how} What is finished is kept: run this again to continue"
+        for line in self.process.stdout:
+            if line.startswith(ANSWER):
+                return _seconds(job, json.loads(line.removeprefix(ANSWER)))
+            if line.strip():
+                print(line.rstrip("\n"), file=sys.stderr, flush=True)
+        raise RuntimeError(exit_message(job, self.process.wait()))
 
     def _send(self, content: dict[str, object]) -> None:
         with contextlib.suppress(BrokenPipeError):  # a process that died is noticed by the end of its output
             print(json.dumps(content), file=self.process.stdin, flush=True)
 
-    def _listen(self) -> None:
-        for line in self.process.stdout:
-            self.heard.put((self, line.rstrip("\n")))
-        self.heard.put((self, None))
+
+def exit_message(job: Job, code: int) -> str:
+    """Return how a process ended that ought to have gone on."""
+    how = f"was killed by signal {-code}; was there enough memory?" if code < 0 else f"ended with exit code {code}."
+    return f"the process that fine-tuned on {job}, {how} What is finished is kept: run this again to continue"
+
+
+def _seconds(job: Job, answer: dict[str, object]) -> float:
+    """Read a worker's answer: the seconds that a training took, or the error that it ended with."""
+    for told in (InputError, DiskFullError):
+        if answer.get("error") == told.__name__:
+            raise told(answer["message"])
+    if "error" in answer:
+        what = f"{job.initialization} weights on {job}"
+        raise RuntimeError(f"fine-tuning {what} failed: {answer['error']}: {answer['message']}")
+    return answer["seconds"]
 
 
 def _parameters(setup: Setup) -> dict[str, object]:
@@ -198,7 +186,7 @@ def _parameters(setup: Setup) -> dict[str, object]:
     return values | {"learning_rate": setup.recipe.learning_rate, "store": str(setup.store)}
 
 
-def _serve() -> None:
+def _worker_loop() -> None:
     """Be a worker: standard input names a setup, then jobs, a JSON object a line."""
     orders: queue.SimpleQueue[dict] = queue.SimpleQueue()
     threading.Thread(target=_receive, args=(orders,), daemon=True).start()
@@ -210,10 +198,9 @@ def _serve() -> None:
         try:
             setup = setup or Setup(**first["setup"])
             answer = {"seconds": _train(setup, job)}
-        except (InputError, DiskFullError) as error:
-            answer = {"error": type(error).__name__, "message": str(error)}
         except Exception as error:  # whatever it is, the process that asked raises it
-            traceback.print_exc()
+            if not isinstance(error, InputError | DiskFullError):
+                traceback.print_exc()
             answer = {"error": type(error).__name__, "message": str(error)}
         print(f"\n{ANSWER}{json.dumps(answer)}", flush=True)
 
@@ -226,4 +213,4 @@ def _receive(orders: queue.SimpleQueue) -> None:
 
 
 if __name__ == "__main__":
-    _serve()
+    _worker_loop()
