@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import altair as alt
-import jinja2
 import numpy as np
 import pandas as pd
 import torch
@@ -33,7 +32,7 @@ from darksecrets.corpora.annotation import Sentence
 from darksecrets.corpora.own import examples, files, language
 from darksecrets.corpora.own.examples import OwnData
 from darksecrets.corpora.own.labels import typed
-from darksecrets.errors import InputError, visible
+from darksecrets.errors import InputError
 from darksecrets.estimates import format_change, format_estimate, signed
 from darksecrets.figures import head_charts, lone_page, publish
 from darksecrets.figures.charts import (
@@ -782,17 +781,11 @@ def page(report: OwnReport) -> str:
         kind, html = ("figure", publish.figure_html) if "chart" in parts[name] else ("table", publish.table_html)
         return Markup(html(name=f"{kind}-{name}", **parts[name]))
 
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("darksecrets.apps"),
-        autoescape=True,
-        finalize=lambda value: value if isinstance(value, Markup) else visible(value),
-        trim_blocks=True,
-    )
     title = f"Heads of {report.subject.name}"
     findings = (patterns_finding, attended_finding, heads_finding, best_head)
     sentences = {finding.__name__: finding(report.tables) for finding in findings}
     keys = inspect.cleandoc(heads_file.__doc__).replace("`", "")
-    body = environment.get_template("own_report.html").render(
+    body = lone_page.template("darksecrets.apps", "own_report.html").render(
         title=title,
         part=part,
         recommendation=recommendation(report),

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
+from markupsafe import Markup
 
 from darksecrets.book import contents
 from darksecrets.book.profiles import FOLDER
@@ -18,12 +19,6 @@ from darksecrets.runs import Run, Store
 REFERENCE = "reference"
 PAGE, TABLE = "index.html", "comparison"
 TITLE = "Which findings of the paper hold in which run"
-READING = (
-    "A claim is judged by the same rule in every run, from the run's tables; the rules and the numbers are below each "
-    "matrix. A verdict is about that run's model, tasks and examples, and no more. Runs on the pocket corpus, whose "
-    "sentences a grammar writes, are no evidence for or against the paper. What the paper says of annotated maps is "
-    "judged on those that come with the book, which are the same for all runs."
-)
 
 
 def find(names: Sequence[str], store: str = "") -> dict[str, Run]:
@@ -64,31 +59,29 @@ def write(runs: Mapping[str, Run], directory: str | Path) -> Path:
 def page(table: pd.DataFrame, overview: pd.DataFrame) -> str:
     """Return the page of a comparison (`run_findings.compared` and `run_findings.overview`)."""
     runs = overview["run"].tolist()
-    parts = [
-        f"<h1>{publish.escaped(TITLE)}</h1>",
-        f'<p class="first">{publish.escaped(run_findings.agreement(table))}.</p>',
-        f"<p>{publish.escaped(READING)}</p>",
-        run_findings.legend(),
-        "<h2>The runs</h2>",
-        publish.table_html(overview, "table-runs", "The runs by number, and how many claims have which verdict."),
+    numbers = {name: number for number, name in enumerate(runs, start=1)}
+    sections = [
+        {
+            "name": section,
+            "id": section.replace(".", "-"),
+            "chapters": ", ".join(CHAPTERS[name] for name in run_findings.SECTIONS[section]),
+            "matrix": Markup(
+                run_findings.matrix(rows, runs, f"Claims of Section {section}, and the runs by their numbers.")
+            ),
+            "numbers": rows.assign(run=rows["run"].map(numbers))[["number", "run", "verdict", "evidence"]],
+            "rules": rows[["number", "claim", "rule", "see"]].drop_duplicates(),
+        }
+        for section, rows in table.groupby("section", sort=False)
     ]
-    for section, rows in table.groupby("section", sort=False):
-        chapters = ", ".join(CHAPTERS[name] for name in run_findings.SECTIONS[section])
-        numbers = rows.assign(run=rows["run"].map({name: n for n, name in enumerate(runs, start=1)}))
-        detail = numbers[["number", "run", "verdict", "evidence"]]
-        rules = rows[["number", "claim", "rule", "see"]].drop_duplicates()
-        identifier = section.replace(".", "-")
-        parts += [
-            f'<h2 id="section-{identifier}">Section {publish.escaped(section)}: {publish.escaped(chapters)}</h2>',
-            run_findings.matrix(rows, runs, f"Claims of Section {section}, and the runs by their numbers."),
-            _folded(detail, "The numbers behind it", f"table-numbers-{identifier}"),
-            _folded(rules, "The rules", f"table-rules-{identifier}"),
-        ]
-    return lone_page.document(TITLE, parts, run_findings.style())
-
-
-def _folded(frame: pd.DataFrame, title: str, name: str) -> str:
-    return f"<details><summary>{title}</summary>{publish.table_html(frame, name, f'{title}.')}</details>"
+    body = lone_page.template("darksecrets.book", "compare.html").render(
+        title=TITLE,
+        agreement=run_findings.agreement(table),
+        legend=Markup(run_findings.legend()),
+        overview=overview,
+        sections=sections,
+        table=lambda *told: Markup(publish.table_html(*told)),
+    )
+    return lone_page.document(TITLE, [body], run_findings.style())
 
 
 def _run(name: str, store: str) -> Run:

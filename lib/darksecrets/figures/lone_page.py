@@ -3,9 +3,11 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+import jinja2
 import vl_convert
+from markupsafe import Markup
 
-from darksecrets.errors import InputError, check_directory
+from darksecrets.errors import InputError, check_directory, visible
 from darksecrets.figures import publish
 
 NOTHING = "default-src 'none'; img-src data: blob:; style-src 'unsafe-inline'"
@@ -30,6 +32,17 @@ def document(title: str, parts: Iterable[str], style: str = "", has_charts: bool
         f"<body>\n<main>\n{''.join(f'{part}{chr(10)}' for part in parts if part)}</main>\n"
         f"{scripts if has_charts else ''}</body>\n</html>\n"
     )
+
+
+def template(package: str, name: str) -> jinja2.Template:
+    """Return a template of a package, for parts of a page: what is filled in is text, or marked as HTML."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader(package),
+        autoescape=True,
+        finalize=lambda value: value if isinstance(value, Markup) else visible(value),
+        trim_blocks=True,
+    )
+    return environment.get_template(name)
 
 
 def check_output(directory: Path, mark: str) -> None:
