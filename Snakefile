@@ -3,12 +3,12 @@
 import os
 from pathlib import Path
 
-from darksecrets.book import grids, units
+from darksecrets.book import sweep
 
 ROOT = Path(workflow.basedir)
 if "grid" not in config:
     raise SystemExit("error: name a grid: snakemake --cores 4 --config grid=notebooks/grids/pocket.yml")
-PLAN = {cell[0].cell.run: cell for cell in units.plan(grids.read(ROOT, config["grid"]))}
+PLAN = {cell[0].cell.run: cell for cell in sweep.plan(ROOT, config["grid"])}
 
 
 def place(path):
@@ -39,7 +39,7 @@ for position, unit in enumerate(next(iter(PLAN.values()))):
                 ancient(place(before.notebook)) for before in PLAN[wildcards.run][:position][-1:]
             ],
         output:
-            [place(unit.directory.with_name("{run}") / path.name) for path in unit.outputs],
+            [place(path.parent.with_name("{run}") / path.name) for path in unit.outputs],
         params:
             command=lambda wildcards, position=position: PLAN[wildcards.run][position].command,
         threads: config.get("threads", 1)

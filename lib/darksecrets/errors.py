@@ -26,6 +26,12 @@ class DiskFullError(OSError):
     """
 
 
+class FailedError(RuntimeError):
+    """Something that was asked for did not reach its end: the message is the block to show. The command line exits with
+    1.
+    """
+
+
 def check_directory(place: str | Path, what: str) -> None:
     """Raise `InputError` unless `place` is a directory that can be written to, or can become one; `what` names it."""
     advice = "give a directory (it is made when missing)"

@@ -1,16 +1,13 @@
 """The command line of what made what is published: `python -m darksecrets_upkeep COMMAND`."""
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 
-from darksecrets.__main__ import Group, ParameterCommand, overrides_argument
+from darksecrets.__main__ import Group, ParameterCommand, output_argument, overrides_argument
 from darksecrets.errors import InputError
-from darksecrets.research import output_argument
 
 # Commands import what they need when they run: `--help` answers at once.
 
@@ -18,18 +15,6 @@ from darksecrets.research import output_argument
 def _examples(*lines: str) -> str:
     """Return the end of a command's help."""
     return "\n".join(["\b", "Examples:", *(f"  python -m darksecrets_upkeep {line}" for line in lines)])
-
-
-@contextmanager
-def _failing() -> Iterator[None]:
-    """End with exit code 1, and the block that says why, where a notebook or the book failed."""
-    from darksecrets.book import build, execute
-
-    try:
-        yield
-    except (execute.ExecutionError, build.BuildError) as error:
-        click.echo(str(error), err=True)
-        sys.exit(1)
 
 
 @click.group(cls=Group, no_args_is_help=False, invoke_without_command=True)
@@ -57,8 +42,7 @@ def reference(overrides: tuple[str, ...]) -> None:
     from darksecrets_upkeep import reference
 
     checked = profiles.load(contents.book_root(), reference.PROFILE, overrides)
-    with _failing():
-        reference.make(checked)
+    reference.make(checked)
 
 
 @main.command(
@@ -124,8 +108,7 @@ def dry_run(overrides: tuple[str, ...]) -> None:
     from darksecrets.book import contents
     from darksecrets_upkeep import dry_run
 
-    with _failing():
-        chapters = dry_run.make(contents.book_root(), overrides)
+    chapters = dry_run.make(contents.book_root(), overrides)
     click.echo(chapters.to_string(index=False))
     click.echo(dry_run.costs(contents.book_root(), overrides).to_string(index=False))
 

@@ -16,7 +16,7 @@ import pytest
 from click.testing import CliRunner
 
 from darksecrets.__main__ import main
-from darksecrets.book import grids, units
+from darksecrets.book import sweep
 from darksecrets.errors import InputError
 from tests.book import toy
 from tests.conftest import ROOT
@@ -39,8 +39,8 @@ def write(root: Path, code: str = SAVE, grid: str = SMALL) -> Path:
     return root / "grid.yml"
 
 
-def plan(root: Path) -> list[list[units.Unit]]:
-    return units.plan(grids.read(root, root / "grid.yml"))
+def plan(root: Path) -> list[list[sweep.Unit]]:
+    return sweep.plan(root, root / "grid.yml")
 
 
 def notebooks(root: Path) -> dict[Path, int]:
@@ -75,10 +75,10 @@ def test_every_combination_is_a_run_with_a_name_that_can_be_read(tmp_path):
 
 
 def test_a_chapter_declares_its_notebook_and_the_tables_of_its_claims():
-    cell = units.plan(grids.read(ROOT, ROOT / "notebooks/grids/pocket.yml"))[0]
+    cell = sweep.plan(ROOT, ROOT / "notebooks/grids/pocket.yml")[0]
     for unit in cell:
         saved = {path.stem for path in unit.outputs[1:]}
-        assert saved == set(units.tables(unit.chapter))
+        assert saved == set(sweep.tables(unit.chapter))
         assert saved <= {path.stem for path in (ROOT / "notebooks/reference").glob("*.parquet")}
         assert unit.notebook.name == f"{unit.chapter}.ipynb"
     assert cell[1].before == cell[0].fingerprint
@@ -130,7 +130,7 @@ def test_cells_of_the_real_book_are_checked_profiles(tmp_path, line, complaint, 
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     (tmp_path / "grid.yml").write_text(line)
     with pytest.raises(InputError, match=re.escape(complaint)):
-        grids.read(ROOT, tmp_path / "grid.yml")
+        sweep.plan(ROOT, tmp_path / "grid.yml")
 
 
 def test_a_dry_run_shows_the_plan_and_executes_nothing(type_in, tmp_path):

@@ -15,7 +15,7 @@ from myst_parser.config.main import MdParserConfig
 from myst_parser.parsers.mdit import create_md_parser
 
 from darksecrets.apps import explorer
-from darksecrets.book import contents, grids, profiles, units
+from darksecrets.book import contents, profiles, sweep
 from darksecrets.corpora.annotation import FEATURES
 from darksecrets.errors import InputError, one_line, visible
 from darksecrets.figures import publish, views
@@ -133,7 +133,7 @@ def test_every_word_of_a_units_line_is_quoted(tmp_path, value):
     root = toy.write(tmp_path / "book", "layers")
     grid = tmp_path / "grid.yml"
     grid.write_text(yaml.safe_dump({"profile": "toy", "chapters": ["01-toy"], "parameters": {"labels": [[value]]}}))
-    ((unit,),) = units.plan(grids.read(root, grid))
+    ((unit,),) = sweep.plan(root, grid)
     words = shlex.split(unit.command)
     assert yaml.safe_load(words[words.index("-y") + 1])["labels"] == [value]
     assert [word for word in words if "touch" in word or MARK in word] == [words[words.index("-y") + 1]]

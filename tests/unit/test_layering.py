@@ -14,7 +14,7 @@ GRAMMAR = ROOT / "lib" / "pocketgrammar"
 BELOW = ("errors", "files", "runs", "corpora", "models", "statistics", "estimates", "verdicts", "heads", "reported")
 ORDER = (*BELOW, "saved", "side_by_side", "chapters", "figures", "sections", "overview", "apps", "book")
 UPKEEP = "darksecrets_upkeep"  # made what is published; it imports the library
-COMMANDS = ("__main__.py", "research.py", "sweeping.py")  # they may import everything, and nothing imports them
+COMMANDS = ("__main__.py",)  # they may import everything, and nothing imports them
 MODULES = sorted(path.relative_to(LIBRARY).as_posix() for path in LIBRARY.rglob("*.py"))
 
 

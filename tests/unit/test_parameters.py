@@ -8,7 +8,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from darksecrets.book import grids, parameters, plain_yaml, profiles
+from darksecrets.book import parameters, plain_yaml, profiles, sweep
 from darksecrets.errors import InputError
 from tests.book import by_hand
 
@@ -139,10 +139,10 @@ def _profile(root, name, value):
 
 
 def _grid(root, name, value):
-    is_axis = name in grids.AXES
+    is_axis = name in sweep.AXES
     content = {name: [value]} if is_axis else {"parameters": {name: [value]}}
     (root / "grid.yml").write_text(yaml.safe_dump({"profile": "toy", "chapters": ["01-toy"], **content}))
-    return grids.read(root, root / "grid.yml").cells[0].values
+    return sweep.plan(root, root / "grid.yml")[0][0].cell.values
 
 
 def _command_line(root, name, value):

@@ -17,7 +17,7 @@ from darksecrets.book import contents, library, publication
 from darksecrets.book.execute import BUILD, execute
 from darksecrets.book.profiles import FOLDER, Profile
 from darksecrets.book.progress import alone, stage
-from darksecrets.errors import InputError
+from darksecrets.errors import FailedError, InputError
 from darksecrets.files import full, says_full
 
 HTML = BUILD / "html"
@@ -27,7 +27,7 @@ BIBLIOGRAPHY_ROLE = ('role="doc-biblioentry"', 'role="listitem"')  # docutils wr
 MATHJAX = "sphinx-mathjax-offline"  # the package that carries MathJax 3; its folder is no Python name
 
 
-class BuildError(RuntimeError):
+class BuildError(FailedError):
     """The book could not be built; the message says why."""
 
 

@@ -28,7 +28,7 @@ from darksecrets.book.dependencies import library_fingerprint
 from darksecrets.book.kernels import KernelSpec
 from darksecrets.book.profiles import PLACES, STORE, Profile
 from darksecrets.book.progress import CellProgress
-from darksecrets.errors import InputError
+from darksecrets.errors import FailedError, InputError
 from darksecrets.files import tell
 
 BUILD = Path("_build")
@@ -41,8 +41,8 @@ NOTEBOOK, TABLES = "notebook.ipynb", "tables"  # of a result: the notebook, and 
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
-class ExecutionError(RuntimeError):
-    """A notebook did not reach its end; the message is the block to show."""
+class ExecutionError(FailedError):
+    """A notebook did not reach its end; the message says which, in which cell, and why."""
 
 
 def execute(profile: Profile, only: Collection[str] | None = None) -> dict[str, NotebookNode]:
