@@ -74,7 +74,7 @@ UNSEEN = re.compile(
 
 
 def visible(text: object) -> str:
-    """Write unseen characters as their code, such as \\u202e, so that a reader sees that they are there."""
+    """Return a text with unseen characters as their code, such as \\u202e, so that a reader sees them."""
     return UNSEEN.sub(lambda found: found.group().encode("unicode_escape").decode(), str(text))
 
 
@@ -82,7 +82,7 @@ LONGEST = 1000  # characters of a message
 
 
 def one_line(text: object) -> str:
-    """Write a message so that a terminal shows it on one line and obeys none of it: control characters escaped."""
+    """Return a message as a terminal shows it on one line and obeys none of it: control characters escaped."""
     shown = " ".join(str(text).split())
     shown = "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in visible(shown))
     return shown if len(shown) <= LONGEST else f"{shown[:LONGEST]}..."

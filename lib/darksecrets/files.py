@@ -119,7 +119,7 @@ def read_record(directory: Path) -> dict[str, Any]:
 
 
 def damage(directory: Path) -> str:
-    """Say what is wrong with a sealed directory; an empty string where nothing is."""
+    """Return what is wrong with a sealed directory; an empty string where nothing is."""
     try:
         files = read_record(directory)["files"]
     except ValueError as error:
@@ -154,7 +154,7 @@ def nearest_directory(place: Path) -> Path:
 
 
 def says_full(text: str) -> bool:
-    """Say whether an error's text means that a disk is full."""
+    """Return whether an error's text means that a disk is full."""
     return any(one in text.lower() for one in FULL_TEXTS)
 
 
@@ -184,7 +184,7 @@ def saying_full(what: str, place: Path) -> Iterator[None]:
 
 
 def full(what: str, place: Path) -> DiskFullError:
-    """Describe a full disk in one line."""
+    """Return the error that describes a full disk in one line."""
     usage = shutil.disk_usage(place)
     return DiskFullError(
         f"the disk is full: {what} could not be written below {_shown(place)}, where {usage.free / 1e6:.1f} of "
@@ -199,5 +199,5 @@ def _shown(place: Path) -> str:
 
 
 def tell(message: str) -> None:
-    """Say on standard error what was found and what is done about it."""
+    """Print on standard error what was found and what is done about it."""
     print(message, file=sys.stderr, flush=True)

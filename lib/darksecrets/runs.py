@@ -51,7 +51,7 @@ _checked: dict[Path, tuple[int, int, str]] = {}  # tables that this process foun
 
 
 def machine() -> dict[str, Any]:
-    """Describe what computes here: processor, cores, Python, and the packages that decide numbers."""
+    """Return what computes here: processor, cores, Python, and the packages that decide numbers."""
     return {
         "processor": platform.machine(),
         "system": platform.system(),
@@ -89,7 +89,7 @@ class Store:
         return directory
 
     def has(self, kind: str, ingredients: Mapping[str, Any]) -> bool:
-        """Say whether the result of `ingredients` is there, whole and unchanged."""
+        """Return whether the result of `ingredients` is there, whole and unchanged."""
         return self._is_whole(self._place(kind, ingredients))
 
     def table(self, kind: str, ingredients: Mapping[str, Any], compute: Callable[[], pd.DataFrame]) -> pd.DataFrame:
@@ -101,7 +101,7 @@ class Store:
         return pd.read_parquet(self.result(kind, ingredients, write) / "table.parquet")
 
     def records(self, kind: str) -> Iterator[dict[str, Any]]:
-        """Give the records of all results of a kind; one that is damaged is named on standard error and left out."""
+        """Yield the records of all results of a kind; one that is damaged is named on standard error and left out."""
         for path in sorted((self.root / kind).glob(f"*/{RECORD}")):
             if path.parent.suffix:  # a computation's own, under way
                 continue
@@ -279,7 +279,7 @@ class Run:
         return {name: listed[name].get("sha256") for name in names if name in listed}
 
     def _has_changed(self, name: str, sha256: str | None) -> bool:
-        """Say whether a table is not what it was when it was saved; its file is read once per process."""
+        """Return whether a table is not what it was when it was saved; its file is read once per process."""
         path = self.directory / f"{name}.parquet"
         status = path.stat()
         seen = (status.st_size, status.st_mtime_ns, sha256)

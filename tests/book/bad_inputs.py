@@ -302,7 +302,14 @@ CASES = {
         ("list", "list.yml: parameters is [1]; write a list of values for each"),
         ("store", "store.yml: parameters: unknown name 'store'; accepted are"),
         ("huge", "huge.yml has 39,601 cells, at most 10,000 are run"),
+        ("no-yaml", "no-yaml.yml is not YAML that can be read"),
+        ("number-twice", "number-twice.yml: layers has 1 more than once; give each once"),
+        ("not-list", "not-list.yml: layers is 3; write a list with at least one value, as in "),
+        ("no-chapters", "no-chapters.yml: chapters is []; write a list such as"),
+        ("chapter-twice", "chapter-twice.yml: chapters has 01-toy more"),
+        ("empty-value", "empty-value.yml, cell 'empty-value': labels is empty; give at least one"),
         ("profile", "profile: unknown name '../toy'; did you mean 'toy'?"),
+        ("profiles", "profiles.yml: profile is ['toy']; give the name"),
     ],
     "sweep": [
         ("nowhere.yml", "grid nowhere.yml: there is no such file; give a YAML file"),
@@ -312,7 +319,11 @@ CASES = {
         ("grids/good.yml --jobs -1", "jobs is -1"),
         ("", "Missing argument 'GRID'."),
     ],
-    "archive": [("extra", "Got unexpected extra argument (extra)"), ("--nonsense", "No such option")],
+    "archive": [
+        ("", "there is no book in _build/html; build it with `make book`"),
+        ("extra", "Got unexpected extra argument (extra)"),
+        ("--nonsense", "No such option"),
+    ],
     "compare": [
         ("", "Missing argument 'RUN...'."),
         ("nowhere", "run 'nowhere': accepted are reference, a directory"),

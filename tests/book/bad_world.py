@@ -66,6 +66,12 @@ GRIDS = {
     "list": "parameters: [1]",
     "store": "parameters: {store: [file]}",
     "huge": f"parameters: {{max_train: {list(range(1, 200))}, epochs: {list(range(1, 200))}}}",
+    "no-yaml": "a: [",
+    "number-twice": "parameters: {layers: [1, 2, 1]}",
+    "not-list": "parameters: {layers: 3}",
+    "no-chapters": "chapters: []\nparameters: {layers: [1]}",
+    "chapter-twice": "chapters: [01-toy, 01-toy]\nparameters: {layers: [1]}",
+    "empty-value": "parameters: {labels: [[]]}",
     "good": "seeds: [0, 1]\nchapters: [01-toy]",
 }
 PROFILES = {
@@ -113,6 +119,7 @@ def _grids(root: Path) -> None:
     for name, text in GRIDS.items():
         (folder / f"{name}.yml").write_text(f"profile: toy\n{text}\n")
     (folder / "profile.yml").write_text("profile: ../toy\n")
+    (folder / "profiles.yml").write_text("profile: [toy]\n")
 
 
 def _checkpoints(root: Path) -> None:

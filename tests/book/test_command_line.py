@@ -63,40 +63,6 @@ def test_help_says_what_a_command_reads_and_writes(type_in, command, words):
     assert command in type_in(of=of).stdout
 
 
-@pytest.mark.parametrize(
-    ("words", "line"),
-    [
-        (["pocket", "notebooks"], "error: 'notebooks' is not an empty directory: name another one, or empty it\n"),
-        (["pocket", "mine", "--train", "0"], "error: train is 0; it must be at least 1\n"),
-        (["draw-maps", "--corpus", "nowhere", "maps.parquet"], "error: corpus 'nowhere' is not a directory: "),
-        (["draw-maps", "nowhere/maps.parquet"], "error: nowhere is not a directory: make it, or name another file\n"),
-        (["framenet", "--source", "nowhere", "list.csv"], "error: 'nowhere' has no luIndex.xml: run `python -m nltk"),
-        (
-            ["framenet", "--reading", "both", "list.csv"],
-            "error: reading 'both' is unknown; accepted are paper, released\n",
-        ),
-        (["book", "--profile", "nobody"], "error: profile: unknown name 'nobody'; accepted are toy\n"),
-        (
-            ["check", "--profile", "toy", "layer=3"],
-            "error: command line: unknown name 'layer'; did you mean 'layers'? "
-            "accepted are labels, layers, scale, shuffle, store\n",
-        ),
-        (
-            ["book", "--profile", "toy", "layers=many"],
-            'error: command line: layers is "many", but it takes a whole number such as 1000 (int)\n',
-        ),
-        (["check-reference", "task=RTE"], "error: 'task=RTE' is not a place; accepted are corpus=..., frames=..., "),
-        (["reference", "layers=2"], "error: profile: unknown name 'reference'; accepted are toy\n"),
-        (["archive"], "error: there is no book in _build/html; build it with `make book`\n"),
-    ],
-)
-def test_what_is_wrong_is_one_line_and_exit_code_2(type_in, words, line):
-    result = type_in(*words, of=upkeep if words[0] in upkeep.commands else main)
-    assert result.exit_code == 2
-    assert result.stderr.startswith(line)
-    assert result.stderr.count("\n") == 1
-
-
 def test_a_failing_notebook_is_a_block_and_exit_code_1(type_in, tmp_path):
     toy.write(tmp_path, "1 / 0")
     result = type_in("book", "--profile", "toy")

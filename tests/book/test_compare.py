@@ -73,9 +73,7 @@ def test_the_page_has_every_claim_and_escapes_what_people_named(type_in, partial
 
 
 WRONG = {
-    "no such run": (("minilm",), "run 'minilm': accepted are reference, a directory, and no more; "),
     "twice": ((str(REFERENCE), str(REFERENCE)), f"run '{REFERENCE}' is given more than once; give each once"),
-    "empty": (("empty",), "run 'empty' has no tables yet;"),
     "garbled": (("garbled",), "run 'garbled': pattern_"),
     "output": ((str(REFERENCE), "--output", "file"), "output 'file' is a file; give a directory"),
 }
@@ -83,7 +81,6 @@ WRONG = {
 
 @pytest.mark.parametrize(("words", "line"), WRONG.values(), ids=WRONG)
 def test_what_is_wrong_is_one_line_and_exit_code_2(type_in, tmp_path, words, line):
-    (tmp_path / "empty").mkdir()
     (tmp_path / "file").touch()
     (tmp_path / "garbled").mkdir()
     shutil.copy(REFERENCE / "run.json", tmp_path / "garbled")

@@ -79,6 +79,6 @@ def _unit(output: Path) -> str:
 
 
 def _is_at_work(output: Path) -> bool:
-    """Say whether the shell whose number a temporary name holds still runs: it gives the notebook its final name."""
+    """Return whether the shell whose number a temporary name holds still runs: it gives the notebook its final name."""
     number = output.stem.rpartition(".")[2]
     return number.isdecimal() and psutil.pid_exists(int(number))

@@ -57,7 +57,7 @@ def _module(path: Path, titles: Mapping[str, str]) -> Iterator[str]:
 
 
 def _described(node: Documented, titles: Mapping[str, str], inside: str = "") -> str:
-    """Describe a function, class or member: a directive of Sphinx's Python domain, members inside their class.
+    """Return a function, class or member as MyST: a directive of Sphinx's Python domain, members inside their class.
 
     The signature is a block of plain text, and not the directive's own, of which each token would be an element: pages
     of hundreds of signatures stay light.
@@ -85,7 +85,7 @@ def _signature(node: Documented, inside: str) -> list[str]:
 
 
 def _made_from(node: ast.ClassDef, decorators: set[str]) -> str:
-    """Write what a class is made from: the fields of a dataclass or named tuple, or the arguments of `__init__`."""
+    """Return what a class is made from: the fields of a dataclass or named tuple, or the arguments of `__init__`."""
     makers = [item for item in node.body if isinstance(item, ast.FunctionDef) and item.name == "__init__"]
     if makers:
         return ast.unparse(_without_first(makers[0].args))

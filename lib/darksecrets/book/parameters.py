@@ -152,7 +152,7 @@ def parameters_source(path: Path) -> str:
 
 
 def unknown(name: str, known: Iterable[str], where: str) -> InputError:
-    """Describe a name that nobody declares, with the nearest that somebody does."""
+    """Return the error of a name that nobody declares, with the nearest that somebody does."""
     names = sorted(known)
     name = name if len(name) <= LONGEST_SHOWN else f"{name[:LONGEST_SHOWN]}..."
     near = nearest(name, names)

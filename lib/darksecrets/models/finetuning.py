@@ -41,7 +41,7 @@ def best_learning_rate(evidence: pd.DataFrame) -> float:
 
 
 def is_finetuned(checkpoint: Checkpoint, train: Split, recipe: Recipe, seed: int, store: Store) -> bool:
-    """Say whether the store has what `finetune` would compute."""
+    """Return whether the store has what `finetune` would compute."""
     return store.has("finetuned", _ingredients(checkpoint, train, recipe, seed))
 
 

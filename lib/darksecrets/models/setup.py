@@ -101,7 +101,7 @@ class Setup:
         return finetuning.finetune(*self._training(task, seed, initialization))
 
     def is_finetuned(self, task: str, seed: int, initialization: str = "pretrained") -> bool:
-        """Say whether the store has that classifier already."""
+        """Return whether the store has that classifier already."""
         return finetuning.is_finetuned(*self._training(task, seed, initialization))
 
     def origin(
