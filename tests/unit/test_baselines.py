@@ -236,14 +236,14 @@ class TestEvidence:
 
 def test_the_chart_draws_a_point_and_an_interval_for_every_task_and_method():
     tables = [made_predictions(task) for task in ("MRPC", "RTE")]
-    chart = charts.baselines(baselines.by_method(baselines.scores(pd.concat(tables))), "A finding").to_dict()
+    chart = baselines.method_chart(baselines.by_method(baselines.scores(pd.concat(tables))), "A finding").to_dict()
     (rows,) = chart["datasets"].values()
     assert len(rows) == 2 * len(METHODS)
     assert {row["method"] for row in rows} == set(charts.SCALES["method"].domain)
 
 
 def test_the_chart_fits_a_phone_with_all_tasks():
-    chart = charts.baselines(
+    chart = baselines.method_chart(
         baselines.by_method(baselines.scores(pd.concat([made_predictions(task) for task in TASKS]))),
         "Fine-tuning beats a bag of words on 7 of 7 tasks",
     )

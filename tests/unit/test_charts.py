@@ -11,6 +11,7 @@ import vl_convert
 
 from darksecrets.corpora import glue
 from darksecrets.figures import charts
+from darksecrets.overview import methodology
 from darksecrets.sections import fine_tuning
 from darksecrets.side_by_side import side_by_side
 from tests.notebooks.executed import per_head
@@ -57,7 +58,7 @@ def readings_beside(tasks=TASKS):
 
 
 def search(tasks=TASKS):
-    return charts.learning_rate_search(evidence(tasks), "A finding")
+    return methodology.learning_rate_chart(evidence(tasks), "A finding")
 
 
 CHARTS = {

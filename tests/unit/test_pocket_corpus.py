@@ -16,7 +16,6 @@ import pocketgrammar
 from darksecrets.corpora import generated, glue, linguistics
 from darksecrets.corpora.annotation import FEATURES, Frame, Link, Sentence, Word
 from darksecrets.errors import InputError
-from darksecrets.figures import charts
 from darksecrets.models.setup import Setup
 from darksecrets.overview import parsing, pocket_corpus
 from darksecrets.overview.pocket_corpus import Item
@@ -294,7 +293,7 @@ class TestDistances:
 
     def test_the_chart_has_a_row_of_bars_per_relation_in_the_books_order(self):
         table = pocket_corpus.distances([COOK, LEFT])
-        specification = charts.link_distances(table, "A finding").to_dict()
+        specification = pocket_corpus.distance_chart(table, "A finding").to_dict()
         assert specification["encoding"]["row"]["sort"] == ["verb-subject", "verb-object"]
         (rows,) = specification["datasets"].values()
         assert [(row["relation"], row["distance"], row["n"]) for row in rows] == [

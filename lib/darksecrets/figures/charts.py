@@ -75,69 +75,6 @@ STEP = 21  # pixels of a cell
 WIDTH = 12 * STEP  # of a plot: with its axes it fits a phone
 
 
-def learning_rate_search(evidence: pd.DataFrame, title: str) -> alt.LayerChart:
-    """Show the score on held-out training examples against the learning rate: a point per seed, a line through their
-    means.
-    """
-    base = alt.Chart(evidence, width=WIDTH, height=220, title=wrapped(title)).encode(
-        x=alt.X(
-            "learning_rate:Q",
-            title="learning rate (logarithmic)",
-            scale=alt.Scale(type="log", nice=False, padding=12),
-            axis=alt.Axis(values=sorted(evidence["learning_rate"].unique()), format=".0e", grid=False),
-        ),
-        color=alt.Color("task:N", scale=SCALES["task"], legend=task_legend(evidence)),
-    )
-    points = base.mark_point(filled=True, size=50).encode(
-        y=alt.Y("value:Q", title="score on held-out training examples", scale=alt.Scale(zero=False)),
-        shape=alt.Shape("task:N", legend=None),
-        tooltip=[
-            "task",
-            "metric",
-            "seed",
-            alt.Tooltip("learning_rate:Q", format=".0e"),
-            alt.Tooltip("value:Q", format=".3f"),
-        ],
-    )
-    return alt.layer(base.mark_line(opacity=0.6).encode(y="mean(value):Q"), points)
-
-
-def baselines(by_method: pd.DataFrame, title: str) -> alt.LayerChart:
-    """Show each task's score by method (`baselines.by_method`): a point, and a line for its interval."""
-    base = alt.Chart(by_method.round(4), width=WIDTH, height=alt.Step(10), title=wrapped(title))
-    base = base.encode(
-        y=alt.Y("task:N", title=None, sort=None, scale=alt.Scale(paddingInner=0.4)),
-        yOffset=alt.YOffset("method:N", sort=SCALES["method"].domain),
-        color=alt.Color("method:N", scale=SCALES["method"], legend=alt.Legend(orient="bottom", title=None)),
-        tooltip=["task", "metric", "method", *interval_tooltips("score")],
-    )
-    intervals = base.mark_rule(strokeWidth=2).encode(x="low:Q", x2="high:Q")
-    points = base.mark_point(filled=True, size=60, opacity=1).encode(
-        x=alt.X("mean:Q", title="score (accuracy; STS-B: Pearson correlation)"),
-        shape=alt.Shape("method:N", scale=alt.Scale(domain=SCALES["method"].domain), legend=None),
-    )
-    return alt.layer(intervals, points)
-
-
-def link_distances(distances: pd.DataFrame, title: str) -> alt.Chart:
-    """Show how far apart linked words are: a row of bars per relation (`evidence.pocket_corpus.distances`)."""
-    return (
-        alt.Chart(distances.round(4), width=WIDTH, height=80, title=wrapped(title))
-        .mark_bar(color=SCALES["method"].range[-1])
-        .encode(
-            x=alt.X("distance:O", title="distance in words", axis=alt.Axis(labelAngle=0)),
-            y=alt.Y("share:Q", title="share", axis=alt.Axis(format="%", tickCount=3)),
-            row=alt.Row(
-                "relation:N",
-                title=None,
-                sort=list(distances["relation"].unique()),
-                header=alt.Header(orient="top", labelAnchor="start"),
-            ),
-            tooltip=["relation", "distance", "n", alt.Tooltip("share:Q", format=".1%")],
-        )
-    )
-
-
 def head_grid(table: pd.DataFrame, title: str = "") -> alt.Chart:
     """Begin a chart with a cell for each layer (down) and head (across)."""
     return alt.Chart(table, width=WIDTH, height=alt.Step(STEP), title=wrapped(title)).encode(

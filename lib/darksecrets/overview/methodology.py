@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
+import altair as alt
 import pandas as pd
 
+from darksecrets.figures.charts import SCALES, WIDTH, task_legend, wrapped
 from darksecrets.models.checkpoints import Checkpoint
 from darksecrets.models.recipe import Recipe
 from darksecrets.runs import Run
@@ -82,3 +84,30 @@ def _side_by_side(paper: Mapping[str, str], reference: Mapping[str, str], mine: 
     names = dict.fromkeys([*paper, *mine])
     rows = [(name, *(column.get(name) for column in (paper, reference, mine))) for name in names]
     return pd.DataFrame(rows, columns=COLUMNS, dtype=object)
+
+
+def learning_rate_chart(evidence: pd.DataFrame, title: str) -> alt.LayerChart:
+    """Draw the score on held-out training examples against the learning rate: a point per seed, a line through their
+    means.
+    """
+    base = alt.Chart(evidence, width=WIDTH, height=220, title=wrapped(title)).encode(
+        x=alt.X(
+            "learning_rate:Q",
+            title="learning rate (logarithmic)",
+            scale=alt.Scale(type="log", nice=False, padding=12),
+            axis=alt.Axis(values=sorted(evidence["learning_rate"].unique()), format=".0e", grid=False),
+        ),
+        color=alt.Color("task:N", scale=SCALES["task"], legend=task_legend(evidence)),
+    )
+    points = base.mark_point(filled=True, size=50).encode(
+        y=alt.Y("value:Q", title="score on held-out training examples", scale=alt.Scale(zero=False)),
+        shape=alt.Shape("task:N", legend=None),
+        tooltip=[
+            "task",
+            "metric",
+            "seed",
+            alt.Tooltip("learning_rate:Q", format=".0e"),
+            alt.Tooltip("value:Q", format=".3f"),
+        ],
+    )
+    return alt.layer(base.mark_line(opacity=0.6).encode(y="mean(value):Q"), points)

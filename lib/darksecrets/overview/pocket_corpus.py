@@ -7,11 +7,13 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from itertools import product
 from typing import NamedTuple
 
+import altair as alt
 import numpy as np
 import pandas as pd
 
 from darksecrets.corpora import glue, linguistics
 from darksecrets.corpora.annotation import RELATIONS, ROLES, Sentence
+from darksecrets.figures.charts import SCALES, WIDTH, wrapped
 from darksecrets.models.setup import Setup
 
 
@@ -213,3 +215,22 @@ def _tasks(corpus: Corpus) -> list[str]:
 def _n_shared(train: Sequence[Item], dev: Sequence[Item], keys: Callable[[Item], list[Hashable]]) -> int:
     known = {key for item in train for key in keys(item)}
     return sum(key in known for item in dev for key in keys(item))
+
+
+def distance_chart(distances: pd.DataFrame, title: str) -> alt.Chart:
+    """Draw how far apart linked words are: a row of bars per relation (`distances`)."""
+    return (
+        alt.Chart(distances.round(4), width=WIDTH, height=80, title=wrapped(title))
+        .mark_bar(color=SCALES["method"].range[-1])
+        .encode(
+            x=alt.X("distance:O", title="distance in words", axis=alt.Axis(labelAngle=0)),
+            y=alt.Y("share:Q", title="share", axis=alt.Axis(format="%", tickCount=3)),
+            row=alt.Row(
+                "relation:N",
+                title=None,
+                sort=list(distances["relation"].unique()),
+                header=alt.Header(orient="top", labelAnchor="start"),
+            ),
+            tooltip=["relation", "distance", "n", alt.Tooltip("share:Q", format=".1%")],
+        )
+    )

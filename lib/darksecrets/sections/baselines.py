@@ -8,6 +8,7 @@ Explained in the appendix *The pocket corpus*.
 
 from functools import partial
 
+import altair as alt
 import numpy as np
 import pandas as pd
 from scipy.sparse import csr_matrix, hstack, spmatrix
@@ -20,6 +21,7 @@ from darksecrets.corpora import glue
 from darksecrets.corpora.glue import SPLITS, TASKS, Example, Split
 from darksecrets.errors import InputError
 from darksecrets.estimates import format_estimate
+from darksecrets.figures.charts import SCALES, WIDTH, interval_tooltips, wrapped
 from darksecrets.models.setup import Setup
 from darksecrets.reported import TUNED
 from darksecrets.sections import fine_tuning
@@ -187,3 +189,23 @@ def _by_task(cells: pd.DataFrame) -> pd.DataFrame:
     """Put the `cell` of each `column` side by side, a row for each task."""
     tasks = cells.drop_duplicates("task")[["task", "metric"]]
     return tasks.merge(cells.pivot(index="task", columns="column", values="cell")[cells["column"].unique()], on="task")
+
+
+# Draw
+
+
+def method_chart(by_method: pd.DataFrame, title: str) -> alt.LayerChart:
+    """Draw each task's score by method (`by_method`): a point, and a line for its interval."""
+    base = alt.Chart(by_method.round(4), width=WIDTH, height=alt.Step(10), title=wrapped(title))
+    base = base.encode(
+        y=alt.Y("task:N", title=None, sort=None, scale=alt.Scale(paddingInner=0.4)),
+        yOffset=alt.YOffset("method:N", sort=SCALES["method"].domain),
+        color=alt.Color("method:N", scale=SCALES["method"], legend=alt.Legend(orient="bottom", title=None)),
+        tooltip=["task", "metric", "method", *interval_tooltips("score")],
+    )
+    intervals = base.mark_rule(strokeWidth=2).encode(x="low:Q", x2="high:Q")
+    points = base.mark_point(filled=True, size=60, opacity=1).encode(
+        x=alt.X("mean:Q", title="score (accuracy; STS-B: Pearson correlation)"),
+        shape=alt.Shape("method:N", scale=alt.Scale(domain=SCALES["method"].domain), legend=None),
+    )
+    return alt.layer(intervals, points)
