@@ -85,7 +85,7 @@ def composed(run: RunTables) -> Tour:
 
 def patterns(run: RunTables) -> tuple[str, pd.DataFrame]:
     """Return the finding of Section 4.1, and each pattern's share after fine-tuning: pattern, mean, lowest, highest."""
-    shares, (purity, _) = run.patterns.shares.purity(run.patterns.heads)
+    shares, (purity, _) = run.patterns.shares, pattern_section.purity(run.patterns.heads)
     table = _over_tasks(shares[shares["checkpoint"] == AFTER], ["pattern"])
     table = table.set_index("pattern").reindex(list(PATTERNS)).reset_index()
     most = table.loc[table["mean"].idxmax()]
