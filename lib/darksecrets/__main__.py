@@ -205,7 +205,8 @@ def pocket(directory: Path, train: int, dev: int, seed: int) -> None:
       links   verb-subject, verb-object, pronoun-antecedent: two words
       frames  a FrameNet frame, its target word, its elements: first word, word after the last
 
-    Words are counted from 0. Nothing is overwritten: DIRECTORY must be empty or not exist.
+    Words are counted from 0. Nothing is overwritten: DIRECTORY must be empty or not exist. The book takes such files
+    for the annotation of any corpus that has them, in place of a parser.
     """
     from darksecrets.corpora import generated
 

@@ -50,22 +50,17 @@ class TestRealData:
     pytestmark = real
 
     @pytest.mark.parametrize("name", ROWS)
-    def test_every_row_is_an_example(self, shared, name):
-        found = tuple(len(shared[name, split].examples) for split in glue.SPLITS)
-        assert found == ROWS[name]
-        assert [example.id for example in shared[name, "dev"].examples] == [str(row) for row in range(found[1])]
-
-    @pytest.mark.parametrize("name", ROWS)
-    def test_labels_and_sentences_fit_the_task(self, shared, name):
-        split = shared[name, "dev"]
-        labels = {example.label for example in split.examples}
-        if split.task.is_regression:
-            assert min(labels) == 0.0
-            assert max(labels) == 5.0
+    def test_every_row_is_an_example_whose_labels_and_sentences_fit_the_task(self, shared, name):
+        assert tuple(len(shared[name, split].examples) for split in glue.SPLITS) == ROWS[name]
+        task, found = shared[name, "dev"].task, shared[name, "dev"].examples
+        assert [example.id for example in found] == [str(row) for row in range(len(found))]
+        labels = {example.label for example in found}
+        if task.is_regression:
+            assert (min(labels), max(labels)) == (0.0, 5.0)
         else:
-            assert labels == set(range(split.task.n_outputs))
-        assert all((example.second is not None) == split.task.is_pair for example in split.examples)
-        assert all(example.first.strip() for example in split.examples)
+            assert labels == set(range(task.n_outputs))
+        assert all((example.second is not None) == task.is_pair for example in found)
+        assert all(example.first.strip() for example in found)
 
     def test_only_the_substitutes_carry_a_note(self, shared):
         noted = {f"{name} {split}" for (name, split), found in shared.items() if found.note}
@@ -74,15 +69,13 @@ class TestRealData:
             "QQP dev: 7,616 rows instead of the official 40,430; scores are not comparable with published ones"
         )
 
-    def test_byte_order_mark_is_not_text(self, shared):
+    def test_a_byte_order_mark_is_not_text_and_stray_quotes_are(self, shared):
         assert (SHARED / "MRPC/dev.tsv").read_bytes().startswith(b"\xef\xbb\xbf")
         assert shared["MRPC", "dev"].examples[0].first.startswith("He said the foodservice pie business")
-
-    def test_stray_quotes_stay(self, shared):
         lines = (SHARED / "QNLI/dev.tsv").read_text(encoding="utf-8").split("\n")
         row = next(row for row, line in enumerate(lines[1:]) if line.count('"') % 2)
-        assert shared["QNLI", "dev"].examples[row].first == lines[row + 1].split("\t")[1]
-        assert shared["QNLI", "dev"].examples[row].second == lines[row + 1].split("\t")[2]
+        example = shared["QNLI", "dev"].examples[row]
+        assert [example.first, example.second] == lines[row + 1].split("\t")[1:3]
 
     @pytest.mark.parametrize("name", ["RTE", "STS-B", "MRPC"])
     def test_the_hub_format_gives_the_same_examples(self, shared, name, tmp_path):
@@ -116,34 +109,43 @@ class TestHub:
         glue.Example("1", "", "an empty first sentence, as in QQP", 1),
     )
 
-    def test_pairs_single_sentences_and_the_split_of_mnli(self, tmp_path):
-        for name in ("QQP", "QNLI", "MNLI", "SST-2"):
-            task = glue.TASKS[name]
-            examples = [glue.Example(e.id, e.first, e.second if task.is_pair else None, e.label) for e in self.EXAMPLES]
-            path = hub_copy(tmp_path / name, task, examples)
-            assert glue.read_hub(task, "dev", path, str(tmp_path / "cache")) == examples
+    @pytest.fixture
+    def read(self, tmp_path):
+        """Read examples of a task again as the Hub holds them, or as those of another task."""
 
-    def test_scores_of_32_bits_are_the_files_scores(self, tmp_path):
-        task = glue.TASKS["STS-B"]
+        def read(task, examples, other=None):
+            path = hub_copy(tmp_path / task.name, task, examples)
+            return glue.read_hub(other or task, "dev", path, str(tmp_path / "cache"))
+
+        return read
+
+    @pytest.mark.parametrize("name", ["QQP", "QNLI", "MNLI", "SST-2"])
+    def test_pairs_single_sentences_and_the_split_of_mnli(self, read, name):
+        task = glue.TASKS[name]
+        examples = [glue.Example(e.id, e.first, e.second if task.is_pair else None, e.label) for e in self.EXAMPLES]
+        assert read(task, examples) == examples
+
+    def test_scores_of_32_bits_are_the_files_scores(self, read):
         examples = [glue.Example(str(i), "a", "b", score) for i, score in enumerate((0.0, 3.8, 4.917, 1.111, 5.0))]
-        path = hub_copy(tmp_path / "glue", task, examples)
-        assert glue.read_hub(task, "dev", path, str(tmp_path / "cache")) == examples
+        assert read(glue.TASKS["STS-B"], examples) == examples
 
-    def test_unlabelled_rows_are_refused(self, tmp_path):
-        path = hub_copy(tmp_path / "glue", glue.TASKS["RTE"], [glue.Example("0", "a", "b", -1)])
-        with pytest.raises(InputError, match=r"rte/validation, row 0: unknown label -1; RTE has 0, 1$"):
-            glue.read_hub(glue.TASKS["RTE"], "dev", path, str(tmp_path / "cache"))
-
-    def test_columns_of_another_task_are_refused(self, tmp_path):
-        path = hub_copy(tmp_path / "glue", glue.TASKS["QNLI"], self.EXAMPLES)
+    def test_unlabelled_rows_columns_of_another_task_and_what_cannot_be_loaded_are_one_line(self, read, tmp_path):
         other = glue.Task("RTE", "qnli", (), ("sentence1",), "", ("0", "1"), (), (), 0, 0)
-        with pytest.raises(InputError, match="exactly one column 'sentence1'; it has: question, sentence, label"):
-            glue.read_hub(other, "dev", path, str(tmp_path / "cache"))
-
-    def test_what_cannot_be_loaded_is_one_line_that_says_what_works_offline(self, tmp_path):
-        with pytest.raises(InputError, match="offline, set corpus to 'pocket' or a directory") as caught:
-            glue.read_hub(glue.TASKS["RTE"], "dev", str(tmp_path / "nowhere"), str(tmp_path / "cache"))
-        assert "\n" not in str(caught.value)
+        calls = {
+            r"rte/validation, row 0: unknown label -1; RTE has 0, 1$": lambda: read(
+                glue.TASKS["RTE"], [glue.Example("0", "a", "b", -1)]
+            ),
+            "exactly one column 'sentence1'; it has: question, sentence, label": lambda: read(
+                glue.TASKS["QNLI"], self.EXAMPLES, other
+            ),
+            "offline, set corpus to 'pocket' or a directory": lambda: glue.read_hub(
+                glue.TASKS["RTE"], "dev", str(tmp_path / "nowhere"), str(tmp_path / "cache")
+            ),
+        }
+        for line, call in calls.items():
+            with pytest.raises(InputError, match=line) as caught:
+                call()
+            assert "\n" not in str(caught.value)
 
 
 GOOD = "0\tA man sleeps.\tA man is awake.\tnot_entailment"
@@ -240,27 +242,22 @@ class TestChoice:
     def ids(self, directory, size, seed=0, split="dev"):
         return [int(example.id) for example in glue.load("RTE", split, directory, size, seed).examples]
 
-    def test_a_smaller_choice_is_part_of_a_larger_one_in_order(self, directory):
-        chosen = [self.ids(directory, size) for size in (1, 10, 50, 199)]
+    def test_a_smaller_choice_is_part_of_a_larger_one_in_order_and_spread_over_the_rows(self, directory):
+        chosen = [self.ids(directory, size) for size in (1, 10, 50, 100, 199)]
         for smaller, larger in itertools.pairwise(chosen):
             assert set(smaller) < set(larger)
             assert larger == sorted(larger)
-        assert [len(ids) for ids in chosen] == [1, 10, 50, 199]
+        assert [len(ids) for ids in chosen] == [1, 10, 50, 100, 199]
+        assert 80 < sum(chosen[3]) / 100 < 120
 
     def test_zero_and_too_many_mean_all(self, directory):
         assert self.ids(directory, 0) == self.ids(directory, 200) == self.ids(directory, 999) == list(range(200))
 
-    def test_seeds_and_splits_choose_differently_and_each_the_same_again(self, directory):
+    def test_seeds_and_splits_choose_differently_and_each_what_it_always_chose(self, directory):
+        assert self.ids(directory, 5) == [31, 44, 47, 103, 197]
         assert self.ids(directory, 20) == self.ids(directory, 20)
         assert self.ids(directory, 20) != self.ids(directory, 20, seed=1)
         assert self.ids(directory, 20) != self.ids(directory, 20, split="train")
-
-    def test_the_choice_stays_what_it_was(self, directory):
-        assert self.ids(directory, 5) == [31, 44, 47, 103, 197]
-
-    def test_the_choice_is_spread_over_the_rows(self, directory):
-        middle = sum(self.ids(directory, 100)) / 100
-        assert 80 < middle < 120
 
     def test_the_fingerprint_follows_the_examples(self, directory, tmp_path):
         prints = {size: glue.load("RTE", "dev", directory, size).fingerprint for size in (0, 10, 20)}

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from darksecrets import estimates
-from darksecrets.corpora import linguistics, universal_dependencies
+from darksecrets.corpora import conllu, linguistics
 from darksecrets.corpora.annotation import FEATURES, RELATIONS, Sentence
 from darksecrets.statistics import bootstrap_interval
 
@@ -50,9 +50,9 @@ def agreement_by_certainty(gold: Sequence[Sentence], found: Sequence[Sentence]) 
 def against_file(path: str | Path) -> pd.DataFrame:
     """Parse the sentences of a CoNLL-U file and compare with its annotation: the table of `agreement_by_certainty`.
 
-    Raises InputError where the file cannot be read (see `universal_dependencies.read`).
+    Raises InputError where the file cannot be read (see `conllu.read`).
     """
-    gold = universal_dependencies.read(path)
+    gold = conllu.read(path)
     return agreement_by_certainty(gold, linguistics.annotate([sentence.text for sentence in gold]))
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from darksecrets.corpora import linguistics, universal_dependencies
+from darksecrets.corpora import conllu, linguistics
 from darksecrets.corpora.annotation import FEATURES
 from darksecrets.errors import InputError
 from darksecrets.overview import parsing
@@ -53,6 +53,14 @@ SENTENCES = {
         {"noun": "trouble Ann", "verb": "is left", "subject": "trouble Ann"},
         ["verb-subject is trouble", "verb-subject left Ann"],
     ),
+    "The trouble is that Ann is happy": (
+        [
+            *("1 The DET 2 det", "2 trouble NOUN 7 nsubj:outer", "3 is AUX 7 cop", "4 that SCONJ 7 mark"),
+            *("5 Ann PROPN 7 nsubj", "6 is AUX 7 cop", "7 happy ADJ 0 root"),
+        ],
+        {"noun": "trouble Ann", "verb": "is is", "subject": "trouble Ann"},
+        ["verb-subject is trouble", "verb-subject is Ann"],  # each has the copula next to it
+    ),
     "There were letters": (
         ["1 There PRON 2 expl", "2 were VERB 0 root", "3 letters NOUN 2 nsubj"],
         {"noun": "letters", "verb": "were", "pronoun": "There"},
@@ -79,7 +87,7 @@ SENTENCES = {
 @pytest.mark.parametrize("text", SENTENCES)
 def test_a_construction_becomes_ours(tmp_path, text):
     rows, features, links = SENTENCES[text]
-    (found,) = universal_dependencies.read(write(tmp_path / "one.conllu", text, *rows))
+    (found,) = conllu.read(write(tmp_path / "one.conllu", text, *rows))
     words = [word.text for word in found.words]
     assert found.text == text
     assert [text[word.start : word.end] for word in found.words] == words
@@ -91,7 +99,7 @@ def test_a_construction_becomes_ours(tmp_path, text):
 @pytest.mark.parametrize(("relation", "passive"), [("nsubj", False), ("nsubj:pass", True)])
 def test_a_link_is_passive_where_its_subject_is(tmp_path, relation, passive):
     rows = [f"1 Letters NOUN 2 {relation}", "2 came VERB 0 root"]
-    (found,) = universal_dependencies.read(write(tmp_path / "one.conllu", "Letters came", *rows))
+    (found,) = conllu.read(write(tmp_path / "one.conllu", "Letters came", *rows))
     assert [link.passive for link in found.links] == [passive]
 
 
@@ -119,22 +127,22 @@ class TestMalformed:
         path.write_text(change(before))
         assert path.read_text() != before
         with pytest.raises(InputError, match=message) as caught:
-            universal_dependencies.read(path)
+            conllu.read(path)
         assert "\n" not in str(caught.value)
 
     def test_a_file_that_is_none(self, tmp_path):
         with pytest.raises(InputError, match="cannot be read"):
-            universal_dependencies.read(tmp_path / "none.conllu")
+            conllu.read(tmp_path / "none.conllu")
         (tmp_path / "latin").write_bytes(b"\xe9")
         with pytest.raises(InputError, match="cannot be read"):
-            universal_dependencies.read(tmp_path / "latin")
+            conllu.read(tmp_path / "latin")
 
 
 @pytest.fixture(scope="module")
 def treebank():
     if not TREEBANK.is_file():
         pytest.skip(f"UD English EWT is not at {TREEBANK.relative_to(ROOT.parent)} beside the project")
-    return universal_dependencies.read(TREEBANK)
+    return conllu.read(TREEBANK)
 
 
 class TestEwt:
