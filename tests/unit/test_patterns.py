@@ -107,7 +107,7 @@ class TestReducer:
             assert memory.expired()
             assert sum(map(len, reducer.waiting)) < patterns.MAPS_AT_ONCE
         n_maps = n_rounds * n_examples * N_LAYERS * N_HEADS
-        assert sum(map(len, [*reducer.found, *reducer.waiting])) == n_maps > patterns.MAPS_AT_ONCE
+        assert sum(map(len, [*reducer.answers, *reducer.waiting])) == n_maps > patterns.MAPS_AT_ONCE
 
     def test_empty_sentences_and_separators_in_a_text_are_classified(self, checkpoint, classifier):
         texts = [("one [SEP] two", "three"), ("", ""), ("[SEP]", "x"), ("", "words alone")]
