@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+import numpy as np
 import pandas as pd
 import papermill
 from myst_nb.core.variables import format_plain_text
@@ -121,12 +122,25 @@ def check_ran_clean(page: Executed) -> None:
 
 
 def check_shown_and_referred_to(page: Executed) -> None:
-    """Fail unless only what is numbered is displayed, and the prose refers to all of it."""
-    shown = [output for output in page.outputs if output.output_type in ("display_data", "execute_result")]
-    assert len(shown) == len(page.published) + len(page.glued)
+    """Fail unless only what is numbered is displayed, and the prose refers to all of it.
+
+    A cell that defines the core of a measure also shows what it gives, one result.
+    """
+    kinds = [output.output_type for output in page.outputs]
+    assert kinds.count("display_data") == len(page.published) + len(page.glued)
+    cores = [cell for cell in page.notebook.cells if cell.cell_type == "code" and cell.source.startswith("def ")]
+    assert kinds.count("execute_result") == len(cores)
     text = "\n".join(cell.source for cell in page.notebook.cells if cell.cell_type == "markdown")
     assert set(re.findall(r"\{glue:text\}`([^`]+)`", text)) == set(page.glued)
     assert set(re.findall(r"\{numref\}`([^`]+)`", text)) == set(page.published)
+
+
+def defined(page: Executed, name: str) -> Any:
+    """Return the function that a cell of the page defines; of all that the page imports it has NumPy."""
+    (cell,) = (cell for cell in page.notebook.cells if cell.cell_type == "code" and f"def {name}(" in cell.source)
+    names: dict[str, Any] = {"np": np}
+    exec(cell.source[: cell.source.rindex("\n\n\n")], names)  # without the lines that run it on an example
+    return names[name]
 
 
 def _plain(data: dict[str, str]) -> str:

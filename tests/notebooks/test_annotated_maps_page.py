@@ -17,7 +17,7 @@ from darksecrets.corpora.annotated_maps import PATTERNS
 from darksecrets.figures import map_pictures
 from darksecrets.figures.publish import MISSING
 from darksecrets.sections import map_labels
-from tests.notebooks.executed import WIDGET, Executed, check_ran_clean, check_shown_and_referred_to, execute
+from tests.notebooks.executed import WIDGET, Executed, check_ran_clean, check_shown_and_referred_to, defined, execute
 
 STORE = "../_annotated"
 FIGURES = ("figure-clear", "figure-borderline-columns", "figure-borderline-lines", "figure-differences")
@@ -60,6 +60,11 @@ def test_three_lines_without_the_library_load_what_the_library_loads(page, label
     np.testing.assert_allclose(found["first_map"], annotated_maps.attention_maps(labels)[0].weights)
     assert len(lines) == 3
     assert page.glued["shape"] == " x ".join(map(str, found["first_map"].shape))
+
+
+def test_the_kappa_on_the_page_is_the_librarys(page, labels):
+    kappa = defined(page, "kappa")(labels["first"], labels["second"])
+    assert kappa == pytest.approx(map_labels.agreement(labels)["kappa"][0])
 
 
 def test_counts_sum_to_the_number_of_maps(page, labels):

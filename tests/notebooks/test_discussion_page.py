@@ -15,7 +15,7 @@ from darksecrets.sections import repeated_words
 from darksecrets.side_by_side import side_by_side
 from darksecrets.verdicts import VERDICTS
 from tests import word_maps
-from tests.notebooks.executed import shown
+from tests.notebooks.executed import defined, shown
 
 SECTIONS = {
     "4.1": "patterns",
@@ -98,14 +98,6 @@ def test_attention_to_repeated_words_is_measured_where_words_are_repeated(real_d
     for row in rows:
         layer, head = (int(number) - 1 for number in row["head"].split("-"))
         assert row["to the same word"] == f"{heads.loc[(layer, head), 'repeated']:.3f}"
-
-
-def defined(page, name):
-    """What a cell of the page defines under a name."""
-    (cell,) = (cell for cell in page.notebook.cells if f"def {name}(" in cell.source and cell.cell_type == "code")
-    names = {"np": np}
-    exec(cell.source, names)
-    return names[name]
 
 
 def test_the_short_code_on_the_page_is_what_the_library_computes(tiny_discussion):

@@ -17,7 +17,7 @@ from darksecrets.runs import Run
 from darksecrets.sections import map_labels, patterns
 from darksecrets.sections.patterns import AFTER, BEFORE, PatternTables
 from tests.notebooks.conftest import SIZES, TASKS, TINY_SETUP
-from tests.notebooks.executed import CHART, classified_maps, execute, shown, without
+from tests.notebooks.executed import CHART, classified_maps, defined, execute, shown, without
 
 NUMBERED = [
     *("table-annotated", "table-kappa", "table-scores-patterns", "figure-confusion", "table-per-pattern"),
@@ -70,6 +70,12 @@ class TestNumbers:
         assert float(patterns_page.glued["weighted_f1"]) == pytest.approx(scores["network", "weighted"], abs=0.0051)
         ahead = 100 * (scores["network", "macro"] - scores["baseline", "macro"])
         assert float(patterns_page.glued["ahead"].split()[0]) == pytest.approx(ahead, abs=0.51)
+
+    def test_the_correction_on_the_page_is_the_librarys(self, patterns_page):
+        observed, confusion = np.array([0.5, 0.3, 0.2]), np.array([[0.8, 0.1, 0.1], [0.2, 0.7, 0.1], [0.1, 0.0, 0.9]])
+        shares = defined(patterns_page, "corrected")(observed, confusion)
+        assert shares == pytest.approx(patterns.corrected(observed, confusion), abs=1e-6)
+        assert shares @ confusion == pytest.approx(observed, abs=1e-6)
 
     def test_those_of_the_run_are_those_of_its_tables(self, patterns_page):
         glued = patterns_page.glued
