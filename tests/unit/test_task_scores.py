@@ -2,6 +2,10 @@
 
 import numpy as np
 import pytest
+import sklearn.metrics
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
 
 from darksecrets.corpora import glue
 from darksecrets.corpora.scores import METRICS, evaluate
@@ -48,3 +52,25 @@ def test_many_draws_at_once_score_as_each_alone(metric, axis):
     if axis == 0:
         truth, given = truth.T, given.T
     np.testing.assert_allclose(METRICS[metric](truth, given, axis), expected, atol=1e-12)
+
+
+PAIRS = st.integers(1, 40).flatmap(lambda n: st.tuples(*[st.lists(st.integers(0, 2), min_size=n, max_size=n)] * 2))
+
+
+class TestMetrics:
+    @given(PAIRS)
+    def test_accuracy_and_f1_are_scikit_learns(self, pair):
+        truth, given = pair
+        assert evaluate(["accuracy"], truth, given)["accuracy"] == sklearn.metrics.accuracy_score(truth, given)
+        truth, given = (np.minimum(values, 1) for values in pair)
+        expected = sklearn.metrics.f1_score(truth, given, zero_division=0.0)
+        assert evaluate(["f1"], truth, given)["f1"] == pytest.approx(expected)
+
+    @given(PAIRS)
+    def test_correlations_are_scipys_and_0_for_a_constant(self, pair):
+        found = evaluate(["pearson", "spearman"], *pair)
+        if min(len(set(values)) for values in pair) == 1:
+            assert found == {"pearson": 0.0, "spearman": 0.0}
+        else:
+            assert found["pearson"] == pytest.approx(stats.pearsonr(*pair).statistic, abs=1e-9)
+            assert found["spearman"] == pytest.approx(stats.spearmanr(*pair).statistic, abs=1e-9)
