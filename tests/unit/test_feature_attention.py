@@ -1,6 +1,7 @@
 """Attention to features against the definitions of Section 4.4, written out in loops: one map, one word at a time."""
 
 import math
+from functools import partial
 
 import numpy as np
 import pytest
@@ -61,7 +62,7 @@ def words_in_place(example, sentences, feature):
             yield [at for at, span in enumerate(example.spans) if characters_of(span) & own]
 
 
-def slowly(example, sentences, tokenizer, one_map, feature, from_cls):
+def slowly(example, sentences, tokenizer, one_map, feature, queries=None):
     """Section 4.4 for one map: the largest, over the feature's words, of what the word receives."""
     tokens = tokenizer.convert_ids_to_tokens(example.input_ids)
     if feature in (CLS, SEP):
@@ -73,10 +74,10 @@ def slowly(example, sentences, tokenizer, one_map, feature, from_cls):
     values = []
     for places in words:
         total = 0.0
-        for query in [0] if from_cls else range(len(tokens)):
+        for query in range(queries or len(tokens)):
             for key in places:
                 total += float(one_map[query, key])
-        values.append(total if from_cls else total / len(tokens))
+        values.append(total / (queries or len(tokens)))
     return max(values) if values else math.nan
 
 
@@ -97,35 +98,27 @@ def released_slowly(example, sentences, tokenizer, one_map, feature):
 
 @pytest.mark.parametrize("pairs", [PAIRS, SINGLES], ids=["pairs", "singles"])
 @pytest.mark.parametrize(
-    ("received", "from_cls"),
-    [(feature_attention.from_all, False), (feature_attention.from_first, True)],
-    ids=[WEIGHT, FROM_CLS],
+    ("kind", "received", "slow"),
+    [
+        ("paper", feature_attention.from_all, slowly),
+        ("paper", feature_attention.from_first, partial(slowly, queries=1)),
+        ("released", feature_attention.from_all, released_slowly),
+    ],
+    ids=[WEIGHT, FROM_CLS, "released"],
 )
-def test_paper_reading_against_loops(tokenizer, pairs, received, from_cls):
-    table, examples, sentences, maps = passed(tokenizer, pairs, "paper", received)
+def test_both_readings_against_loops(tokenizer, pairs, kind, received, slow):
+    table, examples, sentences, maps = passed(tokenizer, pairs, kind, received)
     assert len(table) == len(pairs) * 12
     for row in table.itertuples(index=False):
         one_map = maps[row.example][row.layer, row.head]
         for feature, value in zip(FEATURE_COLUMNS, row[-len(FEATURE_COLUMNS) :], strict=True):
-            texts = sentences[row.example]
-            expected = slowly(examples[row.example], texts, tokenizer, one_map, feature, from_cls)
-            assert value == pytest.approx(expected, abs=1e-6, nan_ok=True), (row.example, feature)
-    assert table[["noun", "verb", "negation"]].isna().any().all(), "an input without the feature is skipped"
-    assert table[list(FEATURES)].notna().any().all(), "every feature occurs"
-
-
-@pytest.mark.parametrize("pairs", [PAIRS, SINGLES], ids=["pairs", "singles"])
-def test_released_reading_against_loops(tokenizer, pairs):
-    table, examples, sentences, maps = passed(tokenizer, pairs, "released", feature_attention.from_all)
-    for row in table.itertuples(index=False):
-        one_map = maps[row.example][row.layer, row.head]
-        for feature, value in zip(FEATURE_COLUMNS, row[-len(FEATURE_COLUMNS) :], strict=True):
-            if feature not in ("punctuation", SEP_SUM):  # which the notebook does not have
-                texts = sentences[row.example]
-                expected = released_slowly(examples[row.example], texts, tokenizer, one_map, feature)
+            if kind == "paper" or feature not in ("punctuation", SEP_SUM):  # which the notebook does not have
+                expected = slow(examples[row.example], sentences[row.example], tokenizer, one_map, feature)
                 assert value == pytest.approx(expected, abs=1e-6, nan_ok=True), (row.example, feature)
-    assert (table["pronoun"] == 0).any(), "an input without the feature counts as 0"
-    assert table["negation"].isna().any(), "but without a negation it is skipped"
+    assert table["negation"].isna().any(), "an input without a negation is skipped"
+    absent = table["pronoun"].isna() if kind == "paper" else table["pronoun"] == 0
+    assert absent.any(), "one without another feature is skipped, or counts as 0"
+    assert table[list(FEATURES)].notna().any().all(), "every feature occurs"
 
 
 def test_readings_differ_where_a_word_hides_in_another(tokenizer):
@@ -195,7 +188,7 @@ def test_norm_weighted_attention_against_the_formula(family_directory):
         one_map = expected[row.example][row.layer, row.head]
         for feature, value in zip(FEATURE_COLUMNS, row[-len(FEATURE_COLUMNS) :], strict=True):
             texts = sentences[row.example]
-            slow = slowly(examples[row.example], texts, tokenizer, one_map, feature, from_cls=False)
+            slow = slowly(examples[row.example], texts, tokenizer, one_map, feature)
             assert value == pytest.approx(slow, abs=1e-6, nan_ok=True)
 
 
