@@ -51,30 +51,21 @@ class FeatureAttention:
     def __call__(self, maps: torch.Tensor, batch: Batch) -> None:
         """Measure `maps` (batch, layer, head, query, key)."""
         self.rows += batch.rows
-        received: dict[Received, torch.Tensor] = {}
-        for one in self.measurements:
-            if one.received not in received:
-                received[one.received] = one.received(maps, batch)
-        self.values.append(
-            torch.stack(
-                [largest(received[one.received], [one.marks[row] for row in batch.rows]) for one in self.measurements],
-                dim=1,
-            ).cpu()
-        )
+        received = {measure: measure(maps, batch) for measure in {one.received for one in self.measurements}}
+        values = [largest(received[one.received], [one.marks[row] for row in batch.rows]) for one in self.measurements]
+        self.values.append(torch.stack(values, dim=1).cpu())
 
     def table(self) -> pd.DataFrame:
         """One row per measurement, example, layer and head, ordered so, and a column per feature (float32)."""
         values = torch.cat(self.values)[np.argsort(self.rows)].transpose(0, 1).numpy()
-        sizes = dict(zip(("measurement", "example", "layer", "head"), values.shape[:-1], strict=True))
-        index = pd.MultiIndex.from_product([range(size) for size in sizes.values()], names=list(sizes))
+        names = ["measurement", "example", "layer", "head"]
+        index = pd.MultiIndex.from_product(map(range, values.shape[:-1]), names=names)
         table = pd.DataFrame(values.reshape(-1, values.shape[-1]), index=index, columns=list(FEATURE_COLUMNS))
         table = table.reset_index()
-        places = table.pop("measurement").to_numpy()
+        measurement = table.pop("measurement").to_numpy()
         for position, name in enumerate(("reading", "measure")):
-            named = [getattr(one, name) for one in self.measurements]
-            categories = list(dict.fromkeys(named))
-            codes = np.array([categories.index(value) for value in named])[places]
-            table.insert(position, name, pd.Categorical.from_codes(codes, categories))
+            codes, categories = pd.factorize(pd.Index([getattr(one, name) for one in self.measurements]))
+            table.insert(position, name, pd.Categorical.from_codes(codes[measurement], categories))
         return table
 
 
@@ -91,9 +82,8 @@ def largest(received: torch.Tensor, marks: Sequence[Marks]) -> torch.Tensor:
     for example, of_example in enumerate(marks):
         codes[example, : len(of_example)] = torch.tensor([FEATURE_COLUMNS.index(feature) for feature, _ in of_example])
     codes = codes.to(received.device)[:, None, None]  # (example, 1, 1, word)
-    most = [words.where(codes == code, -1.0).amax(-1) for code in range(len(FEATURE_COLUMNS))]
-    found = torch.stack(most, dim=-1)
-    return found.where(found >= 0, torch.nan)
+    most = torch.stack([words.where(codes == code, -1.0).amax(-1) for code in range(len(FEATURE_COLUMNS))], dim=-1)
+    return most.where(most >= 0, torch.nan)
 
 
 def from_all(maps: torch.Tensor, batch: Batch) -> torch.Tensor:
@@ -127,14 +117,14 @@ def norm_weighted(norms: ValueNorms) -> Received:
 
 def marks(encoded: Encoded, sentences: Sequence[Sentence], tokenizer: Tokenizer) -> Marks:
     """Find the words of each feature and the special tokens in an input, reading `paper`."""
-    found = [
-        (feature, pieces[place])
+    words = [
+        (feature, pieces[index])
         for sentence, pieces in zip(sentences, word_pieces(encoded, sentences), strict=True)
         for feature in FEATURES
-        for place in sentence.places(feature)
-        if pieces[place]
+        for index in sentence.places(feature)
+        if pieces[index]
     ]
-    return found + _special(encoded, tokenizer)
+    return words + _special(encoded, tokenizer)
 
 
 def released_marks(encoded: Encoded, sentences: Sequence[Sentence], tokenizer: Tokenizer) -> Marks:
@@ -142,23 +132,19 @@ def released_marks(encoded: Encoded, sentences: Sequence[Sentence], tokenizer: T
 
     A mark without tokens stands for the 0 that an input counts as where none is found.
     """
-    found: Marks = []
+    words: Marks = []
     for feature in FEATURES:
-        texts = {text for sentence in sentences for text in _released_words(sentence, feature)}
+        if feature == "negation":
+            texts = {text for sentence in sentences for text in released_negations(sentence.text)}
+        else:
+            texts = {one.words[index].text for one in sentences for index in one.places(feature, "released")}
         if texts or feature != "negation":
-            found.append((feature, ()))
-        found += [(feature, (place,)) for place in spelled_like(encoded, texts, tokenizer)]
-    return found + _special(encoded, tokenizer)
-
-
-def _released_words(sentence: Sentence, feature: str) -> list[str]:
-    if feature == "negation":
-        return released_negations(sentence.text)
-    return [sentence.words[place].text for place in sentence.places(feature, "released")]
+            words.append((feature, ()))
+        words += [(feature, (token,)) for token in spelled_like(encoded, texts, tokenizer)]
+    return words + _special(encoded, tokenizer)
 
 
 def _special(encoded: Encoded, tokenizer: Tokenizer) -> Marks:
     separators = encoded.positions(tokenizer.sep_token_id)
-    found = [(CLS, (place,)) for place in encoded.positions(tokenizer.cls_token_id)]
-    found += [(SEP, (place,)) for place in separators]
-    return [*found, (SEP_SUM, tuple(separators))]
+    first = [(CLS, (token,)) for token in encoded.positions(tokenizer.cls_token_id)]
+    return [*first, *((SEP, (token,)) for token in separators), (SEP_SUM, tuple(separators))]

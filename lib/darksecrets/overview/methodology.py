@@ -1,6 +1,6 @@
 """Section 3 as tables: the model and the recipe of the paper beside those of the reference run and of this run."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import altair as alt
@@ -11,26 +11,27 @@ from darksecrets.models.checkpoints import Checkpoint
 from darksecrets.models.recipe import Recipe
 from darksecrets.runs import Run
 
-COLUMNS = ["", "paper", "reference run", "this run"]
 TUNED = "tuning_scores"  # the table whose record is asked first
 SIZES = ("n_layers", "n_heads", "n_parameters")
-PAPERS_MODEL = {
-    "checkpoint": "bert-base-uncased",
-    "layers": "12",
-    "heads per layer": "12",
-    "heads in all": "144",
-    "parameters": "110 million",
-}
-PAPERS_RECIPE = {
-    "model": "bert-base-uncased",
-    "batch size": "32",
-    "epochs": "3",
-    "learning rate": "from 5e-5, 3e-5, 2e-5",
-    "weight decay": "0.01",
-    "warm-up": "linear, then linear decay",
-    "longest input": "not stated",
-    "scored on": "validation sets",
-}
+# Of each row: its name, what the paper has, and how a run's record is written.
+MODEL = (
+    ("checkpoint", "bert-base-uncased", "{checkpoint}"),
+    ("layers", "12", "{n_layers}"),
+    ("heads per layer", "12", "{n_heads}"),
+    ("heads in all", "144", "{n_all}"),
+    ("parameters", "110 million", "{millions:.1f} million"),
+    ("fingerprint", None, "{checkpoint_fingerprint:.12}"),
+)
+RECIPE = (
+    ("model", "bert-base-uncased", "{checkpoint}"),
+    ("batch size", "32", "{batch_size}"),
+    ("epochs", "3", "{epochs}"),
+    ("learning rate", "from 5e-5, 3e-5, 2e-5", "{learning_rate:g}"),
+    ("weight decay", "0.01", "{weight_decay:g}"),
+    ("warm-up", "linear, then linear decay", "{warmup:.0%} of the steps, then linear decay"),
+    ("longest input", "not stated", "{max_length} tokens"),
+    ("scored on", "validation sets", "validation sets"),
+)
 
 
 def recorded(run: Run) -> dict[str, Any]:
@@ -44,46 +45,33 @@ def models(checkpoint: Checkpoint, reference: Mapping[str, Any] | None = None) -
 
     What is not recorded of the reference run stays empty.
     """
-    sizes = {name: getattr(checkpoint, name) for name in SIZES}
-    mine = {"checkpoint": checkpoint.name, "checkpoint_fingerprint": checkpoint.fingerprint, **sizes}
-    return _side_by_side(PAPERS_MODEL, _model(reference or {}), _model(mine))
+    mine = {"checkpoint": checkpoint.name, "checkpoint_fingerprint": checkpoint.fingerprint}
+    mine |= {name: getattr(checkpoint, name) for name in SIZES}
+    records = [dict(record) for record in (reference or {}, mine)]
+    for record in records:
+        if set(SIZES) <= set(record):
+            record["n_all"] = record["n_layers"] * record["n_heads"]
+            record["millions"] = record["n_parameters"] / 1e6
+    return _table(MODEL, *records)
 
 
 def recipes(checkpoint: Checkpoint, recipe: Recipe, reference: Mapping[str, Any] | None = None) -> pd.DataFrame:
     """Compare the paper's fine-tuning recipe with that of the reference run (`recorded`) and with `recipe`."""
-    theirs = _recipe(reference["checkpoint"], Recipe(**reference["recipe"])) if reference else {}
-    return _side_by_side(PAPERS_RECIPE, theirs, _recipe(checkpoint.name, recipe))
+    theirs = {"checkpoint": reference["checkpoint"], **reference["recipe"]} if reference else {}
+    return _table(RECIPE, theirs, {"checkpoint": checkpoint.name, **vars(recipe)})
 
 
-def _model(record: Mapping[str, Any]) -> dict[str, str]:
-    """Write what is known of a model, a cell each."""
-    cells = {}
-    if "checkpoint" in record:
-        cells |= {"checkpoint": record["checkpoint"], "fingerprint": record["checkpoint_fingerprint"][:12]}
-    if set(SIZES) <= set(record):
-        n_layers, n_heads, n_parameters = (record[name] for name in SIZES)
-        cells |= {"layers": str(n_layers), "heads per layer": str(n_heads), "heads in all": str(n_layers * n_heads)}
-        cells |= {"parameters": f"{n_parameters / 1e6:.1f} million"}
-    return cells
+def _table(rows: Sequence[tuple], reference: Mapping[str, Any], mine: Mapping[str, Any]) -> pd.DataFrame:
+    cells = [(name, paper, _cell(text, reference), _cell(text, mine)) for name, paper, text in rows]
+    return pd.DataFrame(cells, columns=["", "paper", "reference run", "this run"], dtype=object)
 
 
-def _recipe(checkpoint: str, recipe: Recipe) -> dict[str, str]:
-    return {
-        "model": checkpoint,
-        "batch size": str(recipe.batch_size),
-        "epochs": str(recipe.epochs),
-        "learning rate": f"{recipe.learning_rate:g}",
-        "weight decay": f"{recipe.weight_decay:g}",
-        "warm-up": f"{recipe.warmup:.0%} of the steps, then linear decay",
-        "longest input": f"{recipe.max_length} tokens",
-        "scored on": "validation sets",
-    }
-
-
-def _side_by_side(paper: Mapping[str, str], reference: Mapping[str, str], mine: Mapping[str, str]) -> pd.DataFrame:
-    names = dict.fromkeys([*paper, *mine])
-    rows = [(name, *(column.get(name) for column in (paper, reference, mine))) for name in names]
-    return pd.DataFrame(rows, columns=COLUMNS, dtype=object)
+def _cell(text: str, record: Mapping[str, Any]) -> str | None:
+    """Fill a text with what is recorded; None where that lacks what the text takes, or is empty."""
+    try:
+        return text.format(**record) if record else None
+    except KeyError:
+        return None
 
 
 def learning_rate_chart(evidence: pd.DataFrame, title: str) -> alt.LayerChart:
