@@ -79,82 +79,51 @@ RECORD = {
 
 
 class TestProtocol:
-    def test_models_describe_the_checkpoint(self, tiny_bert):
+    def test_models_describe_the_checkpoint_and_what_was_recorded(self, tiny_bert):
         checkpoint = checkpoints.load(tiny_bert)
-        table = methodology.models(checkpoint).set_index("")
-        assert table.columns.tolist() == ["paper", "reference run", "this run"]
-        assert all(value is None for value in table["reference run"])
-        assert table.loc[["layers", "heads per layer", "heads in all"], "paper"].tolist() == ["12", "12", "144"]
-        assert table.loc[["layers", "heads per layer", "heads in all"], "this run"].tolist() == ["3", "4", "12"]
+        table = methodology.models(checkpoint, RECORD)
+        assert table.columns.tolist() == ["", "paper", "reference run", "this run"]
+        table = table.set_index("")
         n_parameters = sum(weights.numel() for weights in checkpoint.encoder().parameters())
-        assert table.loc["parameters", "this run"] == f"{n_parameters / 1e6:.1f} million"
-        assert checkpoint.fingerprint.startswith(table.loc["fingerprint", "this run"])
-        assert len(table.loc["fingerprint", "this run"]) == 12
+        sizes = ["layers", "heads per layer", "heads in all", "parameters"]
+        assert table.loc[sizes, "paper"].tolist() == ["12", "12", "144", "110 million"]
+        assert table.loc[sizes, "reference run"].tolist() == ["5", "7", "35", "12.3 million"]
+        assert table.loc[sizes, "this run"].tolist() == ["3", "4", "12", f"{n_parameters / 1e6:.1f} million"]
+        assert table.loc[["checkpoint", "fingerprint"], "reference run"].tolist() == ["some-bert", "0123456789ab"]
+        assert table.loc["fingerprint", "this run"] == checkpoint.fingerprint[:12]
+        partly = {name: value for name, value in RECORD.items() if not name.startswith("n_")}
+        known = methodology.models(checkpoint, partly).set_index("")["reference run"].dropna()
+        assert known.to_dict() == {"checkpoint": "some-bert", "fingerprint": "0123456789ab"}
+        assert methodology.models(checkpoint)["reference run"].isna().all()
 
-    def test_the_model_of_the_reference_run_is_what_it_recorded(self, tiny_bert):
-        table = methodology.models(checkpoints.load(tiny_bert), RECORD).set_index("")
-        assert table["reference run"].to_dict() == {
-            "checkpoint": "some-bert",
-            "layers": "5",
-            "heads per layer": "7",
-            "heads in all": "35",
-            "parameters": "12.3 million",
-            "fingerprint": "0123456789ab",
-        }
-        assert table.loc["layers", "this run"] == "3"
-
-    def test_what_a_run_did_not_record_stays_empty(self, tiny_bert):
-        record = {name: value for name, value in RECORD.items() if not name.startswith("n_")}
-        table = methodology.models(checkpoints.load(tiny_bert), record).set_index("")["reference run"]
-        assert table.dropna().to_dict() == {"checkpoint": "some-bert", "fingerprint": "0123456789ab"}
+    def test_recipes_are_those_of_the_run_and_of_the_record(self, tiny_bert):
+        checkpoint = checkpoints.load(tiny_bert)
+        recipe = Recipe(3e-4, epochs=5, batch_size=16, weight_decay=0.02, warmup=0.2, max_length=64)
+        table = methodology.recipes(checkpoint, recipe, RECORD).set_index("")
+        rows = ["batch size", "epochs", "learning rate", "weight decay", "warm-up", "longest input"]
+        warmup = "{} of the steps, then linear decay"
+        mine = ["16", "5", "0.0003", "0.02", warmup.format("20%"), "64 tokens"]
+        theirs = ["24", "4", "7e-05", "0.03", warmup.format("30%"), "96 tokens"]
+        assert table.loc[rows, "this run"].tolist() == mine
+        assert table.loc[rows, "reference run"].tolist() == theirs
+        assert table.loc[["model", "scored on"], "reference run"].tolist() == ["some-bert", "validation sets"]
+        default = methodology.recipes(checkpoint, Recipe(5e-5)).set_index("")
+        same = ["batch size", "epochs", "weight decay", "scored on"]
+        assert default.loc[same, "paper"].tolist() == default.loc[same, "this run"].tolist()
+        assert default["reference run"].isna().all()
 
     def test_a_setups_own_record_fills_every_row(self, tiny_bert, corpus, tmp_path):
         setup = Setup(checkpoint=tiny_bert, corpus=corpus, tasks=["RTE"], learning_rate=1e-3, store=tmp_path / "store")
         record, checkpoint = setup.described(), setup.load()
         for table in (methodology.models(checkpoint, record), methodology.recipes(checkpoint, setup.recipe, record)):
-            same = table.iloc[1:]
-            assert same["reference run"].tolist() == same["this run"].tolist()
             assert table["reference run"].notna().all()
+            assert table["reference run"].tolist()[1:] == table["this run"].tolist()[1:]
 
     def test_the_record_is_that_of_fine_tunings(self, tmp_path):
         run, table = Run(tmp_path / "run"), pd.DataFrame({"a": [1]})
-        assert methodology.recorded(run) == {}
         run.save("frame_heads", table, frames="some")
         assert methodology.recorded(run) == {}
         run.save("disabling_heads", table, **RECORD)
         assert methodology.recorded(run) == RECORD
         run.save("tuning_scores", table, **RECORD, n_random=1)
         assert methodology.recorded(run) == RECORD | {"n_random": 1}
-
-    def test_recipes_follow_the_recipe(self, tiny_bert):
-        recipe = Recipe(3e-4, epochs=5, batch_size=16, weight_decay=0.02, warmup=0.2, max_length=64)
-        table = methodology.recipes(checkpoints.load(tiny_bert), recipe).set_index("")
-        expected = {
-            "batch size": "16",
-            "epochs": "5",
-            "learning rate": "0.0003",
-            "weight decay": "0.02",
-            "warm-up": "20% of the steps, then linear decay",
-            "longest input": "64 tokens",
-        }
-        assert table.loc[list(expected), "this run"].to_dict() == expected
-        assert all(value is None for value in table["reference run"])
-
-    def test_the_recipe_of_the_reference_run_is_what_it_recorded(self, tiny_bert):
-        table = methodology.recipes(checkpoints.load(tiny_bert), Recipe(5e-5), RECORD).set_index("")
-        assert table["reference run"].to_dict() == {
-            "model": "some-bert",
-            "batch size": "24",
-            "epochs": "4",
-            "learning rate": "7e-05",
-            "weight decay": "0.03",
-            "warm-up": "30% of the steps, then linear decay",
-            "longest input": "96 tokens",
-            "scored on": "validation sets",
-        }
-        assert table.loc["epochs", "this run"] == "3"
-
-    def test_the_default_recipe_is_the_papers(self, tiny_bert):
-        table = methodology.recipes(checkpoints.load(tiny_bert), Recipe(5e-5)).set_index("")
-        for row in ("batch size", "epochs", "weight decay", "scored on"):
-            assert table.loc[row, "paper"] == table.loc[row, "this run"]
