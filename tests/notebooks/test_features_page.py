@@ -1,23 +1,26 @@
 """The chapter on linguistic features executed: what it shows is what stands in its tables."""
 
+import itertools
 import re
 import shutil
 
 import pandas as pd
 import pytest
+import torch
 from scipy import stats
 
 from darksecrets.corpora.annotated_maps import AFTER, BEFORE
 from darksecrets.estimates import format_estimate
 from darksecrets.figures.publish import MISSING
-from darksecrets.models.feature_attention import NORM, WEIGHT
+from darksecrets.models.attention import Batch
+from darksecrets.models.feature_attention import FEATURE_COLUMNS, NORM, WEIGHT, from_all, largest
 from darksecrets.overview import parsing
 from darksecrets.runs import Run
 from darksecrets.sections import feature_claims, features
 from darksecrets.sections.feature_claims import ALL, OF_CLS, FeatureTables
 from darksecrets.side_by_side import REFERENCE_RUN, THIS_RUN
 from tests.notebooks.conftest import TASKS, TINY_SETUP
-from tests.notebooks.executed import check_ran_clean, execute, per_head, results, shown, without
+from tests.notebooks.executed import check_ran_clean, defined, execute, per_head, results, shown, without
 
 NUMBERED = [
     *("figure-features", "figure-stripes", "table-features-by-task", "figure-increases", "table-increases"),
@@ -66,6 +69,22 @@ def drawn(page, name, *columns):
     own = rows[rows["run"] == THIS_RUN]
     assert not own.duplicated(list(columns)).any()
     return own.set_index(list(columns)).sort_index(), set(rows["run"])
+
+
+def test_the_short_code_on_the_page_is_what_the_library_computes(features_page):
+    received = defined(features_page, "received")
+    maps = torch.rand(1, 3, 4, 6, 6, generator=torch.manual_seed(0))
+    batch = Batch((), {"attention_mask": torch.ones(1, 6, dtype=torch.long)})
+    nouns = ((1, 2), (4,))  # the tokens of each
+    library = largest(from_all(maps, batch), [[("noun", pieces) for pieces in nouns]])
+    for layer, head in itertools.product(range(3), range(4)):
+        weights = maps[0, layer, head].numpy()
+        expected = max(received(weights, list(pieces)) for pieces in nouns)
+        assert library[0, layer, head, FEATURE_COLUMNS.index("noun")].item() == pytest.approx(expected)
+    (cell,) = (cell for cell in features_page.notebook.cells if "def received(" in cell.source)
+    shares = re.findall(r"<td>([\d.]+)</td>", cell.outputs[0].data["text/html"])
+    assert "<th>[CLS]</th>" in cell.outputs[0].data["text/html"]
+    assert sum(map(float, shares)) == pytest.approx(1, abs=0.001 * len(shares))
 
 
 class TestFigures:

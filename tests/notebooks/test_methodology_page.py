@@ -2,10 +2,13 @@
 
 import numpy as np
 import pytest
+import torch
 
+from darksecrets.models import attention, checkpoints
 from darksecrets.overview.methodology import recorded
 from darksecrets.runs import Run
 from tests.notebooks.conftest import SIZES, TASKS
+from tests.notebooks.executed import defined
 
 
 @pytest.fixture
@@ -43,6 +46,23 @@ def test_numbers_in_the_prose_agree_with_the_map(methodology, size):
     assert tokens[-1] == "[SEP]"
     assert methodology.glued["n_tokens"] == str(len(tokens))
     assert methodology.glued["shape"] == " x ".join(map(str, (*SIZES[size], len(tokens), len(tokens))))
+
+
+def test_the_short_code_on_the_page_is_how_the_model_computes_a_map(methodology, tiny_bert):
+    checkpoint = checkpoints.load(tiny_bert)
+    model, (first, second) = checkpoint.encoder(), ("The report was rejected.", "Nobody read it.")
+    _, maps = attention.maps_of(model, checkpoint.tokenizer, first, second)
+    inputs = checkpoint.tokenizer(first, second, return_tensors="pt")
+    block = model.encoder.layer[0].attention.self
+    with torch.inference_mode():
+        states = model.embeddings(inputs["input_ids"], inputs["token_type_ids"])[0]
+        vectors = [
+            part(states).numpy().reshape(len(states), checkpoint.n_heads, -1) for part in (block.query, block.key)
+        ]
+    attention_weights = defined(methodology, "attention_weights")
+    for head in range(checkpoint.n_heads):
+        computed = attention_weights(*(part[:, head] for part in vectors))
+        assert computed == pytest.approx(maps[0, head], abs=1e-6)
 
 
 def test_rows_of_the_map_sum_to_one_and_the_heat_map_shows_them(methodology):
