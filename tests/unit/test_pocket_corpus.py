@@ -259,6 +259,7 @@ class TestChecks:
         table = pocket_corpus.balance(self.corpus()).set_index(["task", "label"])
         assert table.loc[("SST-2", "positive"), ["train", "dev"]].tolist() == [2 / 3, 2 / 3]
         assert table.loc[("SST-2", "positive"), "difference"] == pytest.approx(2 / 3 - 0.509)
+        assert table.loc[("SST-2", "negative"), "difference"] == pytest.approx(0.491 - 1 / 3)
         assert table.loc["RTE"].index.tolist() == ["entailment", "not_entailment"]
 
     def test_an_stsb_score_belongs_to_the_band_above_it_and_5_to_the_last(self):
