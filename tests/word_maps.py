@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 
+from darksecrets.corpora.annotation import Sentence, Word
 from darksecrets.corpora.glue import Example
 from darksecrets.corpora.linguistics import annotate
 from darksecrets.models import attention
@@ -57,6 +58,13 @@ def places_of(tokens, sentence):
     assert at == len(letters), "the tokens spell the text"
     own = [set(range(word.start, word.end)) for word in sentence.words]
     return [[place for place, span in enumerate(spans, start=1) if span & word] for word in own]
+
+
+def sentence_of(text):
+    """A sentence of words with a space between them."""
+    ends = [len(" ".join(text.split()[: n + 1])) for n in range(len(text.split()))]
+    words = tuple(Word(word, end - len(word), end, "X") for word, end in zip(text.split(), ends, strict=True))
+    return Sentence(text, words, {})
 
 
 def words_of(sentence):

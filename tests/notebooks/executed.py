@@ -41,6 +41,13 @@ class Executed:
         lines = "".join(output.text for output in self.outputs if output.get("name") == "stderr").splitlines()
         return [line for line in lines if not PROGRESS.match(line)]
 
+    def defined(self, name: str) -> Any:
+        """The function of that name that a cell defines, as it stands on the page."""
+        (source,) = (cell.source for cell in self.notebook.cells if cell.source.startswith(f"def {name}("))
+        namespace: dict[str, Any] = {"np": np, "pd": pd}
+        exec(source, namespace)
+        return namespace[name]
+
     @property
     def glued(self) -> dict[str, str]:
         """What the prose can refer to: name and text."""
@@ -105,8 +112,14 @@ def per_head(rows: list[dict[str, Any]]) -> pd.DataFrame:
 
 
 def shown(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """Return the rows of a table of words as a page shows them."""
-    return table.astype(object).where(table.notna(), MISSING).astype(str).to_dict("records")
+    """Return the rows of a table as a page shows them."""
+    cells = table.astype(object).where(table.notna(), MISSING)
+    return cells.map(lambda cell: f"{cell:.3f}" if isinstance(cell, float) else str(cell)).to_dict("records")
+
+
+def data_of(chart: Any) -> list[list[dict[str, Any]]]:
+    """Return the data sets of a chart as a page carries them (`Executed.data`)."""
+    return list(json.loads(chart.to_json())["datasets"].values())
 
 
 def without(rows: list[dict[str, str]], column: str = "reference run") -> list[dict[str, str]]:

@@ -9,26 +9,26 @@ import pandas as pd
 import pytest
 
 from darksecrets.corpora import framenet
-from darksecrets.figures.charts import COMPARED
+from darksecrets.figures import head_charts
 from darksecrets.figures.publish import MISSING
-from darksecrets.heads import head_label, head_name
+from darksecrets.heads import head_name, standing_out
+from darksecrets.models.attended import texts_of
 from darksecrets.models.link_attention import LINK
 from darksecrets.models.setup import Setup
 from darksecrets.runs import Run, Store
 from darksecrets.sections import relations
 from darksecrets.sections.relations import EITHER, FEWEST, RelationTables
-from darksecrets.side_by_side import REFERENCE_RUN, THIS_RUN, side_by_side
+from darksecrets.side_by_side import THIS_RUN, side_by_side
 from tests import tiny_framenet
 from tests.notebooks.conftest import SIZES
-from tests.notebooks.executed import CHART, check_ran_clean, check_shown_and_referred_to, execute, per_head, shown
+from tests.notebooks.executed import CHART, check_ran_clean, check_shown_and_referred_to, data_of, execute, shown
 
 NUMBERED = [
-    *("table-frames", "figure-relations", "figure-null", "table-specific", "figure-frames", "figure-frame-distances"),
-    *("figure-example", "table-frame-readings", "table-frame-measures", "table-relation-claims"),
+    *("table-frames", "figure-relations", "table-one-sentence", "figure-null", "table-specific", "figure-frames"),
+    *("figure-frame-distances", "figure-example", "table-frame-readings", "table-frame-measures"),
+    "table-relation-claims",
 ]
 HEAD = ["layer", "head"]
-DIRECTIONS = {shown: name for name, shown in relations.DIRECTIONS.items()}
-TOP = 3  # heads of the charts by frame and by distance
 # Sentences that both readings keep, with words around the link for a null, and one that only the text's reading keeps.
 TELLERS, ADVERBS = ("She", "Ann", "Bo", "He"), ("quite", "even", "ever")
 TALES = [
@@ -41,10 +41,14 @@ NAPS = ["[Sleeper:He] did not even *nap* ."]
 
 
 @pytest.fixture(scope="module")
-def frames(relations_page, size, request, notebooks):
-    """What the page measured, by the library."""
+def setup(relations_page, size, request, notebooks):
     checkpoint = request.getfixturevalue("tiny_bert") if size == "tiny" else "minilm"
-    setup = Setup(checkpoint, store=notebooks.parent / "_runs")
+    return Setup(checkpoint, store=notebooks.parent / "_runs")
+
+
+@pytest.fixture(scope="module")
+def frames(setup):
+    """What the page measured, by the library."""
     return relations.measure(setup, framenet.load("pocket", "released", setup.results).sentences)
 
 
@@ -60,21 +64,9 @@ def reference(notebooks):
     return RelationTables.find(Run(notebooks / "reference"))
 
 
-def sides(mine, reference):
-    """The tables of each run that charts show."""
-    return {THIS_RUN: mine} | ({REFERENCE_RUN: reference} if reference else {})
-
-
 def top_heads(mine, n_heads):
     """The heads with the most weight on links, whichever the direction."""
     return mine.heads[mine.heads["direction"] == EITHER].nlargest(n_heads, "mean")
-
-
-def rows_of_heads(page, name, column):
-    """The rows behind a chart that has a row for each head in lists."""
-    (rows,) = (rows for rows in page.data(name) if "direction" in rows[0] and isinstance(rows[0]["head"], list))
-    table = per_head(rows)
-    return table.assign(direction=table["direction"].map(DIRECTIONS)).set_index(["run", "direction", *HEAD])[column]
 
 
 class TestTables:
@@ -110,60 +102,55 @@ class TestTables:
         assert mine.specific["n_tested"].between(FEWEST, framenet.N_PAPER).all()
 
 
-class TestFigures:
+def test_the_measure_on_the_page_is_that_of_the_library(relations_page, setup):
+    _, maps, _ = relations.example(setup)
+    (text,) = texts_of(setup, [relations.EXAMPLE])
+    link, others = relations_page.defined("link_and_others")(maps, text.words, target=3, element=0)
+    table = relations.measure(setup, [relations.EXAMPLE])
+    means = table.groupby(["kind", *HEAD], observed=True)["to_element"].mean()
+    assert link.ravel() == pytest.approx(means["link"].to_numpy(), abs=1e-6)
+    assert others.ravel() == pytest.approx(means["other head"].to_numpy(), abs=1e-6)
+    rows = relations_page.rows("table-one-sentence")
+    most = means["link"].nlargest(3)
+    assert [(int(row["layer"]) - 1, int(row["head"]) - 1) for row in rows] == list(most.index)
+    assert [float(row["from agitated"]) for row in rows] == pytest.approx(most.tolist(), abs=6e-4)
+
+
+class TestShown:
     def test_all_are_there_in_order(self, relations_page):
         assert list(relations_page.published) == NUMBERED
 
-    def test_figure_3_has_every_head_of_both_runs(self, relations_page, mine, reference):
-        drawn = rows_of_heads(relations_page, "figure-relations", "mean")
-        assert set(drawn.index.get_level_values("run")) == set(sides(mine, reference))
-        for run, tables in sides(mine, reference).items():
-            saved = tables.heads.set_index(["direction", *HEAD])["mean"]
-            assert drawn[run].to_dict() == pytest.approx(saved.to_dict(), abs=6.1e-5)
-
-    def test_heads_beyond_the_99th_percentile_are_outlined(self, relations_page, mine, reference):
-        (rows,) = (rows for rows in relations_page.data("figure-relations") if not isinstance(rows[0]["head"], list))
-        outlined = {
-            (row.get("run", THIS_RUN), DIRECTIONS[row["direction"]], row["layer"] - 1, row["head"] - 1) for row in rows
+    def test_figures_are_drawn_from_the_saved_tables_of_both_runs(self, relations_page, mine, reference, frames):
+        both = side_by_side(mine.heads, getattr(reference, "heads", None))
+        tests = side_by_side(mine.specific, getattr(reference, "specific", None))
+        top = relations.example_heads(mine.heads, 3)
+        charts = {
+            "figure-relations": relations.draw_heads(both, "", standing_out(both, ["run", "direction"])),
+            "figure-null": relations.draw_nulls(tests, ""),
+            "figure-frames": relations.draw_frames(relations.by_group(frames, top, "frame"), ""),
+            "figure-frame-distances": head_charts.distance_curves(relations.by_group(frames, top, "distance"), ""),
         }
-        expected = set()
-        for run, tables in sides(mine, reference).items():
-            for direction, heads in tables.heads.groupby("direction"):
-                beyond = heads[heads["mean"] > heads["mean"].quantile(0.99)]
-                expected |= {(run, direction, row.layer, row.head) for row in beyond.itertuples()}
-        assert outlined == expected
+        for name, chart in charts.items():
+            assert relations_page.data(name) == data_of(chart), name
+
+    def test_tables_are_those_of_the_saved_tables(self, relations_page, mine, reference, notebooks):
+        published = Run(notebooks / "reference")
+        measures = side_by_side(relations_page.run.table("frame_measures"), published.table("frame_measures"))
+        tables = {
+            "table-frames": published.table("frame_counts"),  # without FrameNet
+            "table-specific": relations.specific_table(mine.specific),
+            "table-frame-readings": relations.readings_table({"released": mine}),
+            "table-frame-measures": relations.measures_table(measures),
+            "table-relation-claims": relations.claims(mine, reference),
+        }
+        for name, table in tables.items():
+            assert relations_page.rows(name) == shown(table), name
+        assert measures["n"].unique().tolist() == [framenet.N_PAPER]
 
     def test_the_title_of_figure_3_names_the_heads_that_stand_out(self, relations_page, mine):
         chart = str(relations_page.published["figure-relations"][CHART])
         (first,) = top_heads(mine, 1).itertuples()
         assert f"{head_name(first.layer, first.head)} ({first.mean:.3f})" in re.sub(r"', '", " ", chart)
-
-    def test_heads_beside_the_closer_null_have_the_saved_weights(self, relations_page, mine, reference):
-        for column in ("mean", "closer", "beats"):
-            drawn = rows_of_heads(relations_page, "figure-null", column)
-            for run, tables in sides(mine, reference).items():
-                saved = tables.specific.set_index(["direction", *HEAD])
-                if column == "beats":
-                    assert (drawn[run] == relations.BEATS).to_dict() == saved["specific"].to_dict()
-                else:
-                    weights = saved["mean"] if column == "mean" else saved[["null", "others"]].max(axis=1)
-                    assert drawn[run].to_dict() == pytest.approx(weights.to_dict(), abs=6.1e-5)
-
-    @pytest.mark.parametrize(("name", "column"), [("figure-frames", "frame"), ("figure-frame-distances", "distance")])
-    def test_heads_with_most_weight_are_taken_apart_where_sentences_suffice(
-        self, relations_page, mine, frames, name, column
-    ):
-        (rows,) = relations_page.data(name)
-        drawn = pd.DataFrame(rows)
-        chosen = top_heads(mine, TOP)
-        assert set(drawn["head"]) == set(head_label(chosen))
-        quantities = drawn.groupby(["head", column])["compared"].agg(set)
-        assert all(found == {COMPARED[key] for key in ("link", "null", "others")} for found in quantities)
-        assert drawn["n"].min() >= FEWEST
-        places = [(row.layer, row.head) for row in chosen.itertuples()]
-        links = frames[frames["kind"] == LINK].set_index(HEAD).sort_index()
-        sizes = links.loc[places[0]].groupby(column, observed=True)["sentence"].nunique()
-        assert all(drawn["n"] <= drawn[column].map(sizes.to_dict()))
 
     def test_figure_4_opens_the_two_heads_with_most_weight(self, relations_page, mine):
         parts = relations_page.data("figure-example")
@@ -180,13 +167,8 @@ class TestFigures:
         assert opened == [(row.layer + 1, row.head + 1) for row in top_heads(mine, 2).itertuples()]
 
     def test_captions_say_where_the_sentences_come_from(self, relations_page):
-        for name in (
-            "figure-relations",
-            "figure-null",
-            "figure-frames",
-            "figure-frame-distances",
-            "table-frame-readings",
-        ):
+        figures = ["figure-relations", "figure-null", "figure-frames", "figure-frame-distances", "table-frame-readings"]
+        for name in figures:
             assert framenet.POCKET in relations_page.published[name]["text/markdown"]
 
 
@@ -204,39 +186,6 @@ class TestProse:
     def test_it_says_on_what_it_ran(self, relations_page):
         assert relations_page.glued["source"] == f"on {framenet.N_PAPER} sentences of {framenet.POCKET}"
         assert "grammar" in relations_page.glued["note"]
-
-
-class TestTablesShown:
-    def test_without_framenet_its_examples_are_those_of_the_reference_run(self, relations_page, notebooks):
-        counts = Run(notebooks / "reference").table("frame_counts")
-        assert relations_page.rows("table-frames") == shown(counts)
-
-    def test_the_most_specific_heads_stand_first(self, relations_page, mine):
-        rows = relations_page.rows("table-specific")
-        excess = mine.specific[["difference", "others_difference"]].min(axis=1)
-        chosen = mine.specific.loc[excess.nlargest(len(rows)).index]
-        assert [row["head"] for row in rows] == head_label(chosen).tolist()
-        assert [row["direction"].replace(" ", "_") for row in rows] == chosen["direction"].tolist()
-        assert [float(row["link"]) for row in rows] == pytest.approx(chosen["mean"].tolist(), abs=6e-4)
-        assert [row["beats both?"] == "yes" for row in rows] == chosen["specific"].tolist()
-
-    def test_the_pocket_corpus_has_one_reading(self, relations_page, mine):
-        (row,) = relations_page.rows("table-frame-readings")
-        assert row["sentences"] == str(framenet.N_PAPER)
-        (first,) = top_heads(mine, 1).itertuples()
-        assert row["most weight"] == f"{first.mean:.3f} ({head_name(first.layer, first.head)})"
-
-    def test_three_measures_stand_beside_those_of_the_reference_run(self, relations_page, mine, notebooks):
-        saved, theirs = (run.table("frame_measures") for run in (relations_page.run, Run(notebooks / "reference")))
-        either = mine.heads[mine.heads["direction"] == EITHER]
-        of_words = saved[saved["measure"] == "between words"]
-        assert of_words["mean"].tolist() == pytest.approx(either["mean"].tolist(), abs=1.1e-5)
-        found = relations.measures_table(side_by_side(saved, theirs))
-        assert relations_page.rows("table-frame-measures") == shown(found)
-        assert found["sentences"].tolist() == [framenet.N_PAPER] * 6
-
-    def test_every_claim_stands_beside_its_verdict(self, relations_page, mine, reference):
-        assert relations_page.rows("table-relation-claims") == shown(relations.claims(mine, reference))
 
 
 class TestFrameNet:

@@ -1,14 +1,12 @@
 """Attention between linked words, its null, the diagonal and the released reading, against loops over single maps."""
 
 import math
-from itertools import product
 
 import numpy as np
 import pytest
 import torch
 from transformers import AutoTokenizer
 
-from darksecrets.corpora.annotation import Sentence, Word
 from darksecrets.models.alignment import between_words
 from darksecrets.models.attended import DESCRIBED, Text
 from darksecrets.models.link_attention import (
@@ -19,7 +17,17 @@ from darksecrets.models.link_attention import (
     released_pairs,
     shapes,
 )
-from tests.word_maps import N_HEADS, N_LAYERS, PAIRS, batch_of, encoded, random_maps
+from tests.word_maps import (
+    N_HEADS,
+    N_LAYERS,
+    PAIRS,
+    batch_of,
+    encoded,
+    random_maps,
+    sentence_of,
+    word_weight,
+    words_of,
+)
 
 
 @pytest.fixture(scope="module")
@@ -41,16 +49,6 @@ def ridden(tokenizer, texts, reducer):
         reducer(of_batch, batch)
         maps |= dict(zip(batch.rows, of_batch, strict=True))
     return maps
-
-
-def word_weight(one_map, query_pieces, key_pieces):
-    """Summed over the key word's pieces, averaged over the query word's."""
-    return sum(float(one_map[q, k]) for q, k in product(query_pieces, key_pieces)) / len(query_pieces)
-
-
-def words_of(sentence):
-    """Places of the words that are not marks."""
-    return [place for place, word in enumerate(sentence.words) if any(character.isalnum() for character in word.text)]
 
 
 def null_pairs(sentence, link):
@@ -105,18 +103,8 @@ def check(found, maps, text, sentence, offset, link):
             assert row[f"{name}_others"] == pytest.approx(expected, abs=1e-6, nan_ok=True)
 
 
-def words(*texts):
-    """A sentence of words with a space between them."""
-    spans, text = [], ""
-    for one in texts:
-        start = len(text) + bool(text)
-        text = f"{text} {one}" if text else one
-        spans.append(Word(one, start, start + len(one), "X"))
-    return Sentence(text, tuple(spans), {})
-
-
 def test_a_link_of_several_words_is_its_largest_pair_and_moves_as_a_whole(tokenizer):
-    sentence = words("The", "old", "man", "from", "Rome", ",", "they", "say", "was", "very", "sad")
+    sentence = sentence_of("The old man from Rome , they say was very sad")
     (example,), _ = encoded(tokenizer, [(sentence.text, None)])
     text = Text(example, (sentence,))
     pairs = ((10, 7), (10, 8))  # sad with "say was"
@@ -130,7 +118,8 @@ def test_a_link_of_several_words_is_its_largest_pair_and_moves_as_a_whole(tokeni
     maps = random_maps(batch)
     reducer(maps, batch)
     table = reducer.table()
-    assert len(table) == (1 + 4 + 2) * N_LAYERS * N_HEADS
+    assert set(table["kind"]) == {"link", "moved", "other head", "other dependent"}
+    assert len(table) == len(found) * N_LAYERS * N_HEADS
     for row in table[table["kind"].isin(["link", "moved"])].itertuples():
         places = [(head + row.shift, dependent + row.shift) for head, dependent in pairs]
         one_map = maps[0, row.layer, row.head]
@@ -140,7 +129,7 @@ def test_a_link_of_several_words_is_its_largest_pair_and_moves_as_a_whole(tokeni
 
 
 def test_a_link_that_truncation_cuts_is_left_out_and_its_null_stays_within_what_is_left(tokenizer):
-    sentence = words(*("word " * 20).split())
+    sentence = sentence_of(" ".join(["word"] * 20))
     (example,), _ = encoded(tokenizer, [(sentence.text, None)], 10)
     text = Text(example, (sentence,))
     assert shapes(0, ((0, 15),), sentence, text.words, set()) == []
@@ -150,7 +139,7 @@ def test_a_link_that_truncation_cuts_is_left_out_and_its_null_stays_within_what_
 
 
 def test_other_links_of_the_relation_are_no_null():
-    sentence = words("He", "ran", "she", "sang")
+    sentence = sentence_of("He ran she sang")
     pieces = [(place + 1,) for place in range(4)]
     taken = {((1, 0),), ((3, 2),)}
     for links, shifts in ((taken, [1]), (set(), [1, 2])):

@@ -187,7 +187,7 @@ class TestNulls:
                 assert interval == pytest.approx(plain(np.subtract(links, nulls)), abs=1e-6)
 
     def test_rows_may_come_in_any_order(self):
-        shuffled = relations.test_nulls(FRAMES.sample(frac=1, random_state=0), 500)
+        shuffled = relations.against_nulls(FRAMES.sample(frac=1, random_state=0), 500)
         pd.testing.assert_frame_equal(*(table.drop(columns="p_corrected") for table in (shuffled, RUN.specific)))
 
     def test_they_find_the_head_that_follows_links_and_only_it(self):
@@ -211,22 +211,22 @@ class TestNulls:
         one_pair = frames_of(special={}, n_sentences=40)
         one_pair = one_pair[one_pair["pair"] == 0]
         doubled = pd.concat([one_pair, one_pair.assign(pair=1)])
-        pd.testing.assert_frame_equal(*(relations.test_nulls(table, 500) for table in (doubled, one_pair)))
+        pd.testing.assert_frame_equal(*(relations.against_nulls(table, 500) for table in (doubled, one_pair)))
 
     @pytest.mark.parametrize("kind", ["moved", "other head", "other dependent"])
     def test_a_sentence_whose_links_share_no_place_of_a_null_is_not_tested(self, kind):
         first = FRAMES[FRAMES["pair"] == 0]
         second = first[(first["sentence"] < 20) & (first["kind"] != kind)].assign(pair=1)
-        assert relations.test_nulls(pd.concat([first, second]), 10)["n_tested"].unique().tolist() == [59 - 20]
+        assert relations.against_nulls(pd.concat([first, second]), 10)["n_tested"].unique().tolist() == [59 - 20]
 
     def test_sentences_that_cannot_be_tested_are_refused_in_a_line(self):
         with pytest.raises(InputError, match="in none of the sentences could other words stand"):
-            relations.test_nulls(NOTHING[NOTHING["kind"] == "link"])
+            relations.against_nulls(NOTHING[NOTHING["kind"] == "link"])
 
     def test_the_papers_size_takes_seconds(self):
         frames = frames_of(n_sentences=500, n_layers=12, n_heads=12)
         started = time.process_time()
-        tests = relations.test_nulls(frames)
+        tests = relations.against_nulls(frames)
         assert time.process_time() - started < 10
         assert tests.loc[tests["specific"], ["layer", "head"]].drop_duplicates().to_numpy().tolist() == [[*LINK_HEAD]]
 

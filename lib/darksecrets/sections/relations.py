@@ -194,7 +194,7 @@ def _token_pairs(text: Text) -> Pairs:
 
 @dataclass(frozen=True)
 class RelationTables(SavedTables):
-    """What one run measured: `by_head` and `test_nulls`."""
+    """What one run measured: `by_head` and `against_nulls`."""
 
     PREFIX = "frame"
 
@@ -204,7 +204,7 @@ class RelationTables(SavedTables):
 
 def summarize(frames: pd.DataFrame) -> RelationTables:
     """Compute the tables that the claims rest on from that of `measure`."""
-    return RelationTables(by_head(frames), test_nulls(frames))
+    return RelationTables(by_head(frames), against_nulls(frames))
 
 
 def by_head(frames: pd.DataFrame) -> pd.DataFrame:
@@ -232,7 +232,7 @@ def by_measure(heads: pd.DataFrame, tokens: pd.DataFrame) -> pd.DataFrame:
     return table[["measure", *HEAD, "mean", "low", "high", "n"]]
 
 
-def test_nulls(frames: pd.DataFrame, n_permutations: int = 10_000, seed: int = 0) -> pd.DataFrame:
+def against_nulls(frames: pd.DataFrame, n_permutations: int = 10_000, seed: int = 0) -> pd.DataFrame:
     """Test whether a head attends to links more than both nulls: the comparison the paper lacks.
 
     One row per direction (to_element, to_target), layer and head: `mean`, the links' weight; `null`, that of the same
@@ -375,7 +375,7 @@ def example_heads(heads: pd.DataFrame, n_heads: int = 2) -> list[tuple[int, int]
 
 
 def specific_table(tests: pd.DataFrame, n_heads: int = 10) -> pd.DataFrame:
-    """Build the table of the heads and directions that exceed both nulls most, from that of `test_nulls`.
+    """Build the table of the heads and directions that exceed both nulls most, from that of `against_nulls`.
 
     Columns direction, head ("layer-head"), link, by how much it is above each null, p corrected, beats both?
     """
@@ -491,7 +491,7 @@ def draw_heads(table: pd.DataFrame, title: str, outlined: pd.DataFrame) -> alt.L
 def draw_nulls(table: pd.DataFrame, title: str) -> alt.LayerChart:
     """Draw each head's weight of the links against the closer of two nulls, the one that has more weight.
 
-    `table` is that of `test_nulls`, of one or both runs. The heads that beat both nulls are coloured, and those
+    `table` is that of `against_nulls`, of one or both runs. The heads that beat both nulls are coloured, and those
     furthest above the closer one named. A menu chooses the direction, at first the one in which more heads do.
     """
     key = present(table, "run", "direction")
