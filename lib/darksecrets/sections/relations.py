@@ -66,6 +66,8 @@ from darksecrets.statistics import (
 )
 from darksecrets.verdicts import Judgements, all_positive, any_positive, claims_table, every, inside, single
 
+Cell = tuple[int, int]  # of a map: query, key
+HeadMap = tuple[int, int, ArrayLike]  # layer, head, map
 EITHER = "either"
 TESTED = TO_ELEMENT, TO_TARGET = "to_element", "to_target"
 DIRECTIONS = {EITHER: "either direction, the larger", TO_ELEMENT: "target to element", TO_TARGET: "element to target"}
@@ -116,8 +118,9 @@ def measure(setup: Setup, sentences: Sequence[Sentence]) -> pd.DataFrame:
     described = [[description for description, _ in of_text] for of_text in links]
     kinds = {"frame": "category", "element": "category", "distance": int}
     table = describe_links(reducer.table(), described, kinds).astype({"kind": "category"})
-    names = {"example": "sentence", "link": "pair", "to_dependent": TO_ELEMENT, "to_head": TO_TARGET}
-    table = table.rename(columns=names)
+    table = table.rename(
+        columns={"example": "sentence", "link": "pair", "to_dependent": TO_ELEMENT, "to_head": TO_TARGET}
+    )
     return table.assign(either=table[list(TESTED)].max(axis=1))
 
 
@@ -160,7 +163,7 @@ def released_pairs(text: Text, tokenizer: Tokenizer) -> Pairs:
     return tuple(found)
 
 
-def example(setup: Setup, sentence: Sentence = EXAMPLE) -> tuple[list[str], np.ndarray, set[tuple[int, int]]]:
+def example(setup: Setup, sentence: Sentence = EXAMPLE) -> tuple[list[str], np.ndarray, set[Cell]]:
     """Return a sentence's tokens, the pre-trained model's maps (layer, head, query, key), and the cells (query, key) in
     which the tokens of its frames' targets and elements meet.
     """
@@ -459,9 +462,7 @@ def group_finding(table: pd.DataFrame, column: str, plural: str) -> str:
     return f"Head {layer + 1}-{head + 1} gives links more than both nulls in {exceeds.sum()} of {len(means)} {plural}"
 
 
-def example_finding(
-    layer: int, head: int, weights: np.ndarray, tokens: Sequence[str], linked: Collection[tuple[int, int]]
-) -> str:
+def example_finding(layer: int, head: int, weights: np.ndarray, tokens: Sequence[str], linked: Collection[Cell]) -> str:
     """Return what a head (from 0) gives a link in one sentence, beside what other tokens give its word, for a title.
 
     `weights` is the map (query, key); of the `linked` cells the largest counts. Special tokens at both ends are left
@@ -541,10 +542,7 @@ def draw_frames(table: pd.DataFrame, title: str) -> alt.LayerChart:
 
 
 def draw_example(
-    maps: Sequence[tuple[int, int, ArrayLike]],
-    tokens: Sequence[str],
-    linked: Collection[tuple[int, int]],
-    title: str,
+    maps: Sequence[HeadMap], tokens: Sequence[str], linked: Collection[Cell], title: str
 ) -> alt.ConcatChart:
     """Draw Figure 4: maps of one sentence, each with its layer and head (from 0), one below the other.
 
@@ -553,19 +551,15 @@ def draw_example(
     cells = [query * len(tokens) + key for query, key in linked]
     pictures = []
     for layer, head, weights in maps:
-        picture = map_heatmap(weights, tokens, "").properties(
-            title=alt.Title(f"layer {layer + 1}, head {head + 1}", anchor="start")
-        )
-        marked = alt.Chart(picture.data.iloc[cells]).mark_rect(
-            filled=False, stroke=head_charts.OUTLINE, strokeWidth=2.5
-        )
-        pictures.append(alt.layer(picture, marked.encode(x=picture.encoding.x, y=picture.encoding.y)))
+        name = alt.Title(f"layer {layer + 1}, head {head + 1}", anchor="start")
+        picture = map_heatmap(weights, tokens, "").properties(title=name)
+        outlines = alt.Chart(picture.data.iloc[cells]).encode(x=picture.encoding.x, y=picture.encoding.y)
+        outlines = outlines.mark_rect(filled=False, stroke=head_charts.OUTLINE, strokeWidth=2.5)
+        pictures.append(alt.layer(picture, outlines))
     return alt.concat(*pictures, columns=1, title=wrapped(title), spacing=30)
 
 
 def _name_directions(table: pd.DataFrame) -> pd.DataFrame:
     """Name directions as a reader understands them, the larger of both first."""
-    if "direction" not in table:
-        return table
     ordered = table.sort_values("direction", key=lambda column: column.map(list(DIRECTIONS).index), kind="stable")
     return ordered.assign(direction=ordered["direction"].map(DIRECTIONS))
