@@ -100,14 +100,10 @@ Store(store).run(run).save("first", pandas.DataFrame({"layer": [1]}))"""
 
 
 def _two_pages(root, first, second):
-    """Write the toy book with a second notebook, and execute both; return which of them were executed."""
-    toy.write(root, second)
-    (root / "notebooks/01-toy.ipynb").rename(root / "notebooks/02-toy.ipynb")
-    toy.write(root, first)
-    (root / "_toc.yml").write_text(toy.CONTENTS + "  - file: notebooks/02-toy\n")
+    """Execute a toy book of two notebooks; return which of them were executed."""
     said = io.StringIO()
     with contextlib.redirect_stdout(said):
-        execute.execute(toy.load(root))
+        execute.execute(toy.load(toy.write_two(root, first, second)))
     lines = said.getvalue().splitlines()
     return [name for name in ("01-toy", "02-toy") if not any(f"{name} ... unchanged" in line for line in lines)]
 

@@ -33,14 +33,6 @@ def _started_ahead(started, first, second):
     return one, ahead
 
 
-def _two_pages(root, code, other):
-    """Write the toy book with a second notebook, whose code is `other`."""
-    toy.write(root, other)
-    (root / "notebooks/01-toy.ipynb").rename(root / "notebooks/02-toy.ipynb")
-    toy.write(root, code)
-    (root / "_toc.yml").write_text(toy.CONTENTS + "  - file: notebooks/02-toy\n")
-
-
 def test_the_imports_of_cells_are_found_and_nothing_else(tmp_path):
     code = (
         "import os, sys as system\nx = 1",
@@ -89,7 +81,7 @@ def test_a_page_finds_its_imports_made_and_its_names_free(tmp_path):
 
 
 def test_none_stays_after_a_page_that_fails(tmp_path):
-    _two_pages(tmp_path, "1 / 0", "1 / 0")
+    toy.write_two(tmp_path, "1 / 0", "1 / 0")
     before = _processes()
     with pytest.raises(execute.ExecutionError):
         execute.execute(toy.load(tmp_path))
@@ -104,8 +96,7 @@ def test_a_kernel_that_dies_of_its_imports_is_named(tmp_path):
 
 
 def test_each_page_keeps_copies_of_its_own_tables(tmp_path):
-    _two_pages(tmp_path, SAVE, SAVE.replace("'first'", "'second'"))
-    execute.execute(toy.load(tmp_path))
+    execute.execute(toy.load(toy.write_two(tmp_path, SAVE, SAVE.replace("'first'", "'second'"))))
     copies = sorted((tmp_path / "_runs/notebook").glob("*/tables/*.parquet"))
     assert sorted(path.name for path in copies) == ["first.parquet", "second.parquet"]
     assert len({path.parents[1] for path in copies}) == 2

@@ -90,6 +90,15 @@ def write(
     return root
 
 
+def write_two(root: Path, first: str, second: str) -> Path:
+    """Write the toy book with two notebooks of one code cell each."""
+    write(root, second)
+    (root / "notebooks" / "01-toy.ipynb").rename(root / "notebooks" / "02-toy.ipynb")
+    write(root, first)
+    (root / "_toc.yml").write_text(CONTENTS + "  - file: notebooks/02-toy\n")
+    return root
+
+
 def load(root: Path, overrides: Sequence[str] = ()) -> profiles.Profile:
     """Load the toy book's profile."""
     return profiles.load(root, "toy", overrides)

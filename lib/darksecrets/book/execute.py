@@ -10,7 +10,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -203,36 +203,30 @@ def _place(key: str, value: str, folder: Path) -> Path:
 
 def _listing(place: Path) -> list[list[Any]]:
     """List the files of a corpus or checkpoint with size and time: a file that changed makes the notebook run again."""
-
-    def entries() -> Iterator[list[Any]]:
-        for path in sorted(place.rglob("*") if place.is_dir() else [place]):
-            if path.is_file():
-                status = path.stat()
-                yield [path.relative_to(place).as_posix(), status.st_size, status.st_mtime_ns]
-
-    return list(entries())
+    paths = [path for path in sorted(place.rglob("*") if place.is_dir() else [place]) if path.is_file()]
+    found = [(path.relative_to(place).as_posix(), path.stat()) for path in paths]
+    return [[name, status.st_size, status.st_mtime_ns] for name, status in found]
 
 
 def described(error: PapermillExecutionError | NotebookNode) -> str:
-    """Write an exception of a cell, or its output in a notebook, as a traceback without colours."""
+    """Return the traceback of an exception of a cell, or of its output in a notebook, without colours."""
     trace = COLOUR.sub("", "\n".join(error.traceback)).strip()
     return f"{trace}\n\n{error.ename}: {error.evalue}"
 
 
 def _failed(page: contents.Page, position: int, what: str, working: Path, root: Path) -> ExecutionError:
-    """Keep the notebook as far as it came, and say what happened in the cell at `position` of it."""
-    cells = [
-        cell
-        for cell in executed.read(working).cells[: position + 1]
-        if sources.INJECTED not in cell.metadata.get("tags", [])
-    ]
-    kept = root / FAILED / f"{page.source.stem}.failed.ipynb"
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    working.replace(kept)
-    return ExecutionError(
-        f"notebook {page.source.stem} failed in cell {len(cells)}:\n{indented(what)}\n"
-        f"The notebook as far as it came: {kept.relative_to(root)}"
-    )
+    """Keep the notebook as far as it came, and return what happened in the cell at `position` of it."""
+    cells = executed.read(working).cells[: position + 1]
+    number = sum(sources.INJECTED not in cell.metadata.get("tags", []) for cell in cells)
+    kept = FAILED / f"{page.source.stem}.failed.ipynb"
+    return ExecutionError(failure_block(f"notebook {page.source.stem}", number, what, working, root, kept))
+
+
+def failure_block(name: str, number: int, what: str, notebook: Path, root: Path, kept: Path) -> str:
+    """Move a notebook that failed to `kept` below `root`, and return the block that says in which cell and why."""
+    (root / kept).parent.mkdir(parents=True, exist_ok=True)
+    notebook.replace(root / kept)
+    return f"{name} failed in cell {number}:\n{indented(what)}\nThe notebook as far as it came: {kept}"
 
 
 def indented(text: str) -> str:

@@ -145,25 +145,17 @@ def available(root: Path) -> list[str]:
 def check_values(values: dict[str, Any]) -> None:
     """Raise `InputError` for values that have the right type and yet cannot be used."""
     for name, value in values.items():
-        if isinstance(value, list):
-            _check_list(name, value)
-        if max((one for one in _each(value) if isinstance(one, int)), default=0) > AT_MOST:
+        each = value if isinstance(value, list) else [value]
+        if not each and name not in OPTIONAL_LISTS:
+            raise InputError(f"{name} is empty; give at least one")
+        check_once(name, each)
+        if max((one for one in each if isinstance(one, int)), default=0) > AT_MOST:
             raise InputError(f"{name} is {str(value)[:100]}; whole numbers are at most {AT_MOST}")
-        if name in AT_LEAST and min(_each(value)) < AT_LEAST[name]:
+        if name in AT_LEAST and min(each) < AT_LEAST[name]:
             raise InputError(f"{name} is {value}; it must be at least {AT_LEAST[name]}")
     for names, module, function in CHECKS:
         if all(name in values for name in names.split()):
             getattr(importlib.import_module(module), function)(*(values[name] for name in names.split()))
-
-
-def _each(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
-
-
-def _check_list(name: str, value: list[Any]) -> None:
-    if not value and name not in OPTIONAL_LISTS:
-        raise InputError(f"{name} is empty; give at least one")
-    check_once(name, value)
 
 
 def _path(root: Path, name: str) -> Path:

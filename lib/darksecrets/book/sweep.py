@@ -109,7 +109,7 @@ class Unit:
         )
 
     def is_done(self) -> bool:
-        """Say whether all outputs are there, made from what they would be made from now."""
+        """Return whether all outputs are there, made from what they would be made from now."""
         run = self.run
         try:
             if any(run.find(name) is None for name in tables(self.chapter)):
@@ -326,7 +326,7 @@ class Sweep:
 
 
 def _failure(unit: Unit, process: subprocess.Popen, said: str) -> str:
-    """Describe which cell of the notebook failed and how, and keep the notebook as far as it came."""
+    """Return which cell of the notebook failed and how, and keep the notebook as far as it came."""
     partial = unit.partial(process.pid)
     found = executed.failure(executed.read(partial)) if partial.is_file() else None
     if found is None:
@@ -334,8 +334,6 @@ def _failure(unit: Unit, process: subprocess.Popen, said: str) -> str:
         partial.unlink(missing_ok=True)
         return f"{unit.name} failed (exit code {process.returncode}):\n{execute.indented(what)}"
     number, error = found
-    kept = Path(execute.FAILED) / f"{unit.cell.run}-{unit.chapter}.failed.ipynb"
-    (unit.cell.root / kept).parent.mkdir(parents=True, exist_ok=True)
-    partial.replace(unit.cell.root / kept)
+    kept = execute.FAILED / f"{unit.cell.run}-{unit.chapter}.failed.ipynb"
     what = error.evalue if error.ename == InputError.__name__ else execute.described(error)
-    return f"{unit.name} failed in cell {number}:\n{execute.indented(what)}\nThe notebook as far as it came: {kept}"
+    return execute.failure_block(unit.name, number, what, partial, unit.cell.root, kept)
