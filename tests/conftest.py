@@ -3,6 +3,8 @@ families with real tokenizers.
 """
 
 import shutil
+import time
+from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
 
@@ -30,6 +32,15 @@ FAMILIES = {
     "mpnet": {**SMALL, "pad_token_id": 0},
     "modernbert": {**SMALL, "pad_token_id": 0, "local_attention": 8, "global_attn_every_n_layers": 2},
 }
+
+
+def wait_for(condition: Callable[[], object], seconds: float = 300.0) -> object:
+    """Wait until a condition holds, and return its value."""
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.005)
+    return found
 
 
 @pytest.fixture(scope="session")

@@ -119,9 +119,9 @@ class Store:
         return self.root / kind / fingerprint(dict(ingredients))[:24]
 
     def _is_whole(self, directory: Path) -> bool:
-        if directory not in self._verified and directory.is_dir() and not damage(directory):
+        if directory not in self._verified and not damage(directory):
             self._verified.add(directory)
-        return directory in self._verified
+        return directory in self._verified and directory.is_dir()
 
     def _build(
         self, directory: Path, kind: str, ingredients: Mapping[str, Any], compute: Callable[[Path], Any]

@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from darksecrets.__main__ import main
 from darksecrets.book import sweep
 from darksecrets.errors import InputError
 from tests.book import toy
-from tests.conftest import ROOT
+from tests.conftest import ROOT, wait_for
 
 GRID = "profile: toy\nparameters:\n  layers: [1, 2]\n  labels: [[a, b], [c]]\nchapters: [01-toy]\n"
 SAVE = """\
@@ -48,13 +47,6 @@ def plan(root: Path) -> list[list[sweep.Unit]]:
 def notebooks(root: Path) -> dict[Path, int]:
     """All executed notebooks of the store, by when they were written."""
     return {path: path.stat().st_mtime_ns for path in (root / "_runs").rglob("*.ipynb")}
-
-
-def wait_for(condition) -> None:
-    latest = time.monotonic() + 300
-    while not condition():
-        assert time.monotonic() < latest, "it did not happen"
-        time.sleep(0.05)
 
 
 @pytest.fixture

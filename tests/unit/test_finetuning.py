@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pandas as pd
@@ -20,7 +19,7 @@ from darksecrets.models import checkpoints, finetuning, training
 from darksecrets.models.recipe import Recipe
 from darksecrets.runs import Store
 from darksecrets_upkeep import learning_rates
-from tests.conftest import ROOT, write_task
+from tests.conftest import ROOT, wait_for, write_task
 
 RECIPE = Recipe(learning_rate=1e-3, epochs=2)
 
@@ -91,11 +90,9 @@ def test_killed_training_goes_on_and_ends_with_the_same_weights(corpus, tiny_ber
     worker = subprocess.Popen(
         [*command, str(tmp_path / "killed")], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
     )
-    deadline = time.monotonic() + 60
     # 200 examples in batches of 32 are 7 steps an epoch: step 12 lies inside the second of four epochs.
-    while not list((tmp_path / "killed").glob("finetuned/*.partial/checkpoint-12/result.json")):
-        assert time.monotonic() < deadline and worker.poll() is None
-        time.sleep(0.002)
+    wait_for(lambda: list((tmp_path / "killed").glob("finetuned/*.partial/checkpoint-12/result.json")))
+    assert worker.poll() is None
     os.kill(worker.pid, signal.SIGKILL)
     worker.wait()
     assert not list((tmp_path / "killed").glob("finetuned/*/result.json"))

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import pandas as pd
 import pytest
@@ -15,6 +14,7 @@ from hypothesis import strategies as st
 from darksecrets.errors import InputError
 from darksecrets.files import HALF
 from darksecrets.runs import Store, fingerprint, kept_tables
+from tests.conftest import wait_for
 
 TABLE = pd.DataFrame({"layer": [0, 0], "head": [0, 1], "value": [0.25, 0.5]})
 
@@ -109,10 +109,7 @@ def test_two_processes_compute_a_result_once(tmp_path):
 
 def test_a_killed_process_leaves_no_lock_and_no_half_result(tmp_path):
     worker = start(tmp_path, 60)
-    deadline = time.monotonic() + 30
-    while not list(tmp_path.glob("kind/*.partial/part")):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_for(lambda: list(tmp_path.glob("kind/*.partial/part")))
     os.kill(worker.pid, signal.SIGKILL)
     worker.wait()
     assert not [path for path in tmp_path.glob("kind/*") if not path.suffix]

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,7 @@ from darksecrets.errors import InputError
 from darksecrets.models import checkpoints, side_by_side
 from darksecrets.models.setup import Setup
 from darksecrets.models.side_by_side import Job
-from tests.conftest import ROOT, write_task
+from tests.conftest import ROOT, wait_for, write_task
 
 TASKS = ("RTE", "SST-2")
 JOBS = [Job(initialization, task, 0) for task in TASKS for initialization in ("random", "pretrained")]
@@ -79,14 +78,6 @@ def processes():
 
 def children(parent):
     return [number for number, owner in processes().items() if owner == parent]
-
-
-def wait_for(condition, seconds=300):
-    deadline = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.005)
-    return found
 
 
 @pytest.mark.parametrize(("n_cores", "n_models", "expected"), [(2, 1, 1), (2, 28, 2), (8, 3, 3), (1, 9, 1)])

@@ -4,7 +4,7 @@ analysis.
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from functools import cache, cached_property
+from functools import cache
 from pathlib import Path
 
 from transformers import PreTrainedModel
@@ -58,10 +58,12 @@ class Setup:
         rate = finetuning.learning_rate(self.checkpoint, self.learning_rate)
         return Recipe(rate, self.epochs, self.batch_size, precision=precisions.chosen(self.precision))
 
-    @cached_property
+    @property
     def results(self) -> Store:
-        """The store that results go to: one object, which reads each result once to see that it is whole."""
-        return Store(self.store)
+        """The store that results go to: one for all setups on it, so that each result is read once to see that it is
+        whole.
+        """
+        return _store(Path(self.store), Path.cwd())
 
     def load(self, initialization: str = "pretrained") -> Checkpoint:
         """Open the checkpoint with pre-trained or random weights; opened once."""
@@ -72,7 +74,7 @@ class Setup:
     def split(self, task: str, name: str, max_examples: int | None = None) -> Split:
         """Read a task's `train` (at most `max_train` rows) or `dev` (all rows, or at most `max_examples`)."""
         limit = max_examples if max_examples is not None else (self.max_train if name == "train" else 0)
-        return _split(task, name, self.corpus, limit, Path(self.store))
+        return _split(task, name, self.corpus, limit, self.results)
 
     def notes(self) -> list[str]:
         """Return the sentences to stand beside scores on validation splits that are not the official ones."""
@@ -125,5 +127,11 @@ class Setup:
 
 
 @cache
-def _split(task: str, name: str, corpus: str, limit: int, store: Path) -> Split:
-    return glue.load(task, name, corpus, limit, CHOICE_SEED, Store(store))
+def _store(root: Path, start: Path) -> Store:
+    """Return the store of a path that starts at `start`."""
+    return Store(root)
+
+
+@cache
+def _split(task: str, name: str, corpus: str, limit: int, store: Store) -> Split:
+    return glue.load(task, name, corpus, limit, CHOICE_SEED, store)
