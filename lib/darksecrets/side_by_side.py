@@ -1,8 +1,5 @@
 """A table of this run and the same table of the reference run, one below the other, for charts with a menu of runs."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
-
 import pandas as pd
 
 THIS_RUN, REFERENCE_RUN = "this run", "reference run"
@@ -20,15 +17,3 @@ def side_by_side(this_run: pd.DataFrame | None, reference: pd.DataFrame | None =
     shared = [name for name in first if all(name in other for other in others)]
     parts = [table[shared].assign(run=run) for run, table in tables.items()]
     return pd.concat(parts, ignore_index=True)[["run", *shared]]
-
-
-def claims_table(
-    paper: Mapping[str, str], cells_of: Callable[[Any], Mapping[str, str]], this_run: Any, reference: Any = None
-) -> pd.DataFrame:
-    """Return the claims of a section: claim, paper (what it says of it), reference run, this run.
-
-    `cells_of` the tables of a run returns a cell per claim; None stands for what a run does not say.
-    """
-    middle, mine = ({} if run is None else cells_of(run) for run in (reference, this_run))
-    rows = [(claim, text, middle.get(claim), mine.get(claim)) for claim, text in paper.items()]
-    return pd.DataFrame(rows, columns=["claim", "paper", REFERENCE_RUN, THIS_RUN], dtype=object)

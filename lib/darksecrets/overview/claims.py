@@ -11,18 +11,11 @@ from typing import NamedTuple
 
 import altair as alt
 import pandas as pd
-from statsmodels.stats.proportion import proportion_confint
 
-from darksecrets import reported
 from darksecrets.corpora import annotated_maps
-from darksecrets.corpora.annotated_maps import AFTER
-from darksecrets.estimates import format_change, format_estimate, signed
 from darksecrets.figures.charts import SCALES, WIDTH, wrapped
-from darksecrets.heads import HEAD
-from darksecrets.models.disabling import only_uniform
 from darksecrets.overview import discussion
 from darksecrets.overview.discussion import RunTables
-from darksecrets.reported import RANDOM
 from darksecrets.sections import (
     disabling,
     feature_claims,
@@ -32,17 +25,8 @@ from darksecrets.sections import (
     patterns,
     relations,
 )
-from darksecrets.sections.disabling import DisablingTables
-from darksecrets.sections.fine_tuning import FineTuningTables
 from darksecrets.side_by_side import REFERENCE_RUN, THIS_RUN
-from darksecrets.statistics import over_seeds
-from darksecrets.verdicts import FAILS, HOLDS, OPEN, VERDICTS, Judgements, by_seed, every, single, verdict
-
-SAME_MAIN = "Heads keep their main pattern over tasks (most heads)"
-UNLEARNED = "From random weights, STS-B, RTE and QNLI are not learned (each of the three)"
-GAINS = "The best head gains least on STS-B and most on MRPC"
-CHANCE = {"accuracy": 0.6, "pearson": 0.2}  # a score below it is not learned
-MOST_HEADS = 0.5
+from darksecrets.verdicts import VERDICTS, Judgements
 
 
 class Claim(NamedTuple):
@@ -68,7 +52,7 @@ CLAIMS = (
     ),
     Claim(
         "4.1",
-        SAME_MAIN,
+        patterns.SAME_MAIN,
         "more than half of the heads have one main pattern on all tasks, beyond the interval over heads",
         "figure-heads",
     ),
@@ -97,7 +81,7 @@ CLAIMS = (
     ),
     Claim("4.2", relations.ANY_HEAD, "one head or more beats both nulls, corrected for all heads", "table-specific"),
     Claim("4.3", fine_tuning.BEATS_RANDOM, f"{_GAP}, on the same examples", "table-gains"),
-    Claim("4.3", UNLEARNED, "accuracy stays below 60 %, a correlation below 0.2", "table-scores"),
+    Claim("4.3", fine_tuning.UNLEARNED, "accuracy stays below 60 %, a correlation below 0.2", "table-scores"),
     Claim("4.3", fine_tuning.AVERAGE_GAIN, "the interval of the average over tasks holds it", "table-claims"),
     Claim(
         "4.3",
@@ -129,7 +113,7 @@ CLAIMS = (
         "one head or more gains, corrected for all heads; it fails where every interval stays below 0.1 points",
         "figure-disabled-heads",
     ),
-    Claim("4.6", GAINS, "it is so with every seed; it fails where neither is with any", "table-chosen"),
+    Claim("4.6", disabling.GAINS, "it is so with every seed; it fails where neither is with any", "table-chosen"),
     Claim("4.6", disabling.ON_AVERAGE, "the interval of the change is above 0", "table-average"),
     Claim("4.6", disabling.ONE_LAYER, "the interval of the change is above 0", "figure-disabled-layers"),
     Claim("4.6", disabling.CHEAP_LAYERS, "the interval of the worst layer excludes more", "table-disabled-layers"),
@@ -185,85 +169,24 @@ def of_annotated_maps() -> Judgements:
     return patterns.judged_maps(map_labels.scores(as_they_are, labels), patterns.annotated_shares(labels))
 
 
-def _patterns(run: patterns.PatternTables) -> Judgements:
-    judged = patterns.judged(run)
-    after = run.heads[run.heads["checkpoint"] == AFTER]
-    if run.heads["task"].nunique() > 1:
-        same = after.groupby(["seed", *HEAD])["main"].nunique().eq(1)
-        judged[SAME_MAIN] = single(by_seed(same, _most_heads), f"{100 * same.mean():.0f} % of heads")
-    return judged
-
-
-def _most_heads(is_so: pd.Series) -> str:
-    """Judge whether more than half of the heads have a property, by Wilson's interval over heads."""
-    low, high = proportion_confint(is_so.sum(), len(is_so), method="wilson")
-    return verdict(low - MOST_HEADS, high - MOST_HEADS)
-
-
-def _fine_tuning(run: FineTuningTables) -> Judgements:
-    judged = {claim: one for claim, one in fine_tuning.judged(run).items() if one.verdict}
-    scores = run.scores.set_index(["initialization", "finetuned"]).loc[[RANDOM]]
-    scores = scores[scores["task"].isin(reported.UNLEARNED) & scores["metric"].isin(CHANCE)]
-    if len(scores):
-        scores = over_seeds(scores, ["task", "metric"])
-        limits = scores["metric"].map(CHANCE)
-        told = ", ".join(f"{row.task} {100 * row.mean:.0f}" for row in scores.itertuples())
-        verdicts = map(verdict, limits - scores["high"], limits - scores["low"])
-        judged[UNLEARNED] = single(every(verdicts).verdict, told)
-    return judged
-
-
-def _disabling(run: DisablingTables) -> Judgements:
-    # Claims on one task, and how their number is told.
-    alone = {
-        disabling.ONE_LAYER: _points,
-        disabling.BELOW_CHANCE: lambda row: f"{format_estimate(row)} %",
-    }
-    judged = {}
-    for claim, rows in disabling.judged(run).groupby("claim", sort=False):
-        judged[claim] = _of_rows(rows, alone[claim]) if claim in alone else every(rows["verdict"])
-    best = only_uniform(run.chosen).pivot(index="seed", columns="task", values="best")
-    least, largest = reported.HEAD_GAINS
-    if {least, largest} <= set(best) and best.shape[1] > 2:
-        is_least, is_largest = best.idxmin(axis=1) == least, best.idxmax(axis=1) == largest
-        means = best.mean()
-        told = f"least {means.idxmin()} {signed(means.min(), 1)}, most {means.idxmax()} {signed(means.max(), 1)}"
-        together = HOLDS if (is_least & is_largest).all() else OPEN if (is_least | is_largest).any() else FAILS
-        judged[GAINS] = single(together, told)
-    return judged
-
-
-def _points(row: pd.Series) -> str:
-    return f"{format_change(row, 1)} points"
-
-
-def _per_cent(row: pd.Series) -> str:
-    return f"{format_estimate(row)} %"
-
-
-def _of_rows(rows: pd.DataFrame, told: Callable[[pd.Series], str]) -> Judgements:
-    """Judge a claim with a row for each task, or with a single one, whose number is then told."""
-    return single(rows["verdict"].iloc[0], told(rows.iloc[0])) if len(rows) == 1 else every(rows["verdict"])
-
-
 # The tables of a run, by their names in `RunTables`, and what judges them.
 JUDGES: dict[str, Callable[..., Judgements]] = {
-    "patterns": _patterns,
+    "patterns": patterns.judged,
     "relations": relations.judge,
-    "tuning": _fine_tuning,
+    "tuning": fine_tuning.judged,
     "features": feature_claims.judgements,
     "links": links.judge,
-    "disabling": _disabling,
+    "disabling": disabling.judge,
 }
 
 
 def judgements(run: RunTables) -> Judgements:
     """Judge every claim that the tables of a run allow; those on annotated maps are the same for all runs."""
-    judged: Judgements = {}
+    judged = discussion.judge(run)
     for name, judge in JUDGES.items():
         if (tables := getattr(run, name)) is not None:
             judged |= judge(tables)
-    return judged | discussion.judge(run)
+    return {claim: judgement for claim, judgement in judged.items() if judgement.verdict}
 
 
 def ledger(runs: Mapping[str, RunTables], of_maps: Judgements, claims: tuple[Claim, ...] = CLAIMS) -> pd.DataFrame:

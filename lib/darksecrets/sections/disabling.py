@@ -27,7 +27,7 @@ from darksecrets.heads import HEAD, head_label
 from darksecrets.models.ablation import UNIFORM
 from darksecrets.models.disabling import PruningCurve, SweepResult, only_uniform
 from darksecrets.saved import SavedTables
-from darksecrets.side_by_side import REFERENCE_RUN, THIS_RUN, claims_table, side_by_side
+from darksecrets.side_by_side import REFERENCE_RUN, THIS_RUN, side_by_side
 from darksecrets.statistics import (
     ROUNDING,
     SIGNIFICANT,
@@ -46,7 +46,7 @@ from darksecrets.statistics import (
     score_interval,
     zero_event_upper_bound,
 )
-from darksecrets.verdicts import VERDICTS, counted, joined, verdict
+from darksecrets.verdicts import FAILS, HOLDS, OPEN, Judgement, Judgements, claims_table, every, joined, single, verdict
 
 CHANGE = ["mean", "low", "high"]
 BEST = {"best": "mean", "best_low": "low", "best_high": "high"}  # of the head that was chosen on the same examples
@@ -55,7 +55,6 @@ LEVEL = 0.95
 ALLOWED_LOSS = 0.01  # of the score: up to it, heads count as removable
 
 # Claims
-HOLDS, FAILS, UNDECIDED = VERDICTS
 SMALLEST_GAIN = min(reported.HEAD_GAINS.values())  # that the paper reports: what is less is no improvement
 (_LAYER_TASK, (_LAYER, _LAYER_GAIN)), *_ = reported.LAYER_GAINS.items()
 (_LOW_TASK, _LOW_SCORE), *_ = reported.LOWEST_SCORES.items()
@@ -65,9 +64,10 @@ ON_AVERAGE = f"Disabling a head improves the score on average over heads ({', '.
 ONE_LAYER = f"Disabling layer {_LAYER + 1} improves {_LAYER_TASK}"
 CHEAP_LAYERS = f"No layer costs more than {-100 * reported.LAYER_LOSS:.1f} points ({', '.join(reported.CHEAP_LAYERS)})"
 BELOW_CHANCE = f"Disabling one head drops {_LOW_TASK} below chance"
-GAINS = " to ".join(f"{100 * gain:+.1f} ({task})" for task, gain in reported.HEAD_GAINS.items())
+GAINS = "The best head gains least on STS-B and most on MRPC"  # for the ledger only
+_GAINS = " to ".join(f"{100 * gain:+.1f} ({task})" for task, gain in reported.HEAD_GAINS.items())
 PAPER = {
-    SOME_HEAD: f"holds, by {GAINS}",
+    SOME_HEAD: f"holds, by {_GAINS}",
     HELD_OUT: "not asked",
     ON_AVERAGE: "holds",
     ONE_LAYER: f"holds, by {100 * _LAYER_GAIN:+.1f}",
@@ -313,12 +313,12 @@ def judged(run: DisablingTables) -> pd.DataFrame:
 def any_head_helps(heads: pd.DataFrame) -> str:
     """Judge whether one of the heads of a single sweep helps when it is disabled: columns mean, high, holm."""
     helps = (heads["mean"] > 0) & (heads["holm"] < SIGNIFICANT)
-    return HOLDS if helps.any() else FAILS if (heads["high"] <= SMALLEST_GAIN).all() else UNDECIDED
+    return HOLDS if helps.any() else FAILS if (heads["high"] <= SMALLEST_GAIN).all() else OPEN
 
 
 def improves(low: float, high: float) -> str:
     """Judge a gain by its interval: one that stays at or below the smallest that the paper reports is none."""
-    return HOLDS if low > 0 else FAILS if high <= SMALLEST_GAIN else UNDECIDED
+    return HOLDS if low > 0 else FAILS if high <= SMALLEST_GAIN else OPEN
 
 
 def _with_verdicts(table: pd.DataFrame, judge: Callable[[float, float], str]) -> pd.DataFrame:
@@ -363,29 +363,42 @@ def _lowest_score(heads: pd.DataFrame, n_examples: pd.Series) -> pd.DataFrame:
     return table.sort_values("mean", kind="stable").head(1).assign(verdict=joined(table["verdict"]))
 
 
-def claims(this_run: DisablingTables, reference: DisablingTables | None = None) -> pd.DataFrame:
-    """Return the claims of Section 4.6: claim, paper ("not asked" for what it does not ask), reference run, this run.
-
-    A cell counts the tasks on which the claim holds, does not hold, or is undecided (`judged`), and names those that
-    the run lacks; for a claim on one task it gives the verdict and the number behind it.
+def judge(run: DisablingTables) -> Judgements:
+    """Judge every claim of Section 4.6 (`judged`, over tasks), and whether the best head gains least and most where it
+    does in the paper, with every seed.
     """
-    return claims_table(PAPER, _cells, this_run, reference)
-
-
-def _cells(run: DisablingTables) -> dict[str, str]:
-    table, tasks, cells = judged(run), set(run.baseline["task"]), {}
+    table, tasks, judgements = judged(run), set(run.baseline["task"]), {}
     for claim in PAPER:
         rows = table[table["claim"] == claim]
         lacking = ", ".join(task for task in OF_TASKS.get(claim, ()) if task not in tasks)
-        if not len(rows):
-            cells[claim] = f"not asked without {lacking}"
+        judgements[claim] = every(rows["verdict"], without=lacking)
+        if rows.empty:
+            judgements[claim] = Judgement(None, None, f"not asked without {lacking}")
         elif claim == ONE_LAYER:
-            cells[claim] = f"{rows['verdict'].iloc[0]} (by {format_change(rows.iloc[0])} points)"
+            (row,) = rows.to_dict("records")
+            by = f"by {format_change(row)} points"
+            judgements[claim] = single(row["verdict"], f"{format_change(row, 1)} points", by)
         elif claim == BELOW_CHANCE:
-            cells[claim] = f"{rows['verdict'].iloc[0]} (lowest score {format_estimate(rows.iloc[0])} %)"
-        else:
-            cells[claim] = counted(rows["verdict"]) + (f" (without {lacking})" if lacking else "")
-    return cells
+            (row,) = rows.to_dict("records")
+            lowest = f"{format_estimate(row)} %"
+            judgements[claim] = single(row["verdict"], lowest, f"lowest score {lowest}")
+    best = only_uniform(run.chosen).pivot(index="seed", columns="task", values="best")
+    least, most = reported.HEAD_GAINS
+    if {least, most} <= set(best) and best.shape[1] > 2:
+        is_least, is_most, means = best.idxmin(axis=1) == least, best.idxmax(axis=1) == most, best.mean()
+        together = HOLDS if (is_least & is_most).all() else OPEN if (is_least | is_most).any() else FAILS
+        ends = f"least {means.idxmin()} {signed(means.min(), 1)}, most {means.idxmax()} {signed(means.max(), 1)}"
+        judgements[GAINS] = single(together, ends)
+    return judgements
+
+
+def claims(this_run: DisablingTables, reference: DisablingTables | None = None) -> pd.DataFrame:
+    """Return the claims of Section 4.6: claim, paper ("not asked" for what it does not ask), reference run, this run.
+
+    A cell counts the tasks on which the claim holds, does not hold, or is undecided (`judge`), and names those that
+    the run lacks; for a claim on one task it gives the verdict and the number behind it.
+    """
+    return claims_table(PAPER, judge(this_run), judge(reference) if reference else None)
 
 
 def best_heads(run: DisablingTables) -> tuple[pd.DataFrame, pd.DataFrame]:

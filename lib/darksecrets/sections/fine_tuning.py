@@ -53,6 +53,8 @@ ADDED = f"{100 * reported.AVERAGE_GAIN:.1f}"
 BEATS_RANDOM = "Pre-trained weights beat random ones after fine-tuning (every task)"
 AVERAGE_GAIN = f"Fine-tuning adds {ADDED} points on average"
 LAST_TWO = f"The last two layers change most (every task but {EXCEPTED})"
+UNLEARNED = "From random weights, STS-B, RTE and QNLI are not learned (each of the three)"  # for the ledger only
+CHANCE = {"accuracy": 0.6, "pearson": 0.2}  # a score below it is not learned
 EXCEPTION = f"On {EXCEPTED} the last two layers do not change most"
 # What the paper says of them.
 SAID = {BEATS_RANDOM: "holds", AVERAGE_GAIN: f"by {ADDED} points", LAST_TWO: "holds", EXCEPTION: "holds"}
@@ -436,6 +438,8 @@ def judged(run: FineTuningTables) -> Judgements:
     lacking = ", ".join(task for task in TASKS if task not in set(run.over_untuned["task"]))
     without = f", without {lacking}" if lacking else ""
     contains = HOLDS if average["low"] <= reported.AVERAGE_GAIN <= average["high"] else FAILS
+    scores = of_setting(run.scores, RANDOM)
+    scores = scores[scores["task"].isin(reported.UNLEARNED) & scores["metric"].isin(CHANCE)]
     return {
         BEATS_RANDOM: _on_tasks(over_seeds(run.over_random, ["task"]), _points),
         AVERAGE_GAIN: single(
@@ -445,6 +449,7 @@ def judged(run: FineTuningTables) -> Judgements:
         ),
         LAST_TWO: _on_tasks(run.last_two[~is_excepted], _similarity),
         EXCEPTION: _exception(run.last_two[is_excepted]),
+        UNLEARNED: _unlearned(scores),
     }
 
 
@@ -485,6 +490,17 @@ def _on_tasks(table: pd.DataFrame, describe: Callable[[pd.Series], str]) -> Judg
     if len(table) > 1:
         return judgement
     return judgement._replace(evidence=describe(table.iloc[0])) if len(table) else Judgement(None, None, "not asked")
+
+
+def _unlearned(scores: pd.DataFrame) -> Judgement:
+    """Judge whether scores of several tasks are below what counts as learned; seeds are averaged."""
+    if scores.empty:
+        return Judgement(None, None, "not asked")
+    scores = over_seeds(scores, ["task", "metric"])
+    limits = scores["metric"].map(CHANCE)
+    verdicts = map(verdict, limits - scores["high"], limits - scores["low"])
+    told = ", ".join(f"{row.task} {100 * row.mean:.0f}" for row in scores.itertuples())
+    return single(every(verdicts).verdict, told)
 
 
 def _exception(excepted: pd.DataFrame) -> Judgement:

@@ -15,6 +15,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 import torch
+from statsmodels.stats.proportion import proportion_confint
 from transformers import PreTrainedModel
 
 from darksecrets import reported
@@ -35,7 +36,7 @@ from darksecrets.saved import SavedTables
 from darksecrets.sections.map_labels import head_tables, prediction_tables
 from darksecrets.side_by_side import REFERENCE_RUN, THIS_RUN
 from darksecrets.statistics import N_RESAMPLES, bootstrap_interval, bounds, interval_of_mean, over_seeds, resampled
-from darksecrets.verdicts import FAILS, Judgements, claims_table, every, inside, single, verdict
+from darksecrets.verdicts import FAILS, Judgements, by_seed, claims_table, every, inside, single, verdict
 
 VERSION = 1  # part of a table's key: raise it when something else is computed
 KIND, TABLE = "patterns", "table.parquet"  # in the store
@@ -57,6 +58,7 @@ COMMON = "Vertical is the most common pattern (every task)"
 COMMON_NAMED = "Vertical is more common than Diagonal, Vertical+Diagonal and Block (every task)"
 LIMITED = "A limited set of patterns is repeated across heads (every task)"
 BETWEEN = "Heterogeneous maps are between 32 % and 61 % (every task)"
+SAME_MAIN = "Heads keep their main pattern over tasks (most heads)"  # for the ledger only
 ANNOTATED = "Vertical is 30 % of the annotated maps, within five points"
 F1 = {
     metric: f"A classifier reaches F1 {reported.CLASSIFIER_F1:.2f} on annotated maps ({metric})"
@@ -65,6 +67,7 @@ F1 = {
 OF_EVERY_TASK = {LIMITED: "limited", BETWEEN: "between", COMMON: "common", COMMON_NAMED: "common_named"}  # in `by_task`
 TYPICAL_PURITY = 0.8  # what a head that keeps to its pattern shows it on, at least
 SHARED_LAYERS, SHARED_PATTERNS = 2, 2
+MOST_HEADS = 0.5
 TOLERANCE = 0.05  # within which a share that the paper gives without interval is the same
 
 ALL_TASKS = "all tasks"
@@ -547,7 +550,7 @@ def by_task(run: PatternTables) -> pd.DataFrame:
 
 def judged(run: PatternTables) -> Judgements:
     """Judge every claim on a run: on every task (`by_task`), and which tasks have fewest and most Heterogeneous maps,
-    where the run has these tasks.
+    where the run has these tasks; and whether heads keep their main pattern over tasks, where it has several.
     """
     tasks, ahead = by_task(run), over_fine_tunings(run.gaps, ["claim", "task"]).set_index("claim")
     judgements = {claim: every(tasks[column]) for claim, column in OF_EVERY_TASK.items()}
@@ -555,7 +558,16 @@ def judged(run: PatternTables) -> Judgements:
         if claim in ahead.index:
             row = ahead.loc[claim]
             judgements[claim] = single(verdict(row["low"], row["high"]), f"by {format_estimate(row)} points")
+    if run.heads["task"].nunique() > 1:
+        same = run.heads[run.heads["checkpoint"] == AFTER].groupby(["seed", *HEAD])["main"].nunique().eq(1)
+        judgements[SAME_MAIN] = single(by_seed(same, _most_heads), f"{100 * same.mean():.0f} % of heads")
     return judgements
+
+
+def _most_heads(is_so: pd.Series) -> str:
+    """Judge whether more than half of the heads have a property, by Wilson's interval over heads."""
+    low, high = proportion_confint(is_so.sum(), len(is_so), method="wilson")
+    return verdict(low - MOST_HEADS, high - MOST_HEADS)
 
 
 def judged_maps(scores: pd.DataFrame, annotated: pd.DataFrame) -> Judgements:
@@ -580,7 +592,7 @@ def claims(
     on others it gives the verdict and the number behind it. `scores` and `annotated` are those of `judged_maps`.
     """
     of_maps, mine, theirs = judged_maps(scores, annotated), judged(this_run), judged(reference) if reference else {}
-    sentences = dict.fromkeys([*mine, *theirs, *of_maps], "")
+    sentences = {claim: "" for claim in (*mine, *theirs, *of_maps) if claim != SAME_MAIN}
     table = claims_table(sentences, mine | of_maps, theirs | of_maps if reference else None)
     return table.drop(columns="paper").rename(columns={"claim": "paper"})
 
