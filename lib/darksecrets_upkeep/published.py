@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from darksecrets.chapters import PROTOCOL, SECTIONS, prefix_of
 from darksecrets.runs import Run, file_fingerprint
+from darksecrets.saved_tables import PROTOCOL, SECTIONS, prefix_of
 
 DIRECTORY = Path("notebooks/reference")
 LARGEST = 6_000_000  # bytes, all tables together

@@ -18,8 +18,8 @@ from darksecrets.models.ablation import WAYS
 from darksecrets.overview import claims
 from darksecrets.overview.discussion import RunTables
 from darksecrets.runs import Run
+from darksecrets.saved_tables import REFERENCE_RUN, THIS_RUN
 from darksecrets.sections import feature_claims
-from darksecrets.side_by_side import REFERENCE_RUN, THIS_RUN
 from tests.conftest import ROOT
 
 REFERENCE = Run(ROOT / "notebooks" / "reference")

@@ -14,9 +14,9 @@ from darksecrets.corpora import glue as tasks_of_glue
 from darksecrets.figures.publish import MISSING
 from darksecrets.reported import RANDOM
 from darksecrets.runs import Run
+from darksecrets.saved_tables import REFERENCE_RUN, THIS_RUN
 from darksecrets.sections import fine_tuning
 from darksecrets.sections.fine_tuning import FineTuningTables
-from darksecrets.side_by_side import REFERENCE_RUN, THIS_RUN
 from tests.conftest import NOT_SOURCE
 from tests.notebooks.conftest import REAL, SIZES, TASKS, TINY
 from tests.notebooks.executed import CHART, WIDGET, check_shown_and_referred_to, defined, execute, per_head, shown

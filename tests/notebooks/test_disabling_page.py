@@ -12,9 +12,9 @@ from darksecrets.figures import charts
 from darksecrets.figures.publish import MISSING
 from darksecrets.models.ablation import WAYS
 from darksecrets.runs import Run
+from darksecrets.saved_tables import THIS_RUN, side_by_side
 from darksecrets.sections import disabling
 from darksecrets.sections.disabling import DisablingTables, chosen_heads, split_halves
-from darksecrets.side_by_side import THIS_RUN, side_by_side
 from tests.disabling_tables import swept
 from tests.notebooks.conftest import MAX_COMPARED, SIZES, TASKS, TINY_SETUP
 from tests.notebooks.executed import CHART, check_ran_clean, execute, results, shown, without

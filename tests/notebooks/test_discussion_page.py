@@ -11,8 +11,8 @@ from darksecrets.overview import claims, discussion
 from darksecrets.overview.claims import CLAIMS
 from darksecrets.overview.discussion import RunTables
 from darksecrets.runs import Run
+from darksecrets.saved_tables import side_by_side
 from darksecrets.sections import repeated_words
-from darksecrets.side_by_side import side_by_side
 from darksecrets.verdicts import VERDICTS
 from tests import word_maps
 from tests.notebooks.executed import defined, shown

@@ -16,9 +16,9 @@ from darksecrets.models.attention import Batch
 from darksecrets.models.feature_attention import FEATURE_COLUMNS, NORM, WEIGHT, from_all, largest
 from darksecrets.overview import parsing
 from darksecrets.runs import Run
+from darksecrets.saved_tables import REFERENCE_RUN, THIS_RUN
 from darksecrets.sections import feature_claims, features
 from darksecrets.sections.feature_claims import ALL, OF_CLS, FeatureTables
-from darksecrets.side_by_side import REFERENCE_RUN, THIS_RUN
 from tests.notebooks.conftest import TASKS, TINY_SETUP
 from tests.notebooks.executed import check_ran_clean, defined, execute, per_head, results, shown, without
 

@@ -16,10 +16,10 @@ from darksecrets.models.alignment import between_words, word_pieces
 from darksecrets.models.feature_attention import FROM_CLS
 from darksecrets.models.link_attention import LinkAttention, shapes
 from darksecrets.runs import Run
+from darksecrets.saved_tables import THIS_RUN, side_by_side
 from darksecrets.sections import feature_claims, links
 from darksecrets.sections.feature_claims import OF_CLS
 from darksecrets.sections.links import LinkTables
-from darksecrets.side_by_side import THIS_RUN, side_by_side
 from tests.notebooks.conftest import N_LINKED, SIZES, TASKS, TINY_SETUP
 from tests.notebooks.executed import check_ran_clean, data_of, execute, results, shown, without
 from tests.word_maps import batch_of, random_maps, sentence_of

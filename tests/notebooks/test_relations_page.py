@@ -16,9 +16,9 @@ from darksecrets.models.attended import texts_of
 from darksecrets.models.link_attention import LINK
 from darksecrets.models.setup import Setup
 from darksecrets.runs import Run, Store
+from darksecrets.saved_tables import THIS_RUN, side_by_side
 from darksecrets.sections import relations
 from darksecrets.sections.relations import EITHER, FEWEST, RelationTables
-from darksecrets.side_by_side import THIS_RUN, side_by_side
 from tests import tiny_framenet
 from tests.notebooks.conftest import SIZES
 from tests.notebooks.executed import CHART, check_ran_clean, check_shown_and_referred_to, data_of, execute, shown

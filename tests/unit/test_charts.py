@@ -12,8 +12,8 @@ import vl_convert
 from darksecrets.corpora import glue
 from darksecrets.figures import charts
 from darksecrets.overview import methodology
+from darksecrets.saved_tables import side_by_side
 from darksecrets.sections import fine_tuning
-from darksecrets.side_by_side import side_by_side
 from tests.notebooks.executed import per_head
 
 PHONE = 400  # pixels

@@ -21,6 +21,7 @@ from darksecrets.figures import charts
 from darksecrets.figures.head_charts import OUTLINE
 from darksecrets.heads import HEAD, head_label
 from darksecrets.runs import Run
+from darksecrets.saved_tables import side_by_side
 from darksecrets.sections import disabling
 from darksecrets.sections.disabling import (
     BELOW_CHANCE,
@@ -37,7 +38,6 @@ from darksecrets.sections.disabling import (
     score_changes,
     split_halves,
 )
-from darksecrets.side_by_side import side_by_side
 from darksecrets.statistics import (
     benjamini_hochberg,
     contributions_to_change,

@@ -8,9 +8,9 @@ from scipy import stats
 from darksecrets.corpora.annotated_maps import AFTER, BEFORE
 from darksecrets.overview import discussion
 from darksecrets.overview.discussion import RunTables
+from darksecrets.saved_tables import side_by_side
 from darksecrets.sections.disabling import DisablingTables
 from darksecrets.sections.repeated_words import RepeatedTables
-from darksecrets.side_by_side import side_by_side
 from darksecrets.verdicts import VERDICTS, by_seed
 from tests.unit.test_charts import PHONE, svg_of
 

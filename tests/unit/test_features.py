@@ -15,11 +15,11 @@ from darksecrets.errors import InputError
 from darksecrets.figures import charts
 from darksecrets.models.feature_attention import CLS, FEATURE_COLUMNS, SEP, SEP_SUM, WEIGHT
 from darksecrets.runs import Store
+from darksecrets.saved_tables import side_by_side
 from darksecrets.sections import feature_claims as claims
 from darksecrets.sections import features
 from darksecrets.sections.feature_claims import ALL, SURE
 from darksecrets.sections.features import HEADS, KEY, LAYERS, OVERALL, WORDS, feature_weights
-from darksecrets.side_by_side import side_by_side
 from darksecrets.statistics import holm, interval_of_mean
 from tests.feature_tables import AFTER, BEFORE, TASKS, WORD_WEIGHTS, features_of
 from tests.unit.test_charts import PHONE, parts, svg_of

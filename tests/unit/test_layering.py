@@ -12,7 +12,7 @@ LIBRARY = ROOT / "lib" / "darksecrets"
 GRAMMAR = ROOT / "lib" / "pocketgrammar"
 # Who may import whom: each part may import those before it; a package is one part, and so is a module beside them.
 BELOW = ("errors", "files", "runs", "corpora", "models", "statistics", "estimates", "verdicts", "heads", "reported")
-ORDER = (*BELOW, "saved", "side_by_side", "chapters", "figures", "sections", "overview", "apps", "book")
+ORDER = (*BELOW, "saved_tables", "figures", "sections", "overview", "apps", "book")
 UPKEEP = "darksecrets_upkeep"  # made what is published; it imports the library
 COMMANDS = ("__main__.py",)  # they may import everything, and nothing imports them
 MODULES = sorted(path.relative_to(LIBRARY).as_posix() for path in LIBRARY.rglob("*.py"))

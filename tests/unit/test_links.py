@@ -17,6 +17,7 @@ from darksecrets.heads import excess, head_label
 from darksecrets.models import attention
 from darksecrets.models.setup import Setup
 from darksecrets.runs import Run
+from darksecrets.saved_tables import side_by_side
 from darksecrets.sections import links
 from darksecrets.sections.links import (
     AMONG,
@@ -29,7 +30,6 @@ from darksecrets.sections.links import (
     NEITHER,
     LinkTables,
 )
-from darksecrets.side_by_side import side_by_side
 from darksecrets.statistics import interval_of_mean, sign_flip_test
 from tests.link_tables import (
     BOTH_HEAD,

@@ -12,11 +12,11 @@ from scipy import stats
 from darksecrets import reported
 from darksecrets.overview import protocol
 from darksecrets.runs import Run
+from darksecrets.saved_tables import side_by_side
 from darksecrets.sections import feature_claims
 from darksecrets.sections.features import feature_weights
 from darksecrets.sections.fine_tuning import last_two_against_rest
 from darksecrets.sections.relations import summarize
-from darksecrets.side_by_side import side_by_side
 from tests.book.contract import published
 from tests.conftest import ROOT
 from tests.disabling_tables import tables as disabling_tables

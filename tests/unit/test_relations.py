@@ -16,9 +16,9 @@ from darksecrets.figures import charts
 from darksecrets.models import attention
 from darksecrets.models.setup import Setup
 from darksecrets.runs import Run
+from darksecrets.saved_tables import side_by_side
 from darksecrets.sections import relations
 from darksecrets.sections.relations import ANY_HEAD, DIRECTIONS, STAND_OUT, RelationTables
-from darksecrets.side_by_side import side_by_side
 from darksecrets.statistics import interval_of_mean
 from tests import pocket
 from tests.link_tables import DISTANCE_HEAD, LINK_HEAD, LINK_WEIGHT, NULL_WEIGHT, WORD_HEAD, frames_of, tokens_of

@@ -28,10 +28,10 @@ from darksecrets.models.per_model import Case
 from darksecrets.models.setup import Setup
 from darksecrets.overview.discussion import RunTables
 from darksecrets.runs import Run, write_table
+from darksecrets.saved_tables import REFERENCE_RUN, THIS_RUN
 from darksecrets.sections.disabling import CHANGE
 from darksecrets.sections.links import named_links
 from darksecrets.sections.repeated_words import fine_tuned
-from darksecrets.side_by_side import REFERENCE_RUN, THIS_RUN
 from darksecrets.statistics import SIGNIFICANT, beyond_chance, holm, interval_of_present, over_seeds, p_of_interval
 
 # One head at work: its map of one short input, and the attention it pays by distance, before and after tuning.

@@ -70,7 +70,7 @@ from darksecrets.models.quiet import quiet
 from darksecrets.models.setup import Setup
 from darksecrets.models.sweep import sweep
 from darksecrets.runs import Run, Store, file_fingerprint, write_csv, write_json, write_table
-from darksecrets.saved import SavedTables
+from darksecrets.saved_tables import THIS_RUN, SavedTables
 from darksecrets.sections import (
     disabling,
     features,
@@ -78,7 +78,6 @@ from darksecrets.sections import (
 )
 from darksecrets.sections import patterns as pattern_section
 from darksecrets.sections.patterns import PatternsOfMaps
-from darksecrets.side_by_side import THIS_RUN
 from darksecrets.statistics import ROUNDING, beyond_chance, paired_changes, score_interval, zero_event_upper_bound
 
 VERSION = 1  # part of a result's key: raise it when something else is computed

@@ -16,6 +16,7 @@ from darksecrets.corpora import annotated_maps
 from darksecrets.figures.charts import SCALES, WIDTH, wrapped
 from darksecrets.overview import discussion
 from darksecrets.overview.discussion import RunTables
+from darksecrets.saved_tables import REFERENCE_RUN, THIS_RUN
 from darksecrets.sections import (
     disabling,
     feature_claims,
@@ -25,7 +26,6 @@ from darksecrets.sections import (
     patterns,
     relations,
 )
-from darksecrets.side_by_side import REFERENCE_RUN, THIS_RUN
 from darksecrets.verdicts import VERDICTS, Judgements
 
 

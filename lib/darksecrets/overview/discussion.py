@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from darksecrets.chapters import SECTIONS
 from darksecrets.corpora.annotated_maps import AFTER, PATTERNS
 from darksecrets.estimates import format_change, format_correlation, format_difference, signed
 from darksecrets.figures.charts import (
@@ -31,6 +30,7 @@ from darksecrets.figures.charts import (
 from darksecrets.heads import HEAD, head_label
 from darksecrets.models.disabling import only_uniform
 from darksecrets.runs import Run
+from darksecrets.saved_tables import SECTIONS
 from darksecrets.sections import feature_claims, links, relations
 from darksecrets.sections.disabling import ALLOWED_LOSS, CHANGE, DisablingTables
 from darksecrets.sections.fine_tuning import FineTuningTables

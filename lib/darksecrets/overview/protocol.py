@@ -17,7 +17,6 @@ import pandas as pd
 import yaml
 
 from darksecrets import reported
-from darksecrets.chapters import SECTIONS, prefix_of
 from darksecrets.corpora.annotated_maps import BEFORE
 from darksecrets.corpora.tasks import TASKS
 from darksecrets.estimates import format_change, format_difference, format_estimate
@@ -29,13 +28,12 @@ from darksecrets.models.disabling import only_uniform
 from darksecrets.models.feature_attention import CLS
 from darksecrets.reported import TUNED
 from darksecrets.runs import Run
-from darksecrets.saved import SavedTables
+from darksecrets.saved_tables import REFERENCE_RUN, SECTIONS, THIS_RUN, SavedTables, prefix_of
 from darksecrets.sections import disabling, feature_claims, fine_tuning, relations
 from darksecrets.sections.disabling import DisablingTables
 from darksecrets.sections.features import PAPER, RELEASED, WORDS
 from darksecrets.sections.links import named_links, tuned
 from darksecrets.sections.relations import BETWEEN_TOKENS, BETWEEN_WORDS
-from darksecrets.side_by_side import REFERENCE_RUN, THIS_RUN
 from darksecrets.statistics import interval_of_mean, over_seeds, over_tasks, rank_correlation
 from darksecrets.verdicts import counted, verdict
 

@@ -12,13 +12,13 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from darksecrets import reported
-from darksecrets.chapters import GROUPS, prefix_of
 from darksecrets.corpora import glue
 from darksecrets.estimates import format_estimate
 from darksecrets.overview.methodology import recorded
 from darksecrets.overview.paper_costs import NOT_RECORDED
 from darksecrets.reported import TUNED
 from darksecrets.runs import Run
+from darksecrets.saved_tables import GROUPS, prefix_of
 from darksecrets.sections.fine_tuning import SCORED, SETTING_NAMES, of_setting
 from darksecrets.statistics import over_seeds
 

@@ -26,8 +26,7 @@ from darksecrets.figures.head_charts import TEXT, opened, outlines, packed
 from darksecrets.heads import HEAD, head_label
 from darksecrets.models.ablation import UNIFORM
 from darksecrets.models.disabling import PruningCurve, SweepResult, only_uniform
-from darksecrets.saved import SavedTables
-from darksecrets.side_by_side import REFERENCE_RUN, THIS_RUN, side_by_side
+from darksecrets.saved_tables import REFERENCE_RUN, THIS_RUN, SavedTables, side_by_side
 from darksecrets.statistics import (
     ROUNDING,
     SIGNIFICANT,

@@ -25,7 +25,7 @@ from darksecrets.estimates import format_change, format_estimate
 from darksecrets.models.attended import RELEASED_LENGTH
 from darksecrets.models.attention import MAX_LENGTH
 from darksecrets.models.feature_attention import CLS, FROM_CLS, NORM, SEP, SEP_SUM, WEIGHT
-from darksecrets.saved import SavedTables
+from darksecrets.saved_tables import SavedTables
 from darksecrets.sections import features
 from darksecrets.sections.features import HEADS, LAYERS, PAPER, PUNCTUATION, SPECIAL, WORDS, FeatureWeights
 from darksecrets.statistics import SIGNIFICANT, holm, interval_of_present, over_seeds, p_of_interval

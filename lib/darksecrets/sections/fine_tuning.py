@@ -31,8 +31,7 @@ from darksecrets.models.attention import Batch
 from darksecrets.models.setup import Setup
 from darksecrets.models.side_by_side import Job
 from darksecrets.reported import RANDOM, SETTINGS, TUNED, UNTUNED
-from darksecrets.saved import SavedTables
-from darksecrets.side_by_side import REFERENCE_RUN, THIS_RUN
+from darksecrets.saved_tables import REFERENCE_RUN, THIS_RUN, SavedTables
 from darksecrets.statistics import bootstrap_interval, interval_of_mean, over_present_seeds, over_seeds, over_tasks
 from darksecrets.verdicts import FAILS, HOLDS, OPEN, Judgement, Judgements, claims_table, every, single, verdict
 

@@ -46,7 +46,7 @@ from darksecrets.models import link_attention
 from darksecrets.models.attended import DESCRIBED, RELATIONS, feed, texts_of
 from darksecrets.models.link_attention import DIRECTIONS, LINK, Shape
 from darksecrets.models.setup import Setup
-from darksecrets.saved import SavedTables
+from darksecrets.saved_tables import SavedTables
 from darksecrets.statistics import SIGNIFICANT, cluster_sums, clustered_interval
 from darksecrets.verdicts import Judgements, verdict
 

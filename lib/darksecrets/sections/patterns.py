@@ -32,9 +32,8 @@ from darksecrets.models.pattern_classifier import PatternClassifier
 from darksecrets.models.per_model import Case
 from darksecrets.models.setup import Setup
 from darksecrets.runs import file_fingerprint, write_table
-from darksecrets.saved import SavedTables
+from darksecrets.saved_tables import REFERENCE_RUN, THIS_RUN, SavedTables
 from darksecrets.sections.map_labels import head_tables, prediction_tables
-from darksecrets.side_by_side import REFERENCE_RUN, THIS_RUN
 from darksecrets.statistics import N_RESAMPLES, bootstrap_interval, bounds, interval_of_mean, over_seeds, resampled
 from darksecrets.verdicts import FAILS, Judgements, by_seed, claims_table, every, inside, single, verdict
 

@@ -55,7 +55,7 @@ from darksecrets.models.link_attention import (
     shapes,
 )
 from darksecrets.models.setup import Setup
-from darksecrets.saved import SavedTables
+from darksecrets.saved_tables import SavedTables
 from darksecrets.statistics import (
     SIGNIFICANT,
     NullPositions,

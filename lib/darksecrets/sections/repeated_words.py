@@ -25,7 +25,7 @@ from darksecrets.models.attention import Batch
 from darksecrets.models.per_model import Case
 from darksecrets.models.setup import Setup
 from darksecrets.runs import write_table
-from darksecrets.saved import SavedTables
+from darksecrets.saved_tables import SavedTables
 from darksecrets.statistics import interval_of_mean
 
 COMPARED_TASKS = ("STS-B", "RTE")  # that rely on the same heads, as the paper has it

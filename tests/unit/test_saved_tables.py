@@ -4,10 +4,9 @@ import nbformat
 import pandas as pd
 import pytest
 
-from darksecrets.chapters import GROUPS, SECTIONS, prefix_of
 from darksecrets.overview import discussion
 from darksecrets.runs import Run
-from darksecrets.side_by_side import side_by_side
+from darksecrets.saved_tables import GROUPS, SECTIONS, prefix_of, side_by_side
 from tests.conftest import ROOT
 
 MINE = pd.DataFrame({"task": ["RTE", "QQP"], "layer": [0, 1], "mean": [0.1, 0.2], "mine": ["a", "b"]}, index=[5, 9])
