@@ -8,9 +8,13 @@ from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
 
+import hypothesis
 import pytest
 import torch
 from transformers import AutoConfig, AutoModel, AutoTokenizer
+
+hypothesis.settings.register_profile("book", deadline=None)  # a busy machine is no failure
+hypothesis.settings.load_profile("book")
 
 ROOT = Path(__file__).parents[1]
 GLUE = ROOT.parent / "shared" / "glue"

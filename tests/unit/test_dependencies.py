@@ -102,11 +102,11 @@ def cells(name):
     return ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
 
 
-def test_a_change_in_links_concerns_the_chapter_on_links_and_not_the_one_on_patterns(tmp_path, monkeypatch):
+def test_a_change_in_links_concerns_the_chapter_on_links_and_not_the_one_on_fine_tuning(tmp_path, monkeypatch):
     root = tmp_path / "lib"
     shutil.copytree(dependencies.LIBRARY.parent, root, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(dependencies, "LIBRARY", root / "darksecrets")
-    chapters = ("06-token-to-token", "02-attention-patterns")
+    chapters = ("06-token-to-token", "04-fine-tuning")
     before = [library_fingerprint(cells(name)) for name in chapters]
     for path in (root / "darksecrets" / "sections").glob("link*.py"):
         path.write_text(path.read_text() + "\n")

@@ -13,6 +13,8 @@ GRAMMAR = ROOT / "lib" / "pocketgrammar"
 # Who may import whom: each part may import those before it; a package is one part, and so is a module beside them.
 BELOW = ("errors", "files", "runs", "corpora", "models", "statistics", "estimates", "verdicts", "heads", "reported")
 ORDER = (*BELOW, "saved_tables", "figures", "sections", "overview", "apps", "book")
+# A section imports no other; these stand beside the section that they are about.
+PARTS_OF_SECTIONS = {"baselines": {"fine_tuning"}, "feature_claims": {"features"}, "patterns": {"map_labels"}}
 UPKEEP = "darksecrets_upkeep"  # made what is published; it imports the library
 COMMANDS = ("__main__.py",)  # they may import everything, and nothing imports them
 MODULES = sorted(path.relative_to(LIBRARY).as_posix() for path in LIBRARY.rglob("*.py"))
@@ -94,6 +96,12 @@ def imported_modules(path):
         elif isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
     return found & names
+
+
+def test_a_section_imports_no_other():
+    for path in sorted((LIBRARY / "sections").glob("[!_]*.py")):
+        others = {name.split(".")[2] for name in imported_modules(path) if name.startswith("darksecrets.sections.")}
+        assert others == PARTS_OF_SECTIONS.get(path.stem, set()), path.stem
 
 
 def _name(path):

@@ -13,7 +13,7 @@ from darksecrets import reported
 from darksecrets.overview import protocol
 from darksecrets.runs import Run
 from darksecrets.saved_tables import side_by_side
-from darksecrets.sections import feature_claims
+from darksecrets.sections import feature_claims, fine_tuning, relations
 from darksecrets.sections.features import feature_weights
 from darksecrets.sections.fine_tuning import last_two_against_rest
 from darksecrets.sections.relations import summarize
@@ -114,7 +114,7 @@ class TestLayers:
         table = pd.DataFrame(keys, columns=["task", "seed", "example", "layer"]).assign(head=0, reading="paper")
         is_changed = (table["layer"] > 1) & ~((table["task"] == "QQP") & (table["seed"] == 1))
         table["similarity"] = 0.9 - 0.3 * is_changed + np.random.default_rng(0).normal(0, 0.01, len(table))
-        by_seed = protocol.last_two_by_seed(table)
+        by_seed = fine_tuning.last_two_by_seed(table)
         alone = last_two_against_rest(table[table["seed"] == 1]).reset_index(drop=True)
         again = by_seed[by_seed["seed"] == 1].drop(columns="seed").reset_index(drop=True)
         pd.testing.assert_frame_equal(again, alone)
@@ -200,14 +200,14 @@ class TestLinksAndFrames:
         text = protocol.frame_counts(counts)
         assert text == "30 examples by the text, 20 by the notebook, of which 10 are in both"
         other = summarize(frames_of(special={}, seed=3))
-        table = protocol.frame_readings({"released": FRAMES, "paper": other})
+        table = relations.frame_readings({"released": FRAMES, "paper": other})
         (row,) = table.to_dict("records")
         sides = [run.heads[run.heads["direction"] == "either"]["mean"] for run in (FRAMES, other)]
         assert row["mean"] == pytest.approx(stats.spearmanr(*sides).statistic)
         assert (row["first"], row["other"], row["n_first"], row["n_other"]) == ("released", "paper", 1, 0)
         expected = "of 12 heads 1 beat both nulls on the sentences of released, 0 on those of paper"
         assert expected in protocol.frame_sentences(table)
-        assert protocol.frame_sentences(protocol.frame_readings({"pocket": FRAMES})) is None
+        assert protocol.frame_sentences(relations.frame_readings({"pocket": FRAMES})) is None
 
     @pytest.mark.parametrize(
         ("measure", "effect", "share"),
@@ -290,7 +290,7 @@ class TestNotes:
 
     def test_effects_of_a_note_are_joined(self, run):
         run.save("frame_counts", pd.DataFrame({"reading": ["paper", "released", "both"], "examples": [30, 20, 10]}))
-        run.save("protocol_frames", protocol.frame_readings({"released": FRAMES, "paper": FRAMES}))
+        run.save("protocol_frames", relations.frame_readings({"released": FRAMES, "paper": FRAMES}))
         assert ". Heads' weights correlate by 1.00 " in protocol.effect(NOTES["frame_sentences"], run)
 
     def test_a_run_says_what_it_has_of_the_pre_trained_model_alone(self, run, empty):

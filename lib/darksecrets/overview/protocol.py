@@ -29,7 +29,7 @@ from darksecrets.models.feature_attention import CLS
 from darksecrets.reported import TUNED
 from darksecrets.runs import Run
 from darksecrets.saved_tables import REFERENCE_RUN, SECTIONS, THIS_RUN, SavedTables, prefix_of
-from darksecrets.sections import disabling, feature_claims, fine_tuning, relations
+from darksecrets.sections import disabling, feature_claims, fine_tuning
 from darksecrets.sections.disabling import DisablingTables
 from darksecrets.sections.features import PAPER, RELEASED, WORDS
 from darksecrets.sections.links import named_links, tuned
@@ -50,31 +50,6 @@ Needed = str | type[SavedTables]  # of a run: a table's name, or the tables of a
 
 
 # Paper beside released
-
-
-def last_two_by_seed(similarities: pd.DataFrame) -> pd.DataFrame:
-    """Repeat `fine_tuning.last_two_against_rest` for each fine-tuning by itself: its columns, and seed."""
-    by_seed = similarities.groupby("seed", sort=False)
-    tables = [fine_tuning.last_two_against_rest(rows).assign(seed=seed) for seed, rows in by_seed]
-    return pd.concat(tables, ignore_index=True)
-
-
-def frame_readings(runs: Mapping[str, relations.RelationTables]) -> pd.DataFrame:
-    """Compare choices of sentences with the first of them: one row for each of the others.
-
-    Columns first, other (their names), `mean`, `low`, `high` (Spearman's correlation of heads' weights, with its
-    bootstrap interval over heads), n_first, n_other (heads that beat both nulls), n_heads.
-    """
-    weights, n_specific = {}, {}
-    for name, run in runs.items():
-        heads = run.heads[run.heads["direction"] == relations.EITHER]
-        weights[name] = heads.sort_values(HEAD)["mean"].to_numpy()
-        n_specific[name] = int(relations.better_direction(run.specific)["specific"].sum())
-    rows, (first, *others) = [], runs
-    for other in others:
-        correlation = rank_correlation(weights[first], weights[other])
-        rows.append((first, other, *correlation, n_specific[first], n_specific[other], len(weights[first])))
-    return pd.DataFrame(rows, columns=["first", "other", "mean", "low", "high", "n_first", "n_other", "n_heads"])
 
 
 def words(readings: pd.DataFrame) -> pd.DataFrame:

@@ -299,6 +299,13 @@ def last_two_against_rest(changes: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
+def last_two_by_seed(similarities: pd.DataFrame) -> pd.DataFrame:
+    """Repeat `last_two_against_rest` for each fine-tuning by itself: its columns, and seed."""
+    by_seed = similarities.groupby("seed", sort=False)
+    tables = [last_two_against_rest(rows).assign(seed=seed) for seed, rows in by_seed]
+    return pd.concat(tables, ignore_index=True)
+
+
 def _closest_pair(changes: pd.DataFrame, n_layers: int, level: float) -> pd.DataFrame:
     by_example = changes.groupby(["seed", "example", "layer"], sort=False)["similarity"].mean().unstack("layer")
     means = by_example.groupby("seed").mean().mean()  # layer

@@ -368,6 +368,24 @@ def better_direction(tests: pd.DataFrame) -> pd.DataFrame:
     return rest.merge(any_of.reset_index(), on=HEAD, validate="one_to_one").sort_values(HEAD, ignore_index=True)
 
 
+def frame_readings(runs: Mapping[str, RelationTables]) -> pd.DataFrame:
+    """Compare choices of sentences with the first of them: one row for each of the others.
+
+    Columns first, other (their names), `mean`, `low`, `high` (Spearman's correlation of heads' weights, with its
+    bootstrap interval over heads), n_first, n_other (heads that beat both nulls), n_heads.
+    """
+    weights, n_specific = {}, {}
+    for name, run in runs.items():
+        heads = run.heads[run.heads["direction"] == EITHER]
+        weights[name] = heads.sort_values(HEAD)["mean"].to_numpy()
+        n_specific[name] = int(better_direction(run.specific)["specific"].sum())
+    rows, (first, *others) = [], runs
+    for other in others:
+        correlation = rank_correlation(weights[first], weights[other])
+        rows.append((first, other, *correlation, n_specific[first], n_specific[other], len(weights[first])))
+    return pd.DataFrame(rows, columns=["first", "other", "mean", "low", "high", "n_first", "n_other", "n_heads"])
+
+
 def example_heads(heads: pd.DataFrame, n_heads: int = 2) -> list[tuple[int, int]]:
     """Return the heads (layer, head) with the most weight on links, for the paper's Figure 4; direction "either"."""
     most = heads[heads["direction"] == EITHER].nlargest(n_heads, "mean")
