@@ -222,11 +222,25 @@ def test_claims_on_annotated_maps_follow_their_numbers(value, verdict):
     assert [judged[claim].verdict for claim in OF_MAPS] == [verdict, verdict]
 
 
+def test_that_the_best_head_gains_least_and_most_takes_both_tasks(published):
+    gains = published.disabling.chosen["task"].map({"STS-B": 0.0, "MRPC": 0.01}).fillna(0.02)
+    chosen = published.disabling.chosen.assign(best=gains)  # least on STS-B, but not most on MRPC
+    judged = disabling.judge(dataclasses.replace(published.disabling, chosen=chosen))
+    assert judged[disabling.GAINS].verdict == OPEN
+
+
+def test_half_of_the_heads_are_judged_at_the_first_step_that_disables_as_many(published):
+    steps = [("RTE", 0, "sweep", share, mean, mean, mean) for share, mean in ((0.25, 0.0), (0.5, 0.0), (1.0, -0.3))]
+    curves = pd.DataFrame(steps, columns=["task", "seed", "order", "share", *INTERVAL])
+    run = dataclasses.replace(published, disabling=dataclasses.replace(published.disabling, curves=curves))
+    assert discussion.judge(run)[discussion.HALF].verdict == HOLDS
+
+
 def test_scores_of_random_weights_decide_whether_tasks_are_learned(published):
     scores = published.tuning.scores.copy()
     is_random = (scores[["initialization", "finetuned"]] == list(RANDOM)).all(axis=1)
     scores.loc[is_random, "high"] = 0.65
-    judged = fine_tuning.judged(dataclasses.replace(published.tuning, scores=scores))
+    judged = fine_tuning.judge(dataclasses.replace(published.tuning, scores=scores))
     assert judged[fine_tuning.UNLEARNED].verdict == OPEN
 
 

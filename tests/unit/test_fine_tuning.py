@@ -481,26 +481,26 @@ def counts(holds, fails, open_):
 
 class TestClaims:
     def test_a_run_like_the_paper_has_all_claims(self):
-        judged = fine_tuning.judged(run_with())
+        judged = fine_tuning.judge(run_with())
         assert list(judged) == [BEATS_RANDOM, AVERAGE_GAIN, LAST_TWO, EXCEPTION]
         assert {judgement.verdict for judgement in judged.values()} == {"holds"}
         assert judged[AVERAGE_GAIN].evidence == "+35.9 [+35.1, +36.7] points"
 
     def test_pre_training_is_judged_on_each_task_by_its_interval_over_seeds(self):
-        judged = fine_tuning.judged(run_with(over_random=gains({"RTE": 0.1, "QQP": -0.1, "MNLI": 0.01})))
+        judged = fine_tuning.judge(run_with(over_random=gains({"RTE": 0.1, "QQP": -0.1, "MNLI": 0.01})))
         assert judged[BEATS_RANDOM] == ("does not hold", "holds on 1 of 3 tasks, fails on 1", counts(1, 1, 1))
-        alone = fine_tuning.judged(run_with(over_random=gains({"QQP": -0.1})))[BEATS_RANDOM]
+        alone = fine_tuning.judge(run_with(over_random=gains({"QQP": -0.1})))[BEATS_RANDOM]
         assert alone == ("does not hold", "-10.0 [-12.0, -8.0] points", counts(0, 1, 0))
         # Each seed alone is beyond 0; they are too far apart to say what a third one would give.
-        seeds = fine_tuning.judged(run_with(over_random=gains({"RTE": 0.05}, seeds=(0, 1), apart=0.5)))
+        seeds = fine_tuning.judge(run_with(over_random=gains({"RTE": 0.05}, seeds=(0, 1), apart=0.5)))
         assert seeds[BEATS_RANDOM].verdict == "cannot tell"
 
     def test_the_last_two_layers_and_the_exception_turn_each_others_sign(self):
-        judged = fine_tuning.judged(run_with(last_two=last_two({"QQP": 0.2, "RTE": -0.2, "MNLI": 0.001})))
+        judged = fine_tuning.judge(run_with(last_two=last_two({"QQP": 0.2, "RTE": -0.2, "MNLI": 0.001})))
         assert judged[LAST_TWO].cell == counts(0, 1, 1)
         evidence = "-0.200 [-0.210, -0.190] in similarity"
         assert judged[EXCEPTION] == ("does not hold", evidence, "does not hold (layers 5 and 6 change most)")
-        open_ = fine_tuning.judged(run_with(last_two=last_two({"QQP": 0.001})))
+        open_ = fine_tuning.judge(run_with(last_two=last_two({"QQP": 0.001})))
         assert open_[EXCEPTION].verdict == "cannot tell"
         assert open_[LAST_TWO] == (None, None, "not asked")
 
@@ -517,7 +517,7 @@ class TestClaims:
         ],
     )
     def test_the_average_holds_where_its_interval_over_all_tasks_has_the_papers_number(self, mean, half, tasks, said):
-        judged = fine_tuning.judged(run_with(over_untuned=gains(dict.fromkeys(tasks, mean), half=half)))
+        judged = fine_tuning.judge(run_with(over_untuned=gains(dict.fromkeys(tasks, mean), half=half)))
         assert judged[AVERAGE_GAIN].verdict == said
 
     def test_the_average_of_one_seed_has_the_interval_over_examples(self):

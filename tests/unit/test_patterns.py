@@ -617,7 +617,7 @@ class TestClaims:
         assert cells[BETWEEN] == "holds: 3, does not hold: 0, cannot tell: 0"
         assert cells[FEWEST].startswith("holds (by ")
         assert cells[MOST].endswith("points)")
-        ledger = patterns.judged(run)
+        ledger = patterns.judge(run)
         assert ledger[BETWEEN].evidence == "holds on 3 of 3 tasks"
         assert f"{ledger[MOST].verdict} ({ledger[MOST].evidence})" == cells[MOST]
 

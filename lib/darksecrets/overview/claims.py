@@ -171,10 +171,10 @@ def of_annotated_maps() -> Judgements:
 
 # The tables of a run, by their names in `RunTables`, and what judges them.
 JUDGES: dict[str, Callable[..., Judgements]] = {
-    "patterns": patterns.judged,
+    "patterns": patterns.judge,
     "relations": relations.judge,
-    "tuning": fine_tuning.judged,
-    "features": feature_claims.judgements,
+    "tuning": fine_tuning.judge,
+    "features": feature_claims.judge,
     "links": links.judge,
     "disabling": disabling.judge,
 }

@@ -309,7 +309,7 @@ def _compared_readings(readings: pd.DataFrame) -> Iterator[pd.DataFrame]:
         yield table.assign(claim=claim, second=second)[[*COMPARED, *INTERVAL]]
 
 
-def judgements(run: FeatureTables) -> Judgements:
+def judge(run: FeatureTables) -> Judgements:
     """Judge every claim that the run asks, over tasks (and features, where a claim names several).
 
     A claim on one task has its difference, in points, for evidence.
@@ -327,7 +327,7 @@ def judgements(run: FeatureTables) -> Judgements:
 
 def claims_table(this_run: FeatureTables, reference: FeatureTables | None = None) -> pd.DataFrame:
     """Sum the sections up: claim, paper ("not asked" for what it does not say), reference run, this run."""
-    return verdicts.claims_table(CLAIMS, judgements(this_run), judgements(reference) if reference else None)
+    return verdicts.claims_table(CLAIMS, judge(this_run), judge(reference) if reference else None)
 
 
 def by_task(run: FeatureTables, checkpoint: str = AFTER, claims: Sequence[str] = ON_TASKS) -> pd.DataFrame:

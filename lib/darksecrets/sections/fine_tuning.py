@@ -432,7 +432,7 @@ def _cells(table: pd.DataFrame | None, by: Sequence[str]) -> dict[tuple, str]:
 # Judge: the paper's claims
 
 
-def judged(run: FineTuningTables) -> Judgements:
+def judge(run: FineTuningTables) -> Judgements:
     """Judge every claim on the tasks that it is about; seeds are averaged.
 
     The numbers of `BEATS_RANDOM`, `LAST_TWO` and `EXCEPTION` are differences that a claim says are positive, and their
@@ -472,10 +472,10 @@ def average_gain(run: FineTuningTables) -> pd.Series:
 def claims(this_run: FineTuningTables, reference: FineTuningTables | None = None) -> pd.DataFrame:
     """Format the claims of Section 4.3: claim, paper, reference run, this run.
 
-    A cell counts the tasks on which the claim holds, does not hold, or is undecided (`judged`); where there is but one
+    A cell counts the tasks on which the claim holds, does not hold, or is undecided (`judge`); where there is but one
     verdict, the cell gives it with what it rests on.
     """
-    return claims_table(SAID, judged(this_run), judged(reference) if reference else None)
+    return claims_table(SAID, judge(this_run), judge(reference) if reference else None)
 
 
 def answer(run: FineTuningTables) -> str:

@@ -547,7 +547,7 @@ def by_task(run: PatternTables) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def judged(run: PatternTables) -> Judgements:
+def judge(run: PatternTables) -> Judgements:
     """Judge every claim on a run: on every task (`by_task`), and which tasks have fewest and most Heterogeneous maps,
     where the run has these tasks; and whether heads keep their main pattern over tasks, where it has several.
     """
@@ -590,7 +590,7 @@ def claims(
     On claims of every task a cell counts the tasks on which they hold, do not hold, or are undecided (see `by_task`);
     on others it gives the verdict and the number behind it. `scores` and `annotated` are those of `judged_maps`.
     """
-    of_maps, mine, theirs = judged_maps(scores, annotated), judged(this_run), judged(reference) if reference else {}
+    of_maps, mine, theirs = judged_maps(scores, annotated), judge(this_run), judge(reference) if reference else {}
     sentences = {claim: "" for claim in (*mine, *theirs, *of_maps) if claim != SAME_MAIN}
     table = claims_table(sentences, mine | of_maps, theirs | of_maps if reference else None)
     return table.drop(columns="paper").rename(columns={"claim": "paper"})
