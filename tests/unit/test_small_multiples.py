@@ -106,8 +106,9 @@ def test_similarities_are_written_on_the_books_colours():
     root = drawn(small_multiples.similarities(values, "Alike?", chosen=(1, 0)))
     assert [word for word in words(root) if "." in word] == ["0.00", "0.50", "0.99", "1.00"]
     boxes = [box.get("fill") for box in found(root, "svg:rect") if box.get("height") == str(small_multiples.CELL[1])]
-    assert boxes == [views.palette("cividis")[round(255 * value**3)] for value in values.ravel()]
-    assert SCALES["similarity"].to_dict()["exponent"] == 3
+    scale = SCALES["similarity"].to_dict()
+    colours = views.palette(scale["scheme"])
+    assert boxes == [colours[round(255 * value ** scale["exponent"])] for value in values.ravel()]
 
 
 def test_numbers_can_be_read_on_their_colours():

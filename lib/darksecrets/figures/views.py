@@ -234,7 +234,10 @@ def brightness(weights: ArrayLike) -> np.ndarray:
 
 @cache
 def palette(scheme: str = ATTENTION_SCALE["scheme"]) -> np.ndarray:
-    """The 256 colours of a scheme from low to high, as #rrggbb; by default of an attention weight."""
+    """The 256 colours of a scheme from low to high, as #rrggbb; by default of an attention weight.
+
+    The scheme has the same name in Vega and in matplotlib, where it is one of those that list their colours.
+    """
     return np.array([matplotlib.colors.to_hex(colour) for colour in matplotlib.colormaps[scheme].colors])
 
 

@@ -676,8 +676,10 @@ def _format_p(p: float) -> str:
 def draw_heads(heads: pd.DataFrame, baseline: pd.DataFrame, title: str) -> alt.VConcatChart:
     """Draw Figure 8: how the score changes when a head is disabled, layer x head, below that with nothing disabled.
 
-    Heads whose Holm-corrected p is below .05, for every seed and in one direction, are outlined. Menus choose run, task
-    and what stands in for attention.
+    The interval that a cell tells is a paired bootstrap over examples (`statistics.paired_changes`), and with several
+    seeds one over their means (`statistics.over_seeds`). It does not decide what is outlined: these are the heads whose
+    Holm-corrected p is below .05, for every seed and in one direction. Menus choose run, task and what stands in for
+    attention.
     """
     table, tooltips, several = _over_seeds_tested(heads, HEAD)
     cases = packed(_in_points(table.drop(columns="clear")), present(table, *CASE))
