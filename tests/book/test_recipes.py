@@ -15,7 +15,8 @@ from tests.book import contract, toy
 from tests.conftest import ROOT, save_encoder
 
 BLOCK = re.compile(r"^```\{code-block\} (\w+)\n:caption: (\S+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
-RECIPES = BLOCK.findall((ROOT / "notebooks/contributing.md").read_text(encoding="utf-8"))
+CONTRIBUTING = ROOT / "notebooks/contributing.md"
+RECIPES = BLOCK.findall(CONTRIBUTING.read_text(encoding="utf-8"))
 CHANGED = {"lib/darksecrets/corpora/tasks.py", "lib/darksecrets/models/finetuning.py", "_toc.yml"}
 NEW = {"lib/darksecrets/sections/distances.py", "tests/unit/test_distances.py", "new_chapter.py"}
 
@@ -117,3 +118,20 @@ def test_a_chapter_is_added_keeps_the_contract_and_stands_in_the_book(copy):
     assert distances["mean_distance"].between(0, 20).all()
     farthest = f'<span class="pasted-text">{distances["mean_distance"].max():.1f}</span>'
     assert farthest in page
+
+
+def test_names_and_files_in_the_prose_are_there():
+    prose = re.sub(r"^```.*?^```", "", CONTRIBUTING.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+    library = ROOT / "lib" / "darksecrets"
+    modules = {path.relative_to(library).with_suffix("").as_posix(): path for path in library.rglob("*.py")}
+    for name in re.findall(r"`([a-z_]+(?:\.[a-z_]+)*\.(?!py\b|ipynb\b|json\b|safetensors\b|tsv\b|yml\b)\w+)`", prose):
+        *place, what = name.split(".")
+        found = [path for module, path in modules.items() if f"/{module}".endswith(f"/{'/'.join(place)}")]
+        assert any(
+            re.search(rf"^(def|class) {what}\b|^{what}\b.* = ", path.read_text(), re.MULTILINE) for path in found
+        ), name
+    for file in re.findall(r"`([\w/-]+\.(?:py|ipynb))`", prose):
+        assert any(
+            (folder / file).is_file()
+            for folder in (ROOT, library, library.with_name("pocketgrammar"), ROOT / "notebooks")
+        ), file
