@@ -82,8 +82,9 @@ def test_the_short_code_on_the_page_is_what_the_library_computes(features_page):
         expected = max(received(weights, list(pieces)) for pieces in nouns)
         assert library[0, layer, head, FEATURE_COLUMNS.index("noun")].item() == pytest.approx(expected)
     (cell,) = (cell for cell in features_page.notebook.cells if "def received(" in cell.source)
-    shares = re.findall(r"<td>([\d.]+)</td>", cell.outputs[0].data["text/html"])
-    assert "<th>[CLS]</th>" in cell.outputs[0].data["text/html"]
+    shown = cell.outputs[0].data["text/plain"]
+    shares = re.findall(r" (\d\.\d+)", shown)
+    assert shown.startswith("'[CLS] 0.")
     assert sum(map(float, shares)) == pytest.approx(1, abs=0.001 * len(shares))
 
 

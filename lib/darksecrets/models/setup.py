@@ -63,7 +63,7 @@ class Setup:
         """The store that results go to: one for all setups on it, so that each result is read once to see that it is
         whole.
         """
-        return _store(Path(self.store), Path.cwd())
+        return _store(str(self.store), Path.cwd())
 
     def load(self, initialization: str = "pretrained") -> Checkpoint:
         """Open the checkpoint with pre-trained or random weights; opened once."""
@@ -127,7 +127,7 @@ class Setup:
 
 
 @cache
-def _store(root: Path, start: Path) -> Store:
+def _store(root: str, start: Path) -> Store:
     """Return the store of a path that starts at `start`."""
     return Store(root)
 
