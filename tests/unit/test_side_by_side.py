@@ -155,6 +155,7 @@ def test_a_killed_worker_is_an_error_and_the_next_call_goes_on(apart, make, monk
     kept = trained(killed)
     assert 1 <= len(kept) < len(JOBS)
     monkeypatch.setattr(side_by_side, "SECONDS_BETWEEN_REPORTS", 0)
+    capsys.readouterr()  # what the killed call may have reported
     side_by_side.finetune(killed, JOBS)
     assert trained(killed) == trained(apart)
     lines = capsys.readouterr().err.splitlines()
